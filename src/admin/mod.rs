@@ -1,0 +1,1 @@
+//! What operators look at: the HTTP endpoint with metrics and health.

@@ -1,0 +1,1 @@
+//! Everything about the MySQL servers behind the proxy: connecting, logging in, watching.

@@ -1,0 +1,1 @@
+//! Throwaway clusters on loopback, for demo, tests and benches.

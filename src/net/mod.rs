@@ -1,0 +1,1 @@
+//! Byte streams: plain and TLS, packet reading and writing, listeners.

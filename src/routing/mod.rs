@@ -1,0 +1,2 @@
+//! Where a statement goes and why: a pure function of the statement, the session and a snapshot of
+//! the backends.

@@ -1,0 +1,1 @@
+//! Reading SQL just far enough to route it: lexer, hints, classification. Pure.

@@ -1,0 +1,1 @@
+//! Metric handles and logging set-up. A leaf: it knows no other module of Tidegate.
