@@ -1,2 +1,2 @@
-//! GTID sets, and the two roles they play: `Token` (what a scope must see) and `Watermark` (what a
-//! backend has executed). Pure.
+//! GTID sets, and the two roles they play: [`Token`] (what a scope must see) and [`Watermark`]
+//! (what a backend has executed). Pure.

@@ -1,1 +1,5 @@
 //! One client's session: login, command loop, relay, session state.
+
+mod config;
+
+pub use config::{AuthMode, Config};

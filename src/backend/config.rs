@@ -1,0 +1,42 @@
+//! Which backends there are, and who asks them how they are.
+
+use std::time::Duration;
+
+use crate::error::Secret;
+use crate::net::Endpoint;
+use crate::routing::Role;
+
+/// The backends and how they are reached.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// In the file's order; a [`crate::routing::BackendId`] is an index into it.
+    pub backends: Vec<BackendConfig>,
+    /// The monitor's account.
+    pub monitor: MonitorConfig,
+    /// How long connecting and logging in to a backend may take.
+    pub connect_timeout: Duration,
+}
+
+/// One backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackendConfig {
+    /// The name in logs and metrics.
+    pub name: String,
+    /// Where it is reached.
+    pub address: Endpoint,
+    /// What it is for.
+    pub role: Role,
+    /// Its share of the reads, relative to the other readers' weights.
+    pub weight: u32,
+}
+
+/// The account that watches the backends.
+#[derive(Clone, Debug)]
+pub struct MonitorConfig {
+    /// The account's name.
+    pub user: String,
+    /// The account's password.
+    pub password: Secret,
+    /// How often an idle backend is asked.
+    pub interval: Duration,
+}

@@ -1,0 +1,141 @@
+//! What the operator asks for: level, scope and how long a read may wait.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Position of a backend in the configuration; stable while the configuration is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BackendId(pub u16);
+
+impl BackendId {
+    /// The id as an index into the configured backends.
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// What a backend is configured to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Takes every write, and reads that no reader may take.
+    Writer,
+    /// Takes reads.
+    Reader,
+}
+
+/// How fresh a read has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Level {
+    /// Every read runs on the writer.
+    Writer,
+    /// A read sees every write acknowledged to anyone before it arrived.
+    Strong,
+    /// A read sees every write and every read that its scope did before.
+    Session,
+    /// A read sees everything committed up to a bound ago.
+    Bounded,
+    /// A read sees whatever a healthy reader has.
+    Eventual,
+}
+
+/// Whose writes and reads count for a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// This client connection's own.
+    Connection,
+    /// Those of every connection of the same MySQL account.
+    User,
+    /// Those of every connection that gives the same key.
+    Key,
+    /// Those of every connection through this proxy.
+    Proxy,
+}
+
+/// What happens to a read whose wait ran out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OnTimeout {
+    /// It runs on the writer.
+    Writer,
+    /// It gets an error.
+    Error,
+}
+
+/// How one session's reads are treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// How fresh a read has to be.
+    pub level: Level,
+    /// Whose writes and reads count.
+    pub scope: Scope,
+    /// How long a read may wait for a reader that has caught up.
+    pub wait: Duration,
+    /// What happens when `wait` ran out.
+    pub on_timeout: OnTimeout,
+    /// A reader further behind than this gets no reads.
+    pub max_lag: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            level: Level::Session,
+            scope: Scope::Connection,
+            wait: Duration::from_millis(50),
+            on_timeout: OnTimeout::Writer,
+            max_lag: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A word that names none of the choices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownChoice {
+    /// The choices there are.
+    pub choices: &'static [&'static str],
+}
+
+impl fmt::Display for UnknownChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "expected one of {}", self.choices.join(", "))
+    }
+}
+
+impl std::error::Error for UnknownChoice {}
+
+/// Gives an enum of plain choices its names, in both directions.
+macro_rules! choices {
+    ($type:ty { $($variant:ident = $name:literal),+ $(,)? }) => {
+        impl $type {
+            /// Every name, in the order of the documentation.
+            pub const NAMES: &'static [&'static str] = &[$($name),+];
+
+            /// The name used in the configuration, logs and metrics.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = UnknownChoice;
+
+            fn from_str(text: &str) -> Result<Self, UnknownChoice> {
+                match text {
+                    $($name => Ok(Self::$variant),)+
+                    _ => Err(UnknownChoice { choices: Self::NAMES }),
+                }
+            }
+        }
+    };
+}
+
+choices!(Role { Writer = "writer", Reader = "reader" });
+choices!(Level {
+    Writer = "writer",
+    Strong = "strong",
+    Session = "session",
+    Bounded = "bounded",
+    Eventual = "eventual",
+});
+choices!(Scope { Connection = "connection", User = "user", Key = "key", Proxy = "proxy" });
+choices!(OnTimeout { Writer = "writer", Error = "error" });

@@ -1,0 +1,33 @@
+//! What a session needs to know of the configuration.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::error::Secret;
+use crate::routing::Policy;
+
+/// How sessions log in and how their reads are treated.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Who decides about a login.
+    pub auth: AuthMode,
+    /// For accounts without one of their own.
+    pub policy: Policy,
+    /// By account name.
+    pub user_policies: HashMap<String, Policy>,
+    /// One more client than this is refused with error 1040.
+    pub max_clients: usize,
+    /// A client that has not logged in by then is disconnected.
+    pub login_timeout: Duration,
+    /// How long a drain waits for running statements and transactions.
+    pub drain_timeout: Duration,
+}
+
+/// Who decides about a login.
+#[derive(Clone, Debug)]
+pub enum AuthMode {
+    /// The backend: the client's own password is handed on.
+    Passthrough,
+    /// The proxy knows the passwords, by account name; the backend decides as well.
+    Users(HashMap<String, Secret>),
+}
