@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn long_authentication_data_is_refused_and_none_is_shown() {
+    fn p10_long_authentication_data_is_refused_and_none_is_shown() {
         let change = ChangeUser {
             auth: vec![b's'; 256],
             ..ChangeUser::default()

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_does_not_show_the_message() {
+    fn p10_debug_does_not_show_the_message() {
         let err = ErrPacket {
             code: 1062,
             state: Some(*b"23000"),

@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_no_authentication_data() {
+    fn p10_debug_shows_no_authentication_data() {
         let auth = b"secret".to_vec();
         let attributes = Some(b"secret".to_vec());
         let login = HandshakeResponse {

@@ -1,7 +1,7 @@
 //! What a client reads where it lacks `CLIENT_DEPRECATE_EOF` or `CLIENT_SESSION_TRACK`, though the
 //! backend connection has both.
 //!
-//! Found by asking MySQL 9.7.4 the same with and without each (`tests/protocol_captures`):
+//! Found by asking MySQL 9.7.4 the same with and without each (`tests/protocol_responses`):
 //!
 //! - **Session tracking**: without it the block and `SERVER_SESSION_STATE_CHANGED` are gone, and
 //!   nothing else changes. An EOF packet carries neither, so a client with session tracking but
