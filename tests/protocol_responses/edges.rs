@@ -1,6 +1,8 @@
 //! Where a response is rare, long or wrong.
 
-use tidegate::protocol::{Boundary, Capabilities, Command, MAX_PAYLOAD, OkPacket, Status, Want};
+use tidegate::protocol::{
+    Boundary, Capabilities, Command, MAX_PAYLOAD, OkPacket, Part, Status, Want,
+};
 
 use crate::captures::COMMON;
 use crate::walker::{Walker, hex, letter, on_the_wire, walk};
@@ -264,4 +266,63 @@ fn an_end_longer_than_a_packet_is_collected_and_read() {
     walker.feed(&on_the_wire(&[payload])).unwrap();
     assert_eq!(walker.shape, "O");
     assert_eq!(walker.boundary.end().unwrap().status(), Some(status));
+}
+
+#[test]
+fn only_statements_have_more_than_one_result() {
+    let caps = COMMON | DEPRECATE;
+    let (ok, end) = ("00 00 00 0a 00 00 00", "fe 00 00 0a 00 00 00");
+    let table = [
+        (Command::Ping, ok, "O."),
+        (Command::ChangeUser, ok, "O."),
+        (Command::SetOption, end, "E."),
+        (Command::StmtFetch, end, "E."),
+        (Command::FieldList, end, "E."),
+        (Command::Query, ok, "O"),
+        (Command::StmtExecute, ok, "O"),
+    ];
+    for (command, payload, expected) in table {
+        assert_eq!(
+            walk(command, caps, &[payload]).as_deref(),
+            Ok(expected),
+            "{command:?}"
+        );
+    }
+}
+
+#[test]
+fn a_response_is_not_over_before_its_last_packet_is() {
+    // A definition of 16 MiB as the last packet; no server sends one.
+    let definition = [&hex("03 64 65 66")[..], &vec![0; MAX_PAYLOAD]].concat();
+    let prepared = hex("00 01 00 00 00 01 00 00 00 00 00 00");
+    let bytes = on_the_wire(&[prepared, definition]);
+    let mut walker = Walker::new(Command::StmtPrepare, COMMON | DEPRECATE);
+    let all_but_the_last = bytes.len() - 8;
+    walker.feed(&bytes[..all_but_the_last]).unwrap();
+    assert_eq!((&walker.shape[..], walker.boundary.end()), ("PD", None));
+    assert!(
+        walker.boundary.whole(&hex("00 00 00 00")).is_err(),
+        "a continuation passes"
+    );
+    walker.feed(&bytes[all_but_the_last..]).unwrap();
+    assert_eq!(walker.shape, "PD+");
+    assert!(walker.boundary.end().is_some());
+}
+
+#[test]
+fn a_continuation_is_never_taken_for_a_packet() {
+    let mut boundary = Boundary::new(Command::StmtFetch, COMMON | DEPRECATE);
+    let end = hex("fe 00 00 02 00 00 00");
+    assert_eq!(boundary.pass(MAX_PAYLOAD, Some(0)), Ok(Part::Row));
+    for first in [Some(0xfe), Some(0xff), Some(0), None] {
+        assert_eq!(boundary.want(7, first), Want::Pass);
+    }
+    assert!(boundary.whole(&hex("00 00 01")).is_err());
+    assert_eq!(
+        boundary.pass(MAX_PAYLOAD, Some(0xfe)),
+        Ok(Part::Continuation)
+    );
+    assert_eq!(boundary.pass(0, None), Ok(Part::Continuation));
+    assert_eq!(boundary.want(7, Some(0xfe)), Want::Whole);
+    assert!(matches!(boundary.whole(&end), Ok(Part::ResultEnd(_))));
 }

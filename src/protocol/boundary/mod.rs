@@ -9,7 +9,7 @@
 //! - 0xff is an ERR packet wherever a packet begins: no row, definition or count begins with it.
 //! - Between rows, 0xfe ends the result if the packet is shorter than [`MAX_PAYLOAD`]. A text row
 //!   may begin with 0xfe too, but only as the length of a first column of 16 MiB or more, and then
-//!   its first packet is full. That holds with and without `CLIENT_DEPRECATE_EOF`. MySQL's own
+//!   its first packet is full (seen on MySQL 9.7.4 with and without `CLIENT_DEPRECATE_EOF`). Its own
 //!   clients take fewer than 9 bytes for an EOF; here it must have the 5 that it has, and 0xfe
 //!   with any other length is an error, since no row looks like that.
 //! - A binary row begins with 0x00. A text row may begin with 0x00 (an empty string) or 0xfb (NULL).
