@@ -9,10 +9,10 @@
 //! - 0xff is an ERR packet wherever a packet begins: no row, definition or count begins with it.
 //! - Between rows, 0xfe ends the result if the packet is shorter than [`MAX_PAYLOAD`]. A text row
 //!   may begin with 0xfe too, but only as the length of a first column of 16 MiB or more, and then
-//!   its first packet is full (seen on MySQL 9.7.4 with and without `CLIENT_DEPRECATE_EOF`). Its own
-//!   clients take fewer than 9 bytes for an EOF; here it must have the 5 that it has, and 0xfe
-//!   with any other length is an error, since no row looks like that.
-//! - A binary row begins with 0x00. A text row may begin with 0x00 (an empty string) or 0xfb (NULL).
+//!   its first packet is full (seen on MySQL 9.7.4 with and without `CLIENT_DEPRECATE_EOF`).
+//!   MySQL's clients take fewer than 9 bytes for an EOF; here it must have the 5 that it has, and
+//!   0xfe with any other length is an error, since no row looks like that.
+//! - A binary row begins with 0x00; a text row may too (an empty string), or with 0xfb (NULL).
 //! - A definition begins with 0x03: its first field is always `def`.
 //! - At the start, 0x00 is an OK packet (no result has 0 columns), and 0xfb asks for a file.
 //!
