@@ -1,5 +1,6 @@
 //! Errors that reach a client, and the wrapper that keeps secrets out of logs.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use zeroize::Zeroizing;
@@ -23,5 +24,168 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
+    }
+}
+
+/// Whose fault an error is; the label of the error metrics' first split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// The client broke the protocol, a limit, or gave wrong credentials.
+    Client,
+    /// A backend failed, refused or went away.
+    Backend,
+    /// The promise can't be kept now, so the proxy refuses rather than breaks it.
+    Promise,
+}
+
+/// An error made by the proxy, with a real MySQL number and SQLSTATE so that drivers react as they
+/// do to MySQL. Errors made by a backend are relayed as they are and never become this.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{code} ({state}): {message}")]
+pub struct ClientError {
+    /// The error number (MySQL Error Reference, "Server Error Message Reference").
+    pub code: u16,
+    /// The SQLSTATE.
+    pub state: &'static str,
+    /// What the client may read: no address, no literal of anyone's statement.
+    pub message: Cow<'static, str>,
+    /// Whose fault it is.
+    pub fault: Fault,
+    /// May the same statement be sent again by the client without running twice?
+    pub retry: bool,
+}
+
+impl ClientError {
+    const fn new(code: u16, state: &'static str, fault: Fault, retry: bool) -> Self {
+        Self {
+            code,
+            state,
+            message: Cow::Borrowed(""),
+            fault,
+            retry,
+        }
+    }
+
+    fn says(mut self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.message = message.into();
+        self
+    }
+
+    /// 1040: the limit on clients is reached.
+    pub fn too_many_clients() -> Self {
+        Self::new(1040, "08004", Fault::Client, true).says("Too many connections")
+    }
+
+    /// 1043: what came is no login.
+    pub fn bad_handshake() -> Self {
+        Self::new(1043, "08S01", Fault::Client, false).says("Bad handshake")
+    }
+
+    /// 1045: wrong credentials, in MySQL's own words.
+    pub fn access_denied(user: &str, host: &str, with_password: bool) -> Self {
+        let using = if with_password { "YES" } else { "NO" };
+        Self::new(1045, "28000", Fault::Client, false).says(format!(
+            "Access denied for user '{user}'@'{host}' (using password: {using})"
+        ))
+    }
+
+    /// 1047: a command that the proxy does not know.
+    pub fn unknown_command() -> Self {
+        Self::new(1047, "08S01", Fault::Client, false).says("Unknown command")
+    }
+
+    /// 1053: the proxy is being drained.
+    pub fn draining() -> Self {
+        Self::new(1053, "08S01", Fault::Backend, true).says("Server shutdown in progress")
+    }
+
+    /// 1094: KILL of a client that is not there.
+    pub fn no_such_thread(id: u64) -> Self {
+        Self::new(1094, "HY000", Fault::Client, false).says(format!("Unknown thread id: {id}"))
+    }
+
+    /// 1153: a packet beyond the limit.
+    pub fn packet_too_large() -> Self {
+        Self::new(1153, "08S01", Fault::Client, false)
+            .says("Got a packet bigger than 'max_allowed_packet' bytes")
+    }
+
+    /// 1156: packets out of order.
+    pub fn out_of_order() -> Self {
+        Self::new(1156, "08S01", Fault::Client, false).says("Got packets out of order")
+    }
+
+    /// 1835: a packet that can't be decoded.
+    pub fn malformed() -> Self {
+        Self::new(1835, "HY000", Fault::Client, false).says("Malformed communication packet.")
+    }
+
+    /// 1251: the client knows no way to log in that the proxy can use.
+    pub fn no_common_login() -> Self {
+        Self::new(1251, "08004", Fault::Client, false).says(
+            "Client does not support authentication protocol requested by server; \
+             Tidegate needs caching_sha2_password",
+        )
+    }
+
+    /// 1158: the connection to the backend broke while it ran the statement.
+    pub fn connection_lost(what: &str) -> Self {
+        Self::new(1158, "08S01", Fault::Backend, false).says(format!(
+            "Got an error reading communication packets: Tidegate lost the connection to {what} \
+             during the statement, which may or may not have run"
+        ))
+    }
+
+    /// 1158 while a COMMIT was under way: nobody knows whether it took place.
+    pub fn unknown_outcome() -> Self {
+        Self::new(1158, "08S01", Fault::Backend, false).says(
+            "Got an error reading communication packets: unknown outcome, Tidegate lost the \
+             connection to the writer during COMMIT; the transaction may or may not be committed",
+        )
+    }
+
+    /// 1213: the transaction was rolled back since its connection is gone; run it again.
+    pub fn transaction_lost() -> Self {
+        Self::new(1213, "40001", Fault::Backend, true).says(
+            "Deadlock found when trying to get lock; try restarting transaction (Tidegate: the \
+             backend that ran this transaction is gone, and it was rolled back)",
+        )
+    }
+
+    /// 1213: a statement that the reader of a read-only transaction can't run.
+    pub fn transaction_on_reader() -> Self {
+        Self::new(1213, "40001", Fault::Promise, true).says(
+            "Deadlock found when trying to get lock; try restarting transaction (Tidegate: this \
+             read-only transaction ran on a reader, which can't run this statement; the next one \
+             will run on the writer)",
+        )
+    }
+
+    /// 1205: no reader caught up in time, and the configuration forbids the writer.
+    pub fn wait_timed_out() -> Self {
+        Self::new(1205, "HY000", Fault::Promise, true).says(
+            "Lock wait timeout exceeded; try restarting transaction (Tidegate: no reader caught \
+             up with this session in time)",
+        )
+    }
+
+    /// 1205: what the session must see can't be proven present anywhere.
+    pub fn not_proven() -> Self {
+        Self::new(1205, "HY000", Fault::Promise, true).says(
+            "Lock wait timeout exceeded; try restarting transaction (Tidegate: no backend is \
+             proven to have what this session has written or seen)",
+        )
+    }
+
+    /// 1836: no backend is proven writable.
+    pub fn no_writer() -> Self {
+        Self::new(1836, "HY000", Fault::Backend, true)
+            .says("Running in read-only mode (Tidegate: no writer is available)")
+    }
+
+    /// 1429: no backend can be reached.
+    pub fn all_gone() -> Self {
+        Self::new(1429, "HY000", Fault::Backend, true)
+            .says("Unable to connect to foreign data source: Tidegate reaches no backend")
     }
 }

@@ -1,5 +1,11 @@
 //! Everything about the MySQL servers behind the proxy: connecting, logging in, watching.
 
 mod config;
+mod connection;
+mod dialer;
+mod login;
 
 pub use config::{BackendConfig, Config, MonitorConfig};
+pub use connection::{ConnectError, Connection, Refusal, Row};
+pub use dialer::Dialer;
+pub use login::{Credentials, Greeting, LoginRequest};

@@ -1,1 +1,116 @@
 //! The command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, Config, Fault, Flags, process_environment};
+use crate::{app, telemetry};
+
+/// A replication-lag-aware MySQL proxy: reads scale, and every session reads its own writes.
+#[derive(Debug, Parser)]
+#[command(name = "tidegate", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve clients until SIGTERM, then drain.
+    Serve(Serve),
+    /// Look for every fault in a configuration file.
+    Check {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    /// The configuration file.
+    #[arg(long, conflicts_with_all = ["writer", "reader", "monitor_user"])]
+    config: Option<PathBuf>,
+    /// The writer's address, instead of a file.
+    #[arg(long, value_name = "HOST:PORT", required_unless_present = "config")]
+    writer: Option<String>,
+    /// A reader's address; may be given several times.
+    #[arg(long, value_name = "HOST:PORT")]
+    reader: Vec<String>,
+    /// The account that watches the backends.
+    #[arg(long, required_unless_present = "config")]
+    monitor_user: Option<String>,
+    /// The environment variable with that account's password.
+    #[arg(long, default_value = "TIDEGATE_MONITOR_PASSWORD")]
+    monitor_password_env: String,
+    /// Where clients connect; may be given several times.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Vec<String>,
+    /// Where /metrics, /healthz and /readyz are served.
+    #[arg(long, value_name = "ADDRESS")]
+    http: Option<String>,
+}
+
+/// Runs the command that the arguments name. Exit code 0: done; 1: faults; 2: bad usage.
+pub fn run() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Serve(arguments) => serve(arguments),
+        Command::Check { config } => check(&config),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => {
+            eprintln!("{text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn serve(arguments: Serve) -> Result<(), String> {
+    let outcome = match &arguments.config {
+        Some(path) => config::load(path),
+        None => config::from_flags(&flags(arguments), &process_environment),
+    };
+    let config = report(outcome)?;
+    telemetry::init(&config.log).map_err(|error| error.to_string())?;
+    app::serve(config).await.map_err(|error| error.to_string())
+}
+
+fn flags(arguments: Serve) -> Flags {
+    Flags {
+        writer: arguments.writer.unwrap_or_default(),
+        readers: arguments.reader,
+        monitor_user: arguments.monitor_user.unwrap_or_default(),
+        monitor_password_env: arguments.monitor_password_env,
+        listen: arguments.listen,
+        http: arguments.http,
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the answer to the user's question")]
+fn check(path: &std::path::Path) -> Result<(), String> {
+    let config = report(config::load(path))?;
+    let backends = config.backend.backends.len();
+    println!("{}: ok, {backends} backends", path.display());
+    Ok(())
+}
+
+/// Shows warnings; joins faults, a line each.
+fn report(outcome: config::Outcome) -> Result<Config, String> {
+    match outcome {
+        Ok((config, warnings)) => {
+            warnings
+                .iter()
+                .for_each(|warning| eprintln!("warning: {warning}"));
+            Ok(config)
+        }
+        Err(faults) => Err(faults
+            .iter()
+            .map(Fault::to_string)
+            .collect::<Vec<_>>()
+            .join("\n")),
+    }
+}

@@ -1,10 +1,18 @@
 //! Byte streams: plain and TLS, packet reading and writing, listeners.
 
 mod endpoint;
+mod listener;
+mod stream;
+mod tls;
+mod wire;
 
 use std::path::PathBuf;
 
 pub use endpoint::{Endpoint, EndpointError};
+pub use listener::{Accepted, Listener, connect};
+pub use stream::{Plain, Stream};
+pub use tls::{TlsError, acceptor};
+pub use wire::{READ_SIZE, Wire, WireError};
 
 /// Where clients are awaited.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,58 @@
 //! One client's session: login, command loop, relay, session state.
 
+mod account;
+mod command;
 mod config;
+mod connections;
+mod keys;
+mod login;
+mod registry;
+mod relay;
+mod serve;
+#[expect(
+    clippy::module_inception,
+    reason = "the room is named after its main inhabitant"
+)]
+mod session;
+mod shared;
+mod visible;
 
 pub use config::{AuthMode, Config};
+pub use keys::LoginKeys;
+pub use registry::{Entry, Registry};
+pub use serve::serve;
+pub use shared::Shared;
+
+use crate::error::{ClientError, Fault};
+use crate::telemetry::ErrorKind;
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// COM_QUIT.
+    Quit,
+    /// The client closed the connection or it broke.
+    ClientGone,
+    /// The client broke the protocol.
+    Protocol,
+    /// COM_CHANGE_USER was refused.
+    Refused,
+    /// KILL.
+    Killed,
+    /// The process drains.
+    Drained,
+    /// The backend connection that held the session's state is gone.
+    StateLost,
+}
+
+/// Under which kind an error of the proxy's own is counted.
+fn error_kind(error: &ClientError) -> ErrorKind {
+    match (error.code, error.fault) {
+        (1040, _) => ErrorKind::TooManyClients,
+        (1047, _) => ErrorKind::UnknownCommand,
+        (1836, _) => ErrorKind::NoWriter,
+        (_, Fault::Client) => ErrorKind::ClientProtocol,
+        (_, Fault::Backend) => ErrorKind::BackendLost,
+        (_, Fault::Promise) => ErrorKind::WaitTimeout,
+    }
+}

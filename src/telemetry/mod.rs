@@ -1,5 +1,9 @@
 //! Metric handles and logging set-up. A leaf: it knows no other module of Tidegate.
 
+mod labels;
 mod log;
+mod metrics;
 
-pub use log::{LogConfig, LogFormat};
+pub use labels::{ConnectionState, Direction, ErrorKind, RetryCause, Side, UnknownCause};
+pub use log::{FilterError, InitError, LogConfig, LogFormat, check_filter, init};
+pub use metrics::{Metrics, MetricsError};

@@ -1,0 +1,180 @@
+//! One data connection to a backend.
+
+use std::io;
+
+use super::Greeting;
+use crate::net::{Wire, WireError};
+use crate::protocol::{
+    Boundary, Capabilities, Command, ErrPacket, Part, ProtocolError, Reader, Status, Want,
+};
+use crate::routing::BackendId;
+
+/// The answer to one of the proxy's own questions is never larger than this, in bytes.
+const ANSWER_LIMIT: usize = 4 * 1024 * 1024;
+
+/// Why a connection to a backend could not be made. Only [`ConnectError::Refused`] is the
+/// backend's word about the account; everything else says something about the backend.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The backend answered with an error, such as 1045 for a wrong password.
+    #[error("refused: {0}")]
+    Refused(Refusal),
+    /// The connection failed or broke.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// The backend sent something that can't be decoded.
+    #[error(transparent)]
+    Protocol(#[from] ProtocolError),
+    /// It took longer than the configured limit.
+    #[error("timed out")]
+    TimedOut,
+    /// The backend sent a packet that has no place in a login.
+    #[error("unexpected packet during login")]
+    Unexpected,
+    /// The backend lacks a capability that the proxy builds on (before MySQL 5.7).
+    #[error("the backend knows no session tracking")]
+    TooOld,
+    /// The account's plugin is not known to the proxy.
+    #[error("authentication plugin {0:?} is not supported")]
+    Plugin(String),
+    /// The backend's RSA key can't be used.
+    #[error("the backend's public key can't be used")]
+    PublicKey,
+    /// No backend has this id.
+    #[error("no such backend")]
+    NotConfigured,
+}
+
+impl From<io::Error> for ConnectError {
+    fn from(error: io::Error) -> Self {
+        Self::Wire(error.into())
+    }
+}
+
+/// An error packet from a backend, kept as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The error number.
+    pub code: u16,
+    /// The SQLSTATE, if the packet had one.
+    pub state: Option<[u8; 5]>,
+    /// The message, in the connection's character set.
+    pub message: Vec<u8>,
+}
+
+impl Refusal {
+    /// The packet again, for a client that is to read it as it came.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut payload = Vec::new();
+        let packet = ErrPacket {
+            code: self.code,
+            state: self.state,
+            message: &self.message,
+        };
+        packet.encode(&mut payload);
+        payload
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} {}",
+            self.code,
+            String::from_utf8_lossy(&self.message)
+        )
+    }
+}
+
+/// A logged-in connection, with what it is known to be and to have been told.
+#[derive(Debug)]
+pub struct Connection {
+    /// The stream; the relay works on it directly.
+    pub wire: Wire,
+    /// Which backend.
+    pub backend: BackendId,
+    /// The backend's id of the thread that serves this connection.
+    pub thread_id: u64,
+    /// What was agreed with the backend.
+    pub capabilities: Capabilities,
+    /// The flags of the last answer.
+    pub status: Status,
+    /// The OK packet that ended the login.
+    pub login_ok: Vec<u8>,
+    /// What the backend said of itself.
+    pub greeting: Greeting,
+}
+
+/// The first row of an answer; `None` for NULL. Empty if there was no row.
+pub type Row = Vec<Option<Vec<u8>>>;
+
+impl Connection {
+    /// Queues a COM_QUERY without sending it.
+    pub fn queue_query(&mut self, sql: &[u8]) {
+        let mut payload = Vec::with_capacity(sql.len() + 1);
+        payload.push(Command::Query as u8);
+        payload.extend_from_slice(sql);
+        self.wire.restart_sequence();
+        self.wire.queue(&payload);
+    }
+
+    /// Queues a command that has no arguments.
+    pub fn queue_command(&mut self, command: Command) {
+        self.wire.restart_sequence();
+        self.wire.queue(&[command as u8]);
+    }
+
+    /// Reads one whole answer to a question of the proxy's own.
+    ///
+    /// # Errors
+    /// [`ConnectError::Refused`] for an error packet: the connection is in order. Any other error:
+    /// it is not, and has to be closed.
+    pub async fn read_answer(&mut self, command: Command) -> Result<Row, ConnectError> {
+        let mut boundary = Boundary::new(command, self.capabilities);
+        let mut answer = Row::new();
+        let mut refused = None;
+        self.wire.set_sequence(1);
+        while boundary.end().is_none() {
+            let payload = self.wire.read_payload(ANSWER_LIMIT).await?;
+            let first = payload.first().copied();
+            let part = match boundary.want(payload.len(), first) {
+                Want::Pass => boundary.pass(payload.len(), first)?,
+                Want::Whole => boundary.whole(&payload)?,
+            };
+            match part {
+                Part::Row if answer.is_empty() => answer = text_row(&payload)?,
+                Part::Err(packet) => {
+                    refused = Some(Refusal {
+                        code: packet.code,
+                        state: packet.state,
+                        message: packet.message.to_vec(),
+                    });
+                }
+                _ => {}
+            }
+        }
+        if let Some(status) = boundary.end().and_then(|end| end.status()) {
+            self.status = status;
+        }
+        refused.map_or(Ok(answer), |refusal| Err(ConnectError::Refused(refusal)))
+    }
+}
+
+/// What stands for NULL in a row of the text protocol.
+const NULL: u8 = 0xfb;
+
+/// Splits a row of the text protocol.
+fn text_row(payload: &[u8]) -> Result<Row, ProtocolError> {
+    let mut reader = Reader::new(payload);
+    let mut row = Row::new();
+    while reader.remaining() > 0 {
+        if payload.get(reader.offset()) == Some(&NULL) {
+            reader.u8("NULL")?;
+            row.push(None);
+        } else {
+            row.push(Some(reader.lenenc_bytes("cell")?.to_vec()));
+        }
+    }
+    Ok(row)
+}

@@ -1,0 +1,73 @@
+//! Opening data connections: connect, log in, switch session tracking on.
+
+use std::sync::Arc;
+
+use tokio::time::timeout;
+
+use super::connection::Connection;
+use super::login::{LoginRequest, log_in};
+use super::{Config, ConnectError};
+use crate::net::{Stream, Wire, connect};
+use crate::protocol::Command;
+use crate::routing::BackendId;
+
+/// Opens data connections to the configured backends.
+#[derive(Clone, Debug)]
+pub struct Dialer {
+    config: Arc<Config>,
+}
+
+impl Dialer {
+    /// A dialer for these backends.
+    pub fn new(config: Arc<Config>) -> Self {
+        Self { config }
+    }
+
+    /// Connects and logs in; `tracking` is the SET that switches session tracking on.
+    ///
+    /// Not cancel safe, but a caller that gives up only loses the connection.
+    ///
+    /// # Errors
+    /// [`ConnectError::Refused`] is the backend's answer about this account; all others mean that
+    /// the backend can't serve now.
+    pub async fn connect(
+        &self,
+        id: BackendId,
+        request: &LoginRequest,
+        tracking: &str,
+    ) -> Result<Connection, ConnectError> {
+        let attempt = self.attempt(id, request, tracking);
+        match timeout(self.config.connect_timeout, attempt).await {
+            Ok(result) => result,
+            Err(_) => Err(ConnectError::TimedOut),
+        }
+    }
+
+    async fn attempt(
+        &self,
+        id: BackendId,
+        request: &LoginRequest,
+        tracking: &str,
+    ) -> Result<Connection, ConnectError> {
+        let config = self
+            .config
+            .backends
+            .get(id.index())
+            .ok_or(ConnectError::NotConfigured)?;
+        let mut wire = Wire::new(Stream::Plain(connect(&config.address).await?));
+        let logged_in = log_in(&mut wire, request).await?;
+        let mut connection = Connection {
+            wire,
+            backend: id,
+            thread_id: u64::from(logged_in.thread_id),
+            capabilities: logged_in.capabilities,
+            status: logged_in.status,
+            login_ok: logged_in.ok,
+            greeting: logged_in.greeting,
+        };
+        connection.queue_query(tracking.as_bytes());
+        connection.wire.flush().await?;
+        connection.read_answer(Command::Query).await?;
+        Ok(connection)
+    }
+}

@@ -1,0 +1,132 @@
+//! The whole configuration from a document, section by section.
+
+use super::fault::{Faults, Located};
+use super::files::Surroundings;
+use super::schema::{self, keys};
+use super::table::Document;
+use super::users::Accounts;
+use super::{Config, addresses, backends, users, value};
+use crate::net::{Endpoint, ListenConfig, TlsConfig};
+use crate::session::AuthMode;
+use crate::telemetry::{LogConfig, LogFormat, check_filter};
+use crate::{admin, backend, session};
+
+/// The configuration, unless there are faults; those are all found, whichever comes first.
+pub(super) fn config(
+    document: &Document<'_>,
+    around: &Surroundings<'_>,
+    faults: &mut Faults<'_>,
+) -> Option<Config> {
+    let listen = addresses::listen(document, faults);
+    let http = addresses::http(document, faults);
+    let tls = addresses::tls(document, around, faults);
+    let drafts = backends::backends(document, faults);
+    let monitor = backends::monitor(document, around, faults);
+    let accounts = users::accounts(document, around, faults);
+    let log = log(document, faults);
+    let limits = Limits::read(document, faults);
+
+    let listeners = listen.iter().flatten().chain(http.iter().flatten());
+    addresses::check_distinct(
+        listeners,
+        drafts.iter().filter_map(|draft| draft.address.as_ref()),
+        faults,
+    );
+    let (listen, tls, monitor, accounts) = (listen?, tls?, monitor?, accounts?);
+    warn_about_tls(&listen, &tls, &accounts, faults);
+    if accounts.policy.max_lag < monitor.interval {
+        faults.warn(
+            &users::max_lag_place(document),
+            "is shorter than [monitor] interval, so readers will seem too far behind",
+            "ask more often, or allow more lag",
+        );
+    }
+    let limits = limits?;
+    Some(Config {
+        listen: ListenConfig {
+            addresses: listen.into_iter().map(|at| at.value).collect(),
+            tls,
+        },
+        http: http?.map(|address| admin::Config {
+            address: address.value,
+        }),
+        backend: backend::Config {
+            backends: backends::finish(drafts)?,
+            monitor,
+            connect_timeout: limits.connect_timeout,
+        },
+        session: session::Config {
+            auth: accounts.auth,
+            policy: accounts.policy,
+            user_policies: accounts.user_policies,
+            max_clients: limits.clients,
+            login_timeout: limits.login_timeout,
+            drain_timeout: limits.drain_timeout,
+        },
+        log: log?,
+    })
+}
+
+/// `[limits]`.
+struct Limits {
+    clients: usize,
+    login_timeout: std::time::Duration,
+    connect_timeout: std::time::Duration,
+    drain_timeout: std::time::Duration,
+}
+
+impl Limits {
+    fn read(document: &Document<'_>, faults: &mut Faults<'_>) -> Option<Self> {
+        let table = document.table(&schema::LIMITS);
+        let clients = table.read(&keys::LIMITS_CLIENTS, value::count, faults);
+        let login_timeout = table.read(&keys::LIMITS_LOGIN_TIMEOUT, value::span, faults);
+        let connect_timeout = table.read(&keys::LIMITS_CONNECT_TIMEOUT, value::span, faults);
+        let drain_timeout = table.read(&keys::LIMITS_DRAIN_TIMEOUT, value::span, faults);
+        Some(Self {
+            clients: usize::try_from(clients?.value).ok()?,
+            login_timeout: login_timeout?.value,
+            connect_timeout: connect_timeout?.value,
+            drain_timeout: drain_timeout?.value,
+        })
+    }
+}
+
+fn log(document: &Document<'_>, faults: &mut Faults<'_>) -> Option<LogConfig> {
+    let table = document.table(&schema::LOG);
+    let format = table.read(&keys::LOG_FORMAT, value::word, faults);
+    let filter = table.read(&keys::LOG_FILTER, value::text, faults);
+    let filter = filter?;
+    if let Err(error) = check_filter(&filter.value) {
+        let right = "write a level (error, warn, info, debug, trace, off) or module=level pairs";
+        faults.fault(&filter.place, error.to_string(), right);
+    }
+    let format = match format?.value {
+        "json" => LogFormat::Json,
+        _ => LogFormat::Text,
+    };
+    Some(LogConfig {
+        format,
+        filter: filter.value,
+    })
+}
+
+/// Passthrough needs the password itself, and without TLS a client hands it over only encrypted
+/// with a key that many do not ask for by themselves.
+fn warn_about_tls(
+    listen: &[Located<Endpoint>],
+    tls: &TlsConfig,
+    accounts: &Accounts,
+    faults: &mut Faults<'_>,
+) {
+    let by_tcp = listen
+        .iter()
+        .find(|at| matches!(at.value, Endpoint::Tcp { .. }));
+    if let (TlsConfig::Off, AuthMode::Passthrough, Some(address)) = (tls, &accounts.auth, by_tcp) {
+        faults.warn(
+            &address.place,
+            "clients without TLS can log in only if they ask for the RSA key \
+             (mysql --get-server-public-key)",
+            "set [tls] mode = \"self-signed\" or \"files\"",
+        );
+    }
+}

@@ -1,0 +1,288 @@
+//! The one table of what a configuration file may say. The parser, the suggestions for misspelt
+//! keys, the example file and the manual's tables all follow it.
+
+pub mod keys;
+
+use std::time::Duration;
+
+use self::keys::*;
+
+/// One key of the file.
+#[derive(Debug)]
+pub struct Key {
+    /// The table that it belongs to.
+    pub section: &'static str,
+    /// Its name within the table.
+    pub name: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// What holds without it.
+    pub presence: Presence,
+    /// What it does.
+    pub effect: &'static str,
+    /// Whether a running Tidegate takes up a change of it.
+    pub reload: bool,
+}
+
+impl Key {
+    /// The key as faults name it: `section.name`.
+    pub fn path(&self) -> String {
+        format!("{}.{}", self.section, self.name)
+    }
+}
+
+/// What holds where a key is left out. Values are TOML literals.
+#[derive(Debug)]
+pub enum Presence {
+    /// This value.
+    Default(&'static str),
+    /// It may not be left out; the value is an example.
+    Required(&'static str),
+    /// It has no value, which means `absent`; the value is an example.
+    Optional {
+        /// An example.
+        example: &'static str,
+        /// What holds without it.
+        absent: &'static str,
+    },
+}
+
+impl Presence {
+    /// The default, or an example where there is none.
+    pub fn literal(&self) -> &'static str {
+        match self {
+            Self::Default(literal) | Self::Required(literal) => literal,
+            Self::Optional { example, .. } => example,
+        }
+    }
+}
+
+/// What a key takes.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// A string of 1 to `max` characters.
+    Text {
+        /// In characters.
+        max: usize,
+    },
+    /// A string that is never shown.
+    Secret,
+    /// The path of a file; a relative one starts at the configuration file's directory.
+    Path,
+    /// `true` or `false`.
+    Flag,
+    /// A whole number.
+    Count {
+        /// The smallest.
+        min: u64,
+        /// The largest.
+        max: u64,
+    },
+    /// A string with a number and its unit.
+    Span {
+        /// The shortest.
+        min: Duration,
+        /// The longest.
+        max: Duration,
+    },
+    /// One of a few words.
+    Word {
+        /// Those that work.
+        served: &'static [&'static str],
+        /// Those that are planned and refused until they work.
+        planned: &'static [&'static str],
+    },
+    /// `host:port`, `[ipv6]:port` or `unix:/path`.
+    Address,
+    /// An address, or an array of them.
+    Addresses,
+}
+
+impl Kind {
+    /// What it takes, for people: type, unit and limits.
+    pub fn describe(self) -> String {
+        let span = humantime::format_duration;
+        match self {
+            Self::Text { max } => format!("string of at most {max} characters"),
+            Self::Secret => "string, never shown".to_owned(),
+            Self::Path => "path, from the directory of this file".to_owned(),
+            Self::Flag => "true or false".to_owned(),
+            Self::Count { min, max } => format!("whole number, {min} to {max}"),
+            Self::Span { min, max } => {
+                format!("duration with its unit, {} to {}", span(min), span(max))
+            }
+            Self::Word { served, .. } => format!("one of {}", served.join(", ")),
+            Self::Address => "host:port, [ipv6]:port or unix:/path".to_owned(),
+            Self::Addresses => "host:port, [ipv6]:port or unix:/path, or a list".to_owned(),
+        }
+    }
+}
+
+/// One table of the file.
+#[derive(Debug)]
+pub struct Section {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it is written `[[name]]`, once for each.
+    pub list: bool,
+    /// What it is about.
+    pub about: &'static str,
+    /// Its keys, in the order of the documentation.
+    pub keys: &'static [&'static Key],
+}
+
+impl Section {
+    /// The header as it stands in a file.
+    pub fn header(&self) -> String {
+        match self.list {
+            true => format!("[[{}]]", self.name),
+            false => format!("[{}]", self.name),
+        }
+    }
+}
+
+/// Every table, in the order of the documentation.
+pub const SECTIONS: &[&Section] = &[
+    &LISTEN,
+    &HTTP,
+    &TLS,
+    &BACKEND,
+    &MONITOR,
+    &AUTH,
+    &USER,
+    &CONSISTENCY,
+    &LIMITS,
+    &LOG,
+];
+
+/// Where clients connect.
+pub const LISTEN: Section = Section {
+    name: "listen",
+    list: false,
+    about: "Where clients connect.",
+    keys: &[&LISTEN_ADDRESS],
+};
+
+/// The HTTP endpoint.
+pub const HTTP: Section = Section {
+    name: "http",
+    list: false,
+    about: "The HTTP endpoint with /metrics, /healthz and /readyz. Without this table there is none.",
+    keys: &[&HTTP_ADDRESS, &HTTP_ALLOW_REMOTE],
+};
+
+/// TLS towards clients.
+pub const TLS: Section = Section {
+    name: "tls",
+    list: false,
+    about: "TLS towards clients.",
+    keys: &[&TLS_MODE, &TLS_CERT, &TLS_KEY],
+};
+
+/// The backends.
+pub const BACKEND: Section = Section {
+    name: "backend",
+    list: true,
+    about: "The database servers: one table for each, exactly one of them the writer.",
+    keys: &[
+        &BACKEND_NAME,
+        &BACKEND_ADDRESS,
+        &BACKEND_ROLE,
+        &BACKEND_WEIGHT,
+    ],
+};
+
+/// The monitor.
+pub const MONITOR: Section = Section {
+    name: "monitor",
+    list: false,
+    about: "The account that watches the backends: their health, their roles, how far they are. \
+            Its password comes from exactly one of password, password_env and password_file.",
+    keys: &[
+        &MONITOR_USER,
+        &MONITOR_PASSWORD,
+        &MONITOR_PASSWORD_ENV,
+        &MONITOR_PASSWORD_FILE,
+        &MONITOR_INTERVAL,
+    ],
+};
+
+/// Logins.
+pub const AUTH: Section = Section {
+    name: "auth",
+    list: false,
+    about: "Who decides about a login.",
+    keys: &[&AUTH_MODE],
+};
+
+/// Accounts with settings of their own.
+pub const USER: Section = Section {
+    name: "user",
+    list: true,
+    about: "Accounts with settings of their own: one table for each. Under [auth] mode = \"users\" \
+            each has its password, from exactly one of password, password_env and password_file.",
+    keys: &[
+        &USER_NAME,
+        &USER_PASSWORD,
+        &USER_PASSWORD_ENV,
+        &USER_PASSWORD_FILE,
+        &USER_LEVEL,
+        &USER_SCOPE,
+        &USER_WAIT,
+        &USER_ON_TIMEOUT,
+        &USER_MAX_LAG,
+    ],
+};
+
+/// How fresh reads are.
+pub const CONSISTENCY: Section = Section {
+    name: "consistency",
+    list: false,
+    about: "What a read must see, and what happens while no reader has it.",
+    keys: &[
+        &CONSISTENCY_LEVEL,
+        &CONSISTENCY_SCOPE,
+        &CONSISTENCY_WAIT,
+        &CONSISTENCY_ON_TIMEOUT,
+        &CONSISTENCY_MAX_LAG,
+    ],
+};
+
+/// Named limits.
+pub const LIMITS: Section = Section {
+    name: "limits",
+    list: false,
+    about: "Everything has a limit; these can be moved.",
+    keys: &[
+        &LIMITS_CLIENTS,
+        &LIMITS_LOGIN_TIMEOUT,
+        &LIMITS_CONNECT_TIMEOUT,
+        &LIMITS_DRAIN_TIMEOUT,
+    ],
+};
+
+/// Logging.
+pub const LOG: Section = Section {
+    name: "log",
+    list: false,
+    about: "Log lines, on standard error. No password and no literal of a statement is in any.",
+    keys: &[&LOG_FORMAT, &LOG_FILTER],
+};
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_key_says_to_which_section_it_belongs_and_is_there_once() {
+        let mut seen = HashSet::new();
+        for section in SECTIONS {
+            for key in section.keys {
+                assert_eq!(key.section, section.name, "{}", key.name);
+                assert!(seen.insert(key.path()), "{} is there twice", key.path());
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Listening sockets, and connecting to a backend's address.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::FileTypeExt;
+use std::path::PathBuf;
+
+use socket2::{Domain, Socket, Type};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream, lookup_host};
+
+use super::{Endpoint, Plain};
+
+/// How many clients may wait for being accepted before the system refuses more.
+const BACKLOG: i32 = 1024;
+
+/// A listening socket.
+#[derive(Debug)]
+pub enum Listener {
+    /// On TCP.
+    Tcp(TcpListener),
+    /// On a unix socket; the file goes when the listener goes.
+    Unix(UnixListener, SocketFile),
+}
+
+/// Removes a unix socket's file when dropped.
+#[derive(Debug)]
+pub struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// A connection that was accepted and not yet given to a runtime.
+#[derive(Debug)]
+pub enum Accepted {
+    /// From TCP.
+    Tcp(std::net::TcpStream),
+    /// From a unix socket.
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Accepted {
+    /// Registers the connection with the runtime this is called on.
+    pub fn register(self) -> io::Result<Plain> {
+        Ok(match self {
+            Self::Tcp(stream) => TcpStream::from_std(stream)?.into(),
+            Self::Unix(stream) => UnixStream::from_std(stream)?.into(),
+        })
+    }
+}
+
+impl Listener {
+    /// Binds one address. A host name binds the first address it resolves to.
+    ///
+    /// # Errors
+    /// As the system gives them; a unix socket in use, or another file in its place, is not
+    /// touched.
+    pub async fn bind(endpoint: &Endpoint) -> io::Result<Self> {
+        match endpoint {
+            Endpoint::Tcp { host, port } => {
+                let address = lookup_host((host.as_str(), *port))
+                    .await?
+                    .next()
+                    .ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
+                let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+                socket.set_reuse_address(true)?;
+                socket.set_nonblocking(true)?;
+                socket.bind(&address.into())?;
+                socket.listen(BACKLOG)?;
+                Ok(Self::Tcp(TcpListener::from_std(socket.into())?))
+            }
+            Endpoint::Unix(path) => {
+                let is_socket = |m: fs::Metadata| m.file_type().is_socket();
+                if fs::symlink_metadata(path).is_ok_and(is_socket)
+                    && UnixStream::connect(path).await.is_err()
+                {
+                    // Left behind by a process that is gone: nobody answers.
+                    fs::remove_file(path)?;
+                }
+                let listener = UnixListener::bind(path)?;
+                Ok(Self::Unix(listener, SocketFile(path.clone())))
+            }
+        }
+    }
+
+    /// The address in use, with the port that the system chose.
+    pub fn endpoint(&self) -> io::Result<Endpoint> {
+        Ok(match self {
+            Self::Tcp(listener) => {
+                let address = listener.local_addr()?;
+                Endpoint::Tcp {
+                    host: address.ip().to_string(),
+                    port: address.port(),
+                }
+            }
+            Self::Unix(_, file) => Endpoint::Unix(file.0.clone()),
+        })
+    }
+
+    /// Waits for the next client; the text says where it comes from.
+    ///
+    /// Cancel safe.
+    pub async fn accept(&self) -> io::Result<(Accepted, String)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                Ok((Accepted::Tcp(stream.into_std()?), address.to_string()))
+            }
+            Self::Unix(listener, _) => {
+                let (stream, _) = listener.accept().await?;
+                Ok((Accepted::Unix(stream.into_std()?), "unix".to_owned()))
+            }
+        }
+    }
+}
+
+/// Connects to a backend's address; names are resolved each time.
+pub async fn connect(endpoint: &Endpoint) -> io::Result<Plain> {
+    Ok(match endpoint {
+        Endpoint::Tcp { host, port } => TcpStream::connect((host.as_str(), *port)).await?.into(),
+        Endpoint::Unix(path) => UnixStream::connect(path).await?.into(),
+    })
+}

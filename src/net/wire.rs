@@ -1,0 +1,247 @@
+//! A stream that carries packets: the buffers, and the framing of whole payloads.
+//!
+//! Two ways to read: [`Wire::read_payload`] collects one payload (logins, statements), and
+//! [`Wire::fill`] with [`Wire::input`] lets the relay walk over packets where they lie, without
+//! collecting what it only forwards.
+
+use std::io;
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::Stream;
+use crate::protocol::{HEADER, Header, MAX_PAYLOAD, ProtocolError, write_packet};
+
+/// What one read asks the system for, in bytes; also what the buffers shrink back to.
+pub const READ_SIZE: usize = 16 * 1024;
+
+/// Why a packet could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    /// The peer closed the connection between two packets.
+    #[error("the connection was closed")]
+    Closed,
+    /// The stream failed, or ended inside a packet.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// Bytes that are not what the protocol allows.
+    #[error(transparent)]
+    Protocol(#[from] ProtocolError),
+    /// A payload larger than the named limit.
+    #[error("a packet of more than {limit} bytes")]
+    TooLarge {
+        /// In bytes.
+        limit: usize,
+    },
+    /// A packet whose number is not the next one (protocol page "Sequence ID").
+    #[error("packets out of order: expected number {expected}, got {found}")]
+    OutOfOrder {
+        /// The number due.
+        expected: u8,
+        /// The number that came.
+        found: u8,
+    },
+}
+
+/// A stream with its buffers and the number of the next packet.
+#[derive(Debug)]
+pub struct Wire {
+    stream: Stream,
+    input: BytesMut,
+    output: BytesMut,
+    seq: u8,
+    received: u64,
+    sent: u64,
+}
+
+impl Wire {
+    /// Buffers are allocated when first used, so an idle wire costs little.
+    pub fn new(stream: Stream) -> Self {
+        Self {
+            stream,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            seq: 0,
+            received: 0,
+            sent: 0,
+        }
+    }
+
+    /// The stream below.
+    pub fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// Gives the stream back, for a TLS handshake. `Err` if the peer has sent something already:
+    /// that would be data from before the encryption taken for data inside it.
+    pub fn into_stream(self) -> Result<Stream, WireError> {
+        match self.input.is_empty() {
+            true => Ok(self.stream),
+            false => Err(WireError::Io(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "data before the TLS handshake",
+            ))),
+        }
+    }
+
+    /// Bytes read and written since the last call, for the metrics.
+    pub fn take_counts(&mut self) -> (u64, u64) {
+        (
+            std::mem::take(&mut self.received),
+            std::mem::take(&mut self.sent),
+        )
+    }
+
+    /// Starts a new command: the next packet has number 0.
+    pub fn restart_sequence(&mut self) {
+        self.seq = 0;
+    }
+
+    /// The number the next packet has, in either direction.
+    pub fn sequence(&self) -> u8 {
+        self.seq
+    }
+
+    /// Sets the number of the next packet; for the relay, which numbers packets itself.
+    pub fn set_sequence(&mut self, seq: u8) {
+        self.seq = seq;
+    }
+
+    /// What was read and not consumed yet.
+    pub fn input(&mut self) -> &mut BytesMut {
+        &mut self.input
+    }
+
+    /// What is to be written with the next [`Wire::flush`].
+    pub fn output(&mut self) -> &mut BytesMut {
+        &mut self.output
+    }
+
+    /// The next packet's header, if it has been read.
+    pub fn peek_header(&self) -> Option<Header> {
+        self.input
+            .first_chunk::<HEADER>()
+            .map(|bytes| Header::parse(*bytes))
+    }
+
+    /// Reads once into the input buffer; returns the number of bytes, 0 at the end of the stream.
+    ///
+    /// Cancel safe: what was read is in the buffer.
+    pub async fn fill(&mut self) -> io::Result<usize> {
+        if self.input.capacity() - self.input.len() < READ_SIZE / 4 {
+            self.input.reserve(READ_SIZE);
+        }
+        let count = self.stream.read_buf(&mut self.input).await?;
+        self.received += count as u64;
+        Ok(count)
+    }
+
+    /// Reads until at least `count` bytes lie in the input buffer.
+    ///
+    /// Cancel safe.
+    pub async fn fill_to(&mut self, count: usize) -> Result<(), WireError> {
+        while self.input.len() < count {
+            if self.fill().await? == 0 {
+                return Err(match self.input.is_empty() {
+                    true => WireError::Closed,
+                    false => WireError::Io(io::ErrorKind::UnexpectedEof.into()),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the header of the next packet and checks its number.
+    ///
+    /// Cancel safe.
+    pub async fn read_header(&mut self) -> Result<Header, WireError> {
+        self.fill_to(HEADER).await?;
+        let Some(header) = self.peek_header() else {
+            return Err(WireError::Closed);
+        };
+        if header.seq != self.seq {
+            return Err(WireError::OutOfOrder {
+                expected: self.seq,
+                found: header.seq,
+            });
+        }
+        self.input.advance(HEADER);
+        self.seq = self.seq.wrapping_add(1);
+        Ok(header)
+    }
+
+    /// Collects one payload, put together from all its packets.
+    ///
+    /// Not cancel safe: a caller that gives up closes the connection.
+    ///
+    /// # Errors
+    /// [`WireError::TooLarge`] beyond `limit` bytes, before they are read.
+    pub async fn read_payload(&mut self, limit: usize) -> Result<BytesMut, WireError> {
+        let mut header = self.read_header().await?;
+        if header.len > limit {
+            return Err(WireError::TooLarge { limit });
+        }
+        self.fill_to(header.len).await?;
+        let mut payload = self.input.split_to(header.len);
+        while header.len == MAX_PAYLOAD {
+            header = self.read_header().await?;
+            if payload.len() + header.len > limit {
+                return Err(WireError::TooLarge { limit });
+            }
+            self.fill_to(header.len).await?;
+            payload.unsplit(self.input.split_to(header.len));
+        }
+        Ok(payload)
+    }
+
+    /// Queues one payload.
+    pub fn queue(&mut self, payload: &[u8]) {
+        write_packet(&mut self.output, &mut self.seq, payload);
+    }
+
+    /// Queues one packet of a payload that is sent on packet by packet.
+    pub fn queue_packet(&mut self, payload: &[u8]) {
+        let header = Header {
+            len: payload.len(),
+            seq: self.seq,
+        };
+        self.output.extend_from_slice(&header.bytes());
+        self.output.extend_from_slice(payload);
+        self.seq = self.seq.wrapping_add(1);
+    }
+
+    /// Writes out what is queued.
+    ///
+    /// Not cancel safe.
+    pub async fn flush(&mut self) -> io::Result<()> {
+        let length = self.output.len() as u64;
+        self.stream.write_all(&self.output).await?;
+        self.sent += length;
+        self.output.clear();
+        if self.output.capacity() > 4 * READ_SIZE {
+            self.output = BytesMut::new();
+        }
+        if self.stream.is_tls() {
+            self.stream.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Queues one payload and writes everything out.
+    pub async fn send(&mut self, payload: &[u8]) -> io::Result<()> {
+        self.queue(payload);
+        self.flush().await
+    }
+
+    /// Gives large buffers back while the connection is idle.
+    pub fn rest(&mut self) {
+        if self.input.is_empty() && self.input.capacity() > 4 * READ_SIZE {
+            self.input = BytesMut::new();
+        }
+    }
+
+    /// Says good-bye to the stream. Errors no longer matter to anyone.
+    pub async fn close(&mut self) {
+        let _ = self.stream.shutdown().await;
+    }
+}

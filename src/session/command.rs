@@ -1,0 +1,51 @@
+//! Reading a client's next command.
+
+use bytes::BytesMut;
+
+use crate::net::{Wire, WireError};
+use crate::protocol::{Command, MAX_PAYLOAD};
+
+/// What a client asks for.
+pub(super) struct Request {
+    /// The command; `None` for a byte that names none.
+    pub command: Option<Command>,
+    /// The payload, the command's byte included; only its first packet if `more` is set.
+    pub payload: BytesMut,
+    /// The payload filled its packet, so that it goes on in the next one.
+    pub more: bool,
+    /// The number of the response's first packet.
+    pub sequence: u8,
+}
+
+impl Request {
+    /// Reads a command's first packet, which for nearly all is the whole command.
+    ///
+    /// A larger one is not collected: it is sent on as it comes, and nobody reads its SQL.
+    ///
+    /// Cancel safe while no byte of the command has come.
+    ///
+    /// # Errors
+    /// [`WireError::Closed`] when the client left between two commands.
+    pub(super) async fn read(client: &mut Wire) -> Result<Self, WireError> {
+        client.restart_sequence();
+        let header = client.read_header().await?;
+        client.fill_to(header.len).await?;
+        let payload = client.input().split_to(header.len);
+        Ok(Self {
+            command: payload.first().copied().and_then(Command::from_byte),
+            payload,
+            more: header.len == MAX_PAYLOAD,
+            sequence: client.sequence(),
+        })
+    }
+
+    /// Reads one more packet of a long command; false once it was the last.
+    pub(super) async fn read_more(&mut self, client: &mut Wire) -> Result<bool, WireError> {
+        let header = client.read_header().await?;
+        client.fill_to(header.len).await?;
+        self.payload = client.input().split_to(header.len);
+        self.more = header.len == MAX_PAYLOAD;
+        self.sequence = client.sequence();
+        Ok(self.more)
+    }
+}

@@ -1,0 +1,302 @@
+//! Relaying one response from a backend to the client.
+//!
+//! Rows and definitions are forwarded where they lie; only the packets that end something are
+//! looked into, since they carry status flags and session tracking, and since a client may have
+//! agreed to another form of them than the backend has.
+
+use bytes::{Buf, BytesMut};
+
+use super::visible::Visible;
+use crate::backend::Connection;
+use crate::net::{READ_SIZE, Wire, WireError};
+use crate::protocol::{
+    Around, Boundary, Capabilities, Command, End, EofPacket, HEADER, Header, OkPacket, Part,
+    ProtocolError, Translator, Want,
+};
+
+/// A packet that ends something is never larger than this, in bytes: it carries GTIDs at most.
+const END_PACKET_LIMIT: usize = 4 * 1024 * 1024;
+
+/// So much is collected before it is written to the client, in bytes.
+const FLUSH_SIZE: usize = READ_SIZE;
+
+/// Why a response could not be relayed to its end.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RelayError {
+    /// The backend went away or sent what can't be understood; the connection to it is gone.
+    #[error("backend: {0}")]
+    Backend(#[source] WireError),
+    /// The client went away.
+    #[error("client: {0}")]
+    Client(#[source] WireError),
+}
+
+/// What was seen of a response.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Progress {
+    /// The error number it ended with.
+    error: Option<u16>,
+    /// Bytes still to come of the packet that is being forwarded.
+    rest: usize,
+}
+
+impl Progress {
+    /// Can the client take an error packet next, or is it in the middle of a packet?
+    pub(super) fn at_packet_boundary(&self) -> bool {
+        self.rest == 0
+    }
+
+    /// The error number it ended with.
+    pub(super) fn error(&self) -> Option<u16> {
+        self.error
+    }
+}
+
+/// One response on its way.
+pub(super) struct Relay<'a> {
+    client: &'a mut Wire,
+    capabilities: Capabilities,
+    connection: &'a mut Connection,
+    visible: &'a Visible,
+    boundary: Boundary,
+    translator: Translator,
+    /// The client was asked for a file and has not sent it yet.
+    file_wanted: bool,
+    /// Follows the packet that is being forwarded.
+    eof_after: Option<EofPacket>,
+    progress: Progress,
+}
+
+impl<'a> Relay<'a> {
+    /// A relay for the response to `command`, which has been sent.
+    pub(super) fn new(
+        command: Command,
+        client: &'a mut Wire,
+        capabilities: Capabilities,
+        connection: &'a mut Connection,
+        visible: &'a Visible,
+    ) -> Self {
+        Self {
+            boundary: Boundary::new(command, connection.capabilities),
+            translator: Translator::new(capabilities),
+            client,
+            capabilities,
+            connection,
+            visible,
+            file_wanted: false,
+            eof_after: None,
+            progress: Progress::default(),
+        }
+    }
+
+    /// Relays until the response ends. Its last packet is left in the client's output, so that
+    /// the caller can settle what it means before the client reads it.
+    ///
+    /// Not cancel safe: whoever gives up closes both connections.
+    pub(super) async fn run(mut self) -> (Progress, Result<End, RelayError>) {
+        let result = self.relay().await;
+        (self.progress, result)
+    }
+
+    async fn relay(&mut self) -> Result<End, RelayError> {
+        loop {
+            self.walk()
+                .map_err(|error| RelayError::Backend(error.into()))?;
+            if let Some(end) = self.boundary.end()
+                && self.progress.rest == 0
+            {
+                return Ok(end);
+            }
+            if !self.client.output().is_empty() {
+                self.flush().await?;
+            }
+            if self.file_wanted {
+                self.send_file().await?;
+                continue;
+            }
+            match self.connection.wire.fill().await {
+                Ok(0) => return Err(RelayError::Backend(WireError::Closed)),
+                Ok(_) => {}
+                Err(error) => return Err(RelayError::Backend(error.into())),
+            }
+        }
+    }
+
+    async fn flush(&mut self) -> Result<(), RelayError> {
+        self.client
+            .flush()
+            .await
+            .map_err(|error| RelayError::Client(error.into()))
+    }
+
+    /// Takes as much of the backend's input as there are whole decisions in it.
+    fn walk(&mut self) -> Result<(), ProtocolError> {
+        loop {
+            let moved = match self.progress.rest {
+                0 if self.boundary.end().is_some() || self.file_wanted => false,
+                0 => self.next_packet()?,
+                _ => self.forward_rest(),
+            };
+            if !moved || self.client.output().len() >= FLUSH_SIZE {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Forwards what has come of the packet under way; false if nothing has.
+    fn forward_rest(&mut self) -> bool {
+        let input = self.connection.wire.input();
+        let count = self.progress.rest.min(input.len());
+        let chunk = input.split_to(count);
+        self.client.output().extend_from_slice(&chunk);
+        self.progress.rest -= count;
+        if self.progress.rest == 0 {
+            let eof = self.eof_after.take();
+            self.put_eof(eof);
+        }
+        count > 0
+    }
+
+    /// Handles one packet; false if more has to be read first.
+    fn next_packet(&mut self) -> Result<bool, ProtocolError> {
+        let Some(header) = self.connection.wire.peek_header() else {
+            return Ok(false);
+        };
+        let first = self.connection.wire.input().get(HEADER).copied();
+        if header.len > 0 && first.is_none() {
+            return Ok(false);
+        }
+        let first = first.filter(|_| header.len > 0);
+        if self.boundary.want(header.len, first) == Want::Pass {
+            let part = self.boundary.pass(header.len, first)?;
+            let around = self.around(&part);
+            self.put_eof(around.before);
+            self.put_header(header.len);
+            self.connection.wire.input().advance(HEADER);
+            self.progress.rest = header.len;
+            self.eof_after = around.after;
+            return Ok(true);
+        }
+        if header.len > END_PACKET_LIMIT {
+            return Err(ProtocolError::unexpected("end of a response"));
+        }
+        if self.connection.wire.input().len() < HEADER + header.len {
+            return Ok(false);
+        }
+        self.connection.wire.input().advance(HEADER);
+        let payload = self.connection.wire.input().split_to(header.len);
+        self.interpret(&payload)?;
+        Ok(true)
+    }
+
+    /// Gives the observer what a packet reports, and the client its own form of it.
+    fn interpret(&mut self, payload: &BytesMut) -> Result<(), ProtocolError> {
+        let part = self.boundary.whole(payload)?;
+        if let Part::Ok(ok) | Part::ResultEnd(ok) = &part {
+            self.connection.status = ok.status;
+        }
+        let around = self.around(&part);
+        self.put_eof(around.before);
+        match &part {
+            Part::Ok(ok) => {
+                let seen = self.seen(ok)?;
+                let mut own = Vec::with_capacity(payload.len());
+                self.translator.final_ok(ok, &seen, &mut own);
+                self.put(&own);
+            }
+            Part::ResultEnd(end) => {
+                let seen = self.seen(end)?;
+                let mut own = Vec::with_capacity(payload.len());
+                self.translator.result_end(end, &seen, &mut own);
+                self.put(&own);
+            }
+            other => {
+                match other {
+                    Part::Err(packet) => self.progress.error = Some(packet.code),
+                    Part::LocalInfile(_) => self.file_wanted = true,
+                    _ => {}
+                }
+                self.put(payload);
+            }
+        }
+        self.put_eof(around.after);
+        Ok(())
+    }
+
+    fn around(&mut self, part: &Part<'_>) -> Around {
+        self.translator.around(part, self.connection.status)
+    }
+
+    /// The changes that the client may see, as they came.
+    fn seen(&self, ok: &OkPacket<'_>) -> Result<Vec<u8>, ProtocolError> {
+        match self.capabilities.contains(Capabilities::SESSION_TRACK) {
+            true => self.visible.filter(ok.session),
+            false => Ok(Vec::new()),
+        }
+    }
+
+    fn put_header(&mut self, len: usize) {
+        let seq = self.client.sequence();
+        self.client
+            .output()
+            .extend_from_slice(&Header { len, seq }.bytes());
+        self.client.set_sequence(seq.wrapping_add(1));
+    }
+
+    fn put(&mut self, payload: &[u8]) {
+        self.client.queue(payload);
+    }
+
+    fn put_eof(&mut self, eof: Option<EofPacket>) {
+        if let Some(eof) = eof {
+            let mut payload = Vec::with_capacity(5);
+            eof.encode(&mut payload);
+            self.put(&payload);
+        }
+    }
+
+    /// Forwards the file that the backend asked the client for, up to its empty last packet.
+    async fn send_file(&mut self) -> Result<(), RelayError> {
+        let backend = |error| RelayError::Backend(error);
+        self.file_wanted = false;
+        self.connection.wire.set_sequence(self.client.sequence());
+        loop {
+            let header = self
+                .client
+                .read_header()
+                .await
+                .map_err(RelayError::Client)?;
+            let seq = self.connection.wire.sequence();
+            let bytes = Header {
+                len: header.len,
+                seq,
+            }
+            .bytes();
+            self.connection.wire.output().extend_from_slice(&bytes);
+            self.connection.wire.set_sequence(seq.wrapping_add(1));
+            let mut rest = header.len;
+            while rest > 0 {
+                self.client.fill_to(1).await.map_err(RelayError::Client)?;
+                let count = rest.min(self.client.input().len());
+                let chunk = self.client.input().split_to(count);
+                self.connection.wire.output().extend_from_slice(&chunk);
+                rest -= count;
+                if self.connection.wire.output().len() >= FLUSH_SIZE {
+                    self.connection
+                        .wire
+                        .flush()
+                        .await
+                        .map_err(|e| backend(e.into()))?;
+                }
+            }
+            self.connection
+                .wire
+                .flush()
+                .await
+                .map_err(|e| backend(e.into()))?;
+            if header.len == 0 {
+                return Ok(());
+            }
+        }
+    }
+}
