@@ -11,7 +11,7 @@ use crate::backend::Connection;
 use crate::net::{READ_SIZE, Wire, WireError};
 use crate::protocol::{
     Around, Boundary, Capabilities, Command, End, EofPacket, HEADER, Header, OkPacket, Part,
-    ProtocolError, Translator, Want,
+    ProtocolError, Status, Translator, Want,
 };
 
 /// A packet that ends something is never larger than this, in bytes: it carries GTIDs at most.
@@ -64,6 +64,9 @@ pub(super) struct Relay<'a> {
     file_wanted: bool,
     /// Follows the packet that is being forwarded.
     eof_after: Option<EofPacket>,
+    /// Where in the client's output the payload of the EOF between definitions and rows lies: its
+    /// flags are a guess until the result's end is known.
+    guessed_eof: Option<usize>,
     progress: Progress,
 }
 
@@ -85,6 +88,7 @@ impl<'a> Relay<'a> {
             visible,
             file_wanted: false,
             eof_after: None,
+            guessed_eof: None,
             progress: Progress::default(),
         }
     }
@@ -123,6 +127,7 @@ impl<'a> Relay<'a> {
     }
 
     async fn flush(&mut self) -> Result<(), RelayError> {
+        self.guessed_eof = None;
         self.client
             .flush()
             .await
@@ -170,6 +175,9 @@ impl<'a> Relay<'a> {
         if self.boundary.want(header.len, first) == Want::Pass {
             let part = self.boundary.pass(header.len, first)?;
             let around = self.around(&part);
+            if around.before.is_some() {
+                self.guessed_eof = Some(self.client.output().len() + HEADER);
+            }
             self.put_eof(around.before);
             self.put_header(header.len);
             self.connection.wire.input().advance(HEADER);
@@ -205,6 +213,7 @@ impl<'a> Relay<'a> {
                 self.put(&own);
             }
             Part::ResultEnd(end) => {
+                self.correct_eof(end.status);
                 let seen = self.seen(end)?;
                 let mut own = Vec::with_capacity(payload.len());
                 self.translator.result_end(end, &seen, &mut own);
@@ -221,6 +230,19 @@ impl<'a> Relay<'a> {
         }
         self.put_eof(around.after);
         Ok(())
+    }
+
+    /// Puts the right flags into the EOF before the rows, if it has not left yet.
+    fn correct_eof(&mut self, status: Status) {
+        let Some(start) = self.guessed_eof.take() else {
+            return;
+        };
+        let mut payload = Vec::new();
+        Translator::metadata_eof(status).encode(&mut payload);
+        let place = start..start + payload.len();
+        if let Some(guess) = self.client.output().get_mut(place) {
+            guess.copy_from_slice(&payload);
+        }
     }
 
     fn around(&mut self, part: &Part<'_>) -> Around {

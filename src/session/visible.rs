@@ -45,19 +45,18 @@ const TRACKED: &str = "autocommit,character_set_client,character_set_connection,
 impl Visible {
     /// The SET that gives the proxy what it needs on the writer, and the client what it asked for.
     pub(super) fn tracking_statement(&self) -> String {
-        let tracked = TRACKED;
         let all = self.gtids.eq_ignore_ascii_case("ALL_GTIDS");
-        let variables = match self.variables.as_str() {
-            "" => tracked.to_owned(),
-            "*" => "*".to_owned(),
-            own => format!("{tracked},{own}"),
-        };
+        // MySQL refuses a list that names a variable twice (error 3026).
+        let own = self.variables.split(',').map(str::trim);
+        let more = own.filter(|name| !name.is_empty() && !is_tracked(name));
+        let variables = more.fold(TRACKED.to_owned(), |list, name| list + "," + name);
+        let variables = if self.variables.trim() == "*" { "*" } else { &variables };
         format!(
             "SET SESSION session_track_gtids = {}, session_track_schema = 1, \
              session_track_state_change = 1, session_track_system_variables = {}, \
              session_track_transaction_info = {}",
             if all { "ALL_GTIDS" } else { "OWN_GTID" },
-            quoted(&variables),
+            quoted(variables),
             self.transaction_info,
         )
     }
@@ -96,6 +95,11 @@ impl Visible {
             .map(str::trim)
             .any(|own| own == "*" || own.as_bytes().eq_ignore_ascii_case(name))
     }
+}
+
+/// Is this variable followed for the proxy's own sake?
+fn is_tracked(name: &str) -> bool {
+    TRACKED.split(',').any(|tracked| tracked.eq_ignore_ascii_case(name))
 }
 
 /// A text literal that no sql_mode reads in another way.

@@ -1,0 +1,198 @@
+//! A client that shows every packet as it came, and a Tidegate in front of a lab, for tests.
+
+#![allow(dead_code, unreachable_pub, reason = "each test program uses its own part of this")]
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use rsa::pkcs8::DecodePublicKey;
+use tidegate::app::{self, Running};
+use tidegate::backend::{self, BackendConfig, MonitorConfig};
+use tidegate::config::Config;
+use tidegate::error::Secret;
+use tidegate::lab::{Account, Cluster, MONITOR};
+use tidegate::net::{Endpoint, ListenConfig, Plain, Stream, TlsConfig, Wire};
+use tidegate::protocol::auth::{caching_sha2, obfuscate};
+use tidegate::protocol::{
+    AuthMore, AuthSwitch, Boundary, Capabilities, Command, FULL_AUTH, Handshake, HandshakeResponse,
+    OkPacket, Part, REQUEST_PUBLIC_KEY, Want,
+};
+use tidegate::routing::{Policy, Role};
+use tidegate::session::{self, AuthMode};
+use tidegate::telemetry::{LogConfig, LogFormat};
+use tokio::net::TcpStream;
+
+/// The largest packet that a test reads, in bytes.
+const LIMIT: usize = 1 << 28;
+
+/// What every client of today asks for.
+pub const MODERN: Capabilities = Capabilities(
+    Capabilities::LONG_PASSWORD.0
+        | Capabilities::LONG_FLAG.0
+        | Capabilities::PROTOCOL_41.0
+        | Capabilities::TRANSACTIONS.0
+        | Capabilities::SECURE_CONNECTION.0
+        | Capabilities::PLUGIN_AUTH.0
+        | Capabilities::MULTI_STATEMENTS.0
+        | Capabilities::MULTI_RESULTS.0
+        | Capabilities::PS_MULTI_RESULTS.0
+        | Capabilities::LOCAL_FILES.0
+        | Capabilities::CONNECT_WITH_DB.0
+        | Capabilities::SESSION_TRACK.0
+        | Capabilities::DEPRECATE_EOF.0,
+);
+
+/// A configuration for a lab; tests change what they are about.
+pub fn config(cluster: &Cluster) -> Config {
+    let backend = |name: String, port: u16, role| BackendConfig {
+        name,
+        address: Endpoint::Tcp { host: "127.0.0.1".to_owned(), port },
+        role,
+        weight: 100,
+    };
+    let mut backends = vec![backend("w1".to_owned(), cluster.writer().port(), Role::Writer)];
+    for (index, reader) in cluster.readers().iter().enumerate() {
+        backends.push(backend(format!("r{}", index + 1), reader.port(), Role::Reader));
+    }
+    Config {
+        listen: ListenConfig {
+            addresses: vec![Endpoint::Tcp { host: "127.0.0.1".to_owned(), port: 0 }],
+            tls: TlsConfig::SelfSigned,
+        },
+        http: None,
+        backend: backend::Config {
+            backends,
+            monitor: MonitorConfig {
+                user: MONITOR.user.to_owned(),
+                password: Secret::new(MONITOR.password.to_owned()),
+                interval: Duration::from_millis(100),
+            },
+            connect_timeout: Duration::from_secs(5),
+        },
+        session: session::Config {
+            auth: AuthMode::Passthrough,
+            policy: Policy::default(),
+            user_policies: HashMap::new(),
+            max_clients: 100,
+            login_timeout: Duration::from_secs(10),
+            drain_timeout: Duration::from_secs(10),
+        },
+        log: LogConfig { format: LogFormat::Text, filter: "warn".to_owned() },
+    }
+}
+
+/// A Tidegate in front of the lab, and the port it listens on.
+pub async fn proxy(config: Config) -> (Running, u16) {
+    let running = app::start(config).await.expect("starts");
+    let Some(Endpoint::Tcp { port, .. }) = running.addresses.first() else {
+        panic!("listens on TCP");
+    };
+    let port = *port;
+    (running, port)
+}
+
+/// A logged-in client.
+pub struct Client {
+    pub wire: Wire,
+    pub capabilities: Capabilities,
+    pub handshake: Handshake,
+    /// The packet that ended the login.
+    pub login: Vec<u8>,
+}
+
+impl Client {
+    /// Connects and logs in without TLS, into the schema `app`.
+    pub async fn connect(port: u16, account: Account, wanted: Capabilities) -> Self {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await.expect("reachable");
+        let mut wire = Wire::new(Stream::Plain(Plain::from(stream)));
+        let greeting = wire.read_payload(LIMIT).await.expect("a greeting");
+        let handshake = Handshake::parse(&greeting).expect("a handshake");
+        let password = account.password.as_bytes();
+        let mut nonce = handshake.nonce;
+        let response = HandshakeResponse {
+            capabilities: wanted,
+            max_packet: 1 << 28,
+            collation: 45,
+            user: account.user.as_bytes().to_vec(),
+            auth: caching_sha2::scramble(password, &nonce).to_vec(),
+            database: Some(b"app".to_vec()),
+            plugin: Some(caching_sha2::NAME.as_bytes().to_vec()),
+            ..HandshakeResponse::default()
+        };
+        wire.send(&response.encode()).await.expect("sent");
+        let login = loop {
+            let payload = wire.read_payload(LIMIT).await.expect("an answer").to_vec();
+            match payload.first() {
+                Some(&AuthMore::HEADER) => answer_more(&mut wire, &payload, password, &nonce).await,
+                Some(&AuthSwitch::HEADER) => {
+                    nonce = AuthSwitch::parse(&payload).expect("a switch").nonce().expect("nonce");
+                    wire.send(&caching_sha2::scramble(password, &nonce)).await.expect("sent");
+                }
+                _ => break payload,
+            }
+        };
+        Self { wire, capabilities: wanted, handshake, login }
+    }
+
+    /// Sends a command and returns every packet of its response.
+    pub async fn ask(&mut self, command: Command, argument: &[u8]) -> Vec<Vec<u8>> {
+        self.send(command, argument).await;
+        self.answer(command).await
+    }
+
+    /// COM_QUERY.
+    pub async fn query(&mut self, sql: &str) -> Vec<Vec<u8>> {
+        self.ask(Command::Query, sql.as_bytes()).await
+    }
+
+    pub async fn send(&mut self, command: Command, argument: &[u8]) {
+        let payload = [&[command as u8], argument].concat();
+        self.wire.restart_sequence();
+        self.wire.send(&payload).await.expect("sent");
+    }
+
+    pub async fn answer(&mut self, command: Command) -> Vec<Vec<u8>> {
+        let mut boundary = Boundary::new(command, self.capabilities);
+        let mut packets = Vec::new();
+        while boundary.end().is_none() {
+            let payload = self.wire.read_payload(LIMIT).await.expect("a packet").to_vec();
+            let part = match boundary.want(payload.len(), payload.first().copied()) {
+                Want::Pass if payload.len() < 0xff_ffff => {
+                    boundary.pass(payload.len(), payload.first().copied()).expect("in place")
+                }
+                _ => boundary.whole(&payload).expect("in place"),
+            };
+            if let Part::LocalInfile(_) = part {
+                self.wire.queue(b"1\tone\n2\ttwo\n");
+                self.wire.queue(b"");
+                self.wire.flush().await.expect("sent");
+            }
+            packets.push(payload);
+        }
+        packets
+    }
+
+    /// The flags and counts that the login ended with.
+    pub fn logged_in(&self) -> Option<OkPacket<'_>> {
+        OkPacket::parse(&self.login, self.capabilities).ok()
+    }
+}
+
+/// caching_sha2_password's full authentication by RSA key.
+async fn answer_more(wire: &mut Wire, payload: &[u8], password: &[u8], nonce: &[u8; 20]) {
+    if AuthMore::parse(payload).expect("more").data != [FULL_AUTH] {
+        return;
+    }
+    wire.send(&[REQUEST_PUBLIC_KEY]).await.expect("sent");
+    let key = wire.read_payload(LIMIT).await.expect("a key");
+    let pem = String::from_utf8(AuthMore::parse(&key).expect("more").data.to_vec()).expect("text");
+    let key = rsa::RsaPublicKey::from_public_key_pem(pem.trim()).expect("a key");
+    let sealed = key
+        .encrypt(
+            &mut rsa::rand_core::OsRng,
+            rsa::Oaep::new::<sha1::Sha1>(),
+            &obfuscate(password, nonce),
+        )
+        .expect("sealed");
+    wire.send(&sealed).await.expect("sent");
+}
