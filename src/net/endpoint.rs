@@ -43,7 +43,10 @@ impl FromStr for Endpoint {
             return Err(EndpointError);
         }
         let port = port.parse().map_err(|_| EndpointError)?;
-        Ok(Self::Tcp { host: host.to_owned(), port })
+        Ok(Self::Tcp {
+            host: host.to_owned(),
+            port,
+        })
     }
 }
 
@@ -63,14 +66,31 @@ mod tests {
 
     #[test]
     fn an_endpoint_reads_back_as_it_is_shown() {
-        for text in ["127.0.0.1:3307", "db.example:3306", "[::1]:3306", "unix:/run/t.sock"] {
-            assert_eq!(text.parse::<Endpoint>().map(|e| e.to_string()), Ok(text.to_owned()));
+        for text in [
+            "127.0.0.1:3307",
+            "db.example:3306",
+            "[::1]:3306",
+            "unix:/run/t.sock",
+        ] {
+            assert_eq!(
+                text.parse::<Endpoint>().map(|e| e.to_string()),
+                Ok(text.to_owned())
+            );
         }
     }
 
     #[test]
     fn what_is_no_endpoint_is_refused() {
-        for text in ["", "host", ":3306", "host:", "host:x", "host:65536", "::1:3306", "unix:rel"] {
+        for text in [
+            "",
+            "host",
+            ":3306",
+            "host:",
+            "host:x",
+            "host:65536",
+            "::1:3306",
+            "unix:rel",
+        ] {
             assert_eq!(text.parse::<Endpoint>(), Err(EndpointError), "{text}");
         }
     }
