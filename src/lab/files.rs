@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::{env, fs, io, process};
 
-use super::Error;
+use super::{Error, tail};
 
 /// The longest path of a Unix socket, without its closing zero (unix(7)).
 const SOCKET_PATH_MAX: usize = 107;
@@ -35,10 +35,30 @@ impl Layout {
         self.directory.join("error.log")
     }
 
-    /// The error log's text; empty if there is none.
-    pub(super) fn log_text(&self) -> String {
-        let bytes = fs::read(self.log()).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
+    /// What the error log tells of a failure: its last errors, else its last lines.
+    pub(super) fn complaints(&self) -> String {
+        let text = self.log_text();
+        let errors: Vec<&str> = text
+            .lines()
+            .filter(|line| line.contains("[ERROR]"))
+            .collect();
+        tail(
+            if errors.is_empty() {
+                text.lines().collect()
+            } else {
+                errors
+            },
+            12,
+        )
+    }
+
+    /// The error log's last lines.
+    pub(super) fn log_tail(&self, lines: usize) -> String {
+        tail(self.log_text().lines().collect(), lines)
+    }
+
+    fn log_text(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.log()).unwrap_or_default()).into_owned()
     }
 
     /// What tells a mysqld to use these files and no others.

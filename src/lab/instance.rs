@@ -14,7 +14,7 @@ use super::accounts::{Account, ROOT};
 use super::files::{self, Layout};
 use super::process::Process;
 use super::programs::Programs;
-use super::{Error, launch, tail};
+use super::{Error, launch};
 use crate::routing::Role;
 
 /// What an instance is made from.
@@ -197,7 +197,7 @@ impl Instance {
 
     /// The last lines of the error log.
     pub fn log_tail(&self, lines: usize) -> String {
-        tail(&self.layout.log_text(), lines)
+        self.layout.log_tail(lines)
     }
 
     /// Kills it (SIGKILL), as a crash would. Without effect on a dead one.

@@ -88,7 +88,7 @@ impl Instance {
         Err(Error::Start {
             name: self.name().to_owned(),
             why,
-            log: self.log_tail(12),
+            log: self.layout.complaints(),
         })
     }
 

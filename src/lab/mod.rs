@@ -34,9 +34,8 @@ fn progress(text: &str) {
     let _ = writeln!(io::stderr(), "lab: {text}");
 }
 
-/// The last lines of a text.
-fn tail(text: &str, lines: usize) -> String {
-    let all: Vec<&str> = text.lines().collect();
-    let from = all.len().saturating_sub(lines);
-    all.get(from..).unwrap_or_default().join("\n")
+/// The last lines of many.
+fn tail(lines: Vec<&str>, count: usize) -> String {
+    let from = lines.len().saturating_sub(count);
+    lines.get(from..).unwrap_or_default().join("\n")
 }

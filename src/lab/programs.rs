@@ -68,7 +68,7 @@ impl Launcher {
 
     /// A shell script that runs the program with the script's own arguments.
     pub fn script(&self) -> String {
-        let words: Vec<_> = self.words().iter().map(|word| shell::quote(word)).collect();
+        let words: Vec<_> = self.words().iter().map(shell::quote).collect();
         format!("#!/bin/sh\nexec {} \"$@\"\n", words.join(" "))
     }
 

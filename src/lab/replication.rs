@@ -36,11 +36,13 @@ impl Instance {
             if state.starts_with("ON") {
                 return Ok(());
             }
-            if since.elapsed() > Self::FOLLOW_PATIENCE {
+            // An error while it still tries may pass; one that has stopped it won't.
+            let stopped = state.trim_end() != "OFF" && state.starts_with("OFF");
+            if stopped || since.elapsed() > Self::FOLLOW_PATIENCE {
                 return Err(Error::Start {
                     name: self.name().to_owned(),
                     why: format!("it doesn't follow the writer: {state}"),
-                    log: self.log_tail(12),
+                    log: self.layout.complaints(),
                 });
             }
             sleep(Duration::from_millis(10)).await;

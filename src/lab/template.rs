@@ -8,7 +8,7 @@ use super::fetch::{Lock, Unfinished, cache_directory};
 use super::files::Layout;
 use super::process::Process;
 use super::programs::Programs;
-use super::{Error, accounts, progress, tail};
+use super::{Error, accounts, progress};
 
 /// Options that shape a data directory, or that speed both its making and its use: what a lab
 /// holds need not survive a power cut.
@@ -21,8 +21,7 @@ pub(super) const STORAGE: [&str; 6] = [
     "--mysqlx=OFF",
 ];
 
-/// A data directory with the lab's accounts, to be copied. It has no `auto.cnf`, so that every
-/// copy becomes an instance of its own.
+/// A data directory with the lab's accounts, to be copied.
 pub(super) async fn prepare(programs: &Programs) -> Result<PathBuf, Error> {
     let cache = cache_directory()?;
     let target = cache.join(name(programs));
@@ -64,8 +63,13 @@ async fn make(programs: &Programs, target: &Path) -> Result<(), Error> {
         return Err(Error::Start {
             name: "mysqld --initialize-insecure".to_owned(),
             why: status.to_string(),
-            log: tail(&layout.log_text(), 10),
+            log: layout.complaints(),
         });
+    }
+    // The server's identity: each copy makes its own.
+    let identity = layout.data().join("auto.cnf");
+    if identity.exists() {
+        fs::remove_file(&identity).map_err(Error::path("removing", &identity))?;
     }
     unfinished.finish(&layout.data(), target)
 }

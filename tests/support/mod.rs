@@ -12,7 +12,7 @@ use tokio::runtime::Builder;
 use tokio::sync::{OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard, oneshot};
 
 /// How far the shared readers stay behind, in seconds.
-pub const DELAYS: [u32; 2] = [1, 2];
+pub(crate) const DELAYS: [u32; 2] = [1, 2];
 
 static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
 static TURN: RwLock<()> = RwLock::const_new(());
@@ -21,7 +21,7 @@ static TOUCHED: AtomicBool = AtomicBool::new(false);
 
 /// The shared cluster, together with other tests. Use schemas or tables of your own, and leave
 /// replication and the processes as they are.
-pub async fn lab() -> Shared {
+pub(crate) async fn lab() -> Shared {
     if TOUCHED.load(Ordering::Acquire) {
         drop(alone().await);
     }
@@ -33,20 +33,20 @@ pub async fn lab() -> Shared {
 }
 
 /// The shared cluster for one test alone, which may stop, kill and pause what it likes.
-pub async fn lab_alone() -> Alone {
+pub(crate) async fn lab_alone() -> Alone {
     let alone = alone().await;
     TOUCHED.store(true, Ordering::Release);
     alone
 }
 
 /// See [`lab`].
-pub struct Shared {
+pub(crate) struct Shared {
     cluster: &'static Cluster,
     _turn: RwLockReadGuard<'static, ()>,
 }
 
 /// See [`lab_alone`].
-pub struct Alone {
+pub(crate) struct Alone {
     cluster: &'static Cluster,
     _turn: RwLockWriteGuard<'static, ()>,
 }

@@ -121,7 +121,7 @@ async fn output(command: &mut Command) -> Result<String, Error> {
         .map(|hint| format!("\n{hint}"))
         .unwrap_or_default();
     Err(Error::Fetch {
-        why: format!("{name} failed:\n{}{hint}", tail(&text, 6)),
+        why: format!("{name} failed:\n{}{hint}", tail(text.lines().collect(), 6)),
     })
 }
 

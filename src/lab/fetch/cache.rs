@@ -160,7 +160,7 @@ mod tests {
             .unwrap()
             .map(|e| e.unwrap().path())
             .collect();
-        assert_eq!(entries, [target.clone()]);
+        assert_eq!(entries, std::slice::from_ref(&target));
         assert!(target.join("whole").is_file() && !target.join("half").exists());
     }
 }

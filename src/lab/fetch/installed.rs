@@ -4,16 +4,17 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use crate::lab::Error;
 use crate::lab::programs::{Launcher, Programs};
-use crate::lab::{Error, progress};
 
 /// Where packages and MySQL's own archives put the server, beside what PATH names.
 const USUAL: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/usr/local/mysql/bin"];
 
-/// The first installed mysqld that can serve; what can't is named and passed over.
-pub(super) async fn search() -> Option<Programs> {
+/// The first installed mysqld that can serve; else what was found and why it can't.
+pub(super) async fn search() -> Result<Programs, Vec<Error>> {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = env::split_paths(&path).chain(USUAL.map(PathBuf::from));
+    let mut refused = Vec::new();
     let mut seen = Vec::new();
     for mysqld in folders
         .map(|folder| folder.join("mysqld"))
@@ -24,12 +25,12 @@ pub(super) async fn search() -> Option<Programs> {
             continue;
         }
         match programs_of(&real).await {
-            Ok(programs) => return Some(programs),
-            Err(error) => progress(&format!("passed over: {error}")),
+            Ok(programs) => return Ok(programs),
+            Err(error) => refused.push(error),
         }
         seen.push(real);
     }
-    None
+    Err(refused)
 }
 
 /// The programs that belong to a mysqld.

@@ -34,15 +34,19 @@ pub async fn programs(mysqld: Option<&Path>) -> Result<Programs, Error> {
     {
         return installed::programs_of(&mysqld).await;
     }
-    if let Some(programs) = installed::search().await {
-        return Ok(programs);
-    }
+    let refused = match installed::search().await {
+        Ok(programs) => return Ok(programs),
+        Err(refused) => refused,
+    };
     let cache = cache_directory()?;
     let architecture = architecture()?;
     let root = cache.join(format!("mysql-{}", env::consts::ARCH));
     if !root.is_dir() {
         let _lock = Lock::acquire(&cache).await?;
         if !root.is_dir() {
+            refused
+                .iter()
+                .for_each(|error| progress(&format!("not used: {error}")));
             fetch_root(&root, architecture).await?;
         }
     }
