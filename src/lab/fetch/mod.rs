@@ -1,0 +1,214 @@
+//! Finds MySQL on this machine, or gets it: from the system's own package archive into a directory
+//! of the user's, where its own loader runs it. The system stays as it is.
+
+mod apt;
+mod cache;
+mod installed;
+mod release;
+mod sources;
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use apt::Tree;
+pub use cache::cache_directory;
+pub(super) use cache::{Lock, Unfinished};
+use release::Architecture;
+
+use super::programs::{Launcher, Programs, first_file};
+use super::{Error, progress};
+
+/// MySQL's programs: those of the mysqld that is named, else of the one that `TIDEGATE_MYSQLD`
+/// names, else of one that is installed, else fetched ones (once; later runs find them in the
+/// [`cache_directory`]).
+///
+/// # Errors
+/// [`Error::Unsuitable`] if the mysqld that was named can't serve; [`Error::Fetch`] if there is
+/// none and it can't be fetched.
+pub async fn programs(mysqld: Option<&Path>) -> Result<Programs, Error> {
+    let set = env::var_os("TIDEGATE_MYSQLD").filter(|path| !path.is_empty());
+    if let Some(mysqld) = mysqld
+        .map(Path::to_owned)
+        .or_else(|| set.map(PathBuf::from))
+    {
+        return installed::programs_of(&mysqld).await;
+    }
+    let refused = match installed::search().await {
+        Ok(programs) => return Ok(programs),
+        Err(refused) => refused,
+    };
+    let cache = cache_directory()?;
+    let architecture = architecture()?;
+    let root = cache.join(format!("mysql-{}", env::consts::ARCH));
+    if !root.is_dir() {
+        let _lock = Lock::acquire(&cache).await?;
+        if !root.is_dir() {
+            refused
+                .iter()
+                .for_each(|error| progress(&format!("not used: {error}")));
+            fetch_root(&root, architecture).await?;
+        }
+    }
+    programs_in(&root, architecture)
+        .await
+        .map_err(|error| broken(&root, &error))
+}
+
+/// MySQL's test driver, of the archive that [`programs`] fetches from; 340 MB to download, of
+/// which 10 MB stay. It runs on the libraries of the fetched server.
+///
+/// # Errors
+/// [`Error::Fetch`] if it can't be fetched.
+pub async fn mysqltest() -> Result<Launcher, Error> {
+    let cache = cache_directory()?;
+    let architecture = architecture()?;
+    let target = cache.join(format!("mysqltest-{}", env::consts::ARCH));
+    if !target.is_dir() {
+        let _lock = Lock::acquire(&cache).await?;
+        if !target.is_dir() {
+            fetch_mysqltest(&target, architecture).await?;
+        }
+    }
+    let launcher = launcher(&target, target.join("bin/mysqltest"), architecture);
+    launcher
+        .version()
+        .await
+        .map_err(|error| broken(&target, &error))?;
+    Ok(launcher)
+}
+
+fn architecture() -> Result<Architecture, Error> {
+    Architecture::here().ok_or_else(|| Error::Fetch {
+        why: format!(
+            "only amd64 and arm64 are known, and this is {}",
+            env::consts::ARCH
+        ),
+    })
+}
+
+fn broken(root: &Path, error: &Error) -> Error {
+    Error::Directory {
+        path: root.to_owned(),
+        why: format!("the cached copy is broken ({error}); remove it, and it is fetched anew"),
+    }
+}
+
+async fn fetch_root(target: &Path, architecture: Architecture) -> Result<(), Error> {
+    progress("no MySQL server here: fetching one from the system's package archive (once)");
+    let sources = release::mysql_sources()?;
+    let unfinished = Unfinished::begin(target)?;
+    let tree = Tree::open(unfinished.path().join("apt"), &sources).await?;
+    let server = tree.package("mysql-server-core").await?;
+    let client = tree.package("mysql-client-core").await?;
+    progress("downloading about 70 MB");
+    let archives = tree.download(&[&server, &client]).await?;
+    progress("unpacking");
+    let unpacked = unfinished.path().join("unpacked");
+    unpack_all(&archives, &unpacked).await?;
+    let root = unfinished.path().join("root");
+    let lib = architecture.triplet;
+    keep(&unpacked, &root, "usr/sbin", |name| name == "mysqld")?;
+    keep(&unpacked, &root, "usr/bin", |name| {
+        name.starts_with("mysql")
+    })?;
+    keep(&unpacked, &root, "usr/lib", |name| name == "mysql")?;
+    keep(&unpacked, &root, "usr/share", |name| {
+        name.starts_with("mysql")
+    })?;
+    keep_libraries(&unpacked, &root, lib)?;
+    let programs = programs_in(&root, architecture).await?;
+    unfinished.finish(&root, target)?;
+    progress(&format!(
+        "MySQL {} is in {}",
+        programs.version,
+        target.display()
+    ));
+    Ok(())
+}
+
+async fn fetch_mysqltest(target: &Path, architecture: Architecture) -> Result<(), Error> {
+    let sources = release::mysql_sources()?;
+    let unfinished = Unfinished::begin(target)?;
+    let tree = Tree::open(unfinished.path().join("apt"), &sources).await?;
+    let package = tree.package("mysql-testsuite").await?;
+    progress("downloading MySQL's test suite, about 340 MB (once)");
+    let archives = tree.download(&[&package]).await?;
+    progress("unpacking");
+    let unpacked = unfinished.path().join("unpacked");
+    unpack_all(&archives, &unpacked).await?;
+    let root = unfinished.path().join("root");
+    keep(&unpacked.join("usr/lib/mysql-test"), &root, "bin", |name| {
+        name == "mysqltest"
+    })?;
+    keep_libraries(&unpacked, &root, architecture.triplet)?;
+    unfinished.finish(&root, target)
+}
+
+async fn unpack_all(archives: &[PathBuf], directory: &Path) -> Result<(), Error> {
+    for archive in archives {
+        apt::unpack(archive, directory).await?;
+    }
+    Ok(())
+}
+
+/// Both places that libraries may be in, without Perl's modules, which are most of their size.
+fn keep_libraries(unpacked: &Path, root: &Path, triplet: &str) -> Result<(), Error> {
+    for lib in ["lib", "usr/lib"] {
+        let folder = format!("{lib}/{triplet}");
+        keep(unpacked, root, &folder, |name| !name.starts_with("perl"))?;
+    }
+    Ok(())
+}
+
+/// Moves the entries of a folder that are wanted. What isn't is thrown away: 200 MB, and programs
+/// that would run as root whoever starts them.
+fn keep(from: &Path, to: &Path, folder: &str, wanted: impl Fn(&str) -> bool) -> Result<(), Error> {
+    let Ok(entries) = fs::read_dir(from.join(folder)) else {
+        return Ok(());
+    };
+    let target = to.join(folder);
+    fs::create_dir_all(&target).map_err(Error::path("making", &target))?;
+    for entry in entries
+        .flatten()
+        .filter(|entry| entry.file_name().to_str().is_some_and(&wanted))
+    {
+        let path = entry.path();
+        fs::rename(&path, target.join(entry.file_name())).map_err(Error::path("moving", &path))?;
+    }
+    Ok(())
+}
+
+async fn programs_in(root: &Path, architecture: Architecture) -> Result<Programs, Error> {
+    let run = |program: PathBuf| launcher(root, program, architecture);
+    let mysqld = run(root.join("usr/sbin/mysqld"));
+    let version = mysqld.version().await?;
+    let option = |name: &str, folder: &str| {
+        let mut option = std::ffi::OsString::from(format!("--{name}="));
+        option.push(root.join(folder));
+        option
+    };
+    let mysqld_args = vec![
+        option("basedir", "usr"),
+        option("lc-messages-dir", "usr/share/mysql"),
+        option("plugin-dir", "usr/lib/mysql/plugin"),
+    ];
+    let mysql = first_file([root.join("usr/bin").as_path()], "mysql").map(run);
+    Ok(Programs {
+        version,
+        mysqld,
+        mysqld_args,
+        mysql,
+    })
+}
+
+fn launcher(root: &Path, program: PathBuf, architecture: Architecture) -> Launcher {
+    let folders = ["usr/lib", "lib"].map(|lib| root.join(lib).join(architecture.triplet));
+    let loader = first_file(folders.iter().map(PathBuf::as_path), architecture.loader);
+    let library_path = env::join_paths(folders.iter().filter(|folder| folder.is_dir())).ok();
+    Launcher {
+        program,
+        loader,
+        library_path,
+    }
+}

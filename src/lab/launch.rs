@@ -1,0 +1,143 @@
+//! How an instance's mysqld is started, and when it counts as up.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::ops::Range;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tokio::time::{sleep, timeout};
+
+use super::instance::{Instance, Plan};
+use super::process::Process;
+use super::{Error, template};
+use crate::routing::Role;
+
+/// How long a mysqld may take until it answers.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often a port that somebody else took first is replaced.
+const PORT_TRIES: u32 = 5;
+
+/// Below the range that systems take outgoing connections' ports from, so that a port is still
+/// free when its instance is started again.
+const PORTS: Range<u16> = 15_000..30_000;
+
+/// The options of every instance. The values that differ from MySQL's defaults make it start fast
+/// and let tests do what they have to, except those that replication by GTID needs.
+const SERVER: [&str; 18] = [
+    "--bind-address=127.0.0.1",
+    "--skip-name-resolve=ON",
+    "--gtid-mode=ON",
+    "--enforce-gtid-consistency=ON",
+    "--log-bin=binlog",
+    "--binlog-format=ROW",
+    "--log-replica-updates=ON",
+    "--replica-preserve-commit-order=ON",
+    "--replica-net-timeout=10",
+    "--relay-log=relay",
+    "--relay-log-recovery=ON",
+    "--log-bin-trust-function-creators=1",
+    "--sync-binlog=0",
+    "--innodb-flush-log-at-trx-commit=2",
+    "--performance-schema=ON",
+    "--max-connections=500",
+    "--local-infile=ON",
+    "--log-error-verbosity=3",
+];
+
+impl Instance {
+    /// Starts mysqld; [`Instance::ready`] tells when it is up.
+    pub(super) async fn spawn(&self) -> Result<(), Error> {
+        let hold = self.hold.try_clone().map_err(Error::io("sharing a pipe"))?;
+        let process = Process::start(&self.programs, &self.layout, self.arguments(), hold)?;
+        *self.process.lock().await = Some(process);
+        Ok(())
+    }
+
+    /// Waits for a mysqld that was started for the first time, and gives it another port if
+    /// somebody else took its own first.
+    pub(super) async fn settle_port(&mut self) -> Result<(), Error> {
+        let mut tries = 1;
+        loop {
+            match self.ready().await {
+                Err(error) if tries < PORT_TRIES && port_taken(&error) => tries += 1,
+                result => return result,
+            }
+            self.port = free_port()?;
+            self.spawn().await?;
+        }
+    }
+
+    /// Waits until mysqld answers. One that doesn't is gone afterwards.
+    pub(super) async fn ready(&self) -> Result<(), Error> {
+        let mut slot = self.process.lock().await;
+        let since = Instant::now();
+        let why = loop {
+            let why = match self.answer().await {
+                Ok(()) => return Ok(()),
+                Err(why) => why,
+            };
+            match slot.as_mut().map(Process::ended) {
+                Some(None) if since.elapsed() > PATIENCE => break why,
+                Some(None) => sleep(Duration::from_millis(20)).await,
+                Some(Some(status)) => break status.to_string(),
+                None => break "it was killed".to_owned(),
+            }
+        };
+        *slot = None;
+        Err(Error::Start {
+            name: self.name().to_owned(),
+            why,
+            log: self.layout.complaints(),
+        })
+    }
+
+    /// Whether the server that listens on the port is this one: only it has this data directory.
+    async fn answer(&self) -> Result<(), String> {
+        let row = timeout(Duration::from_secs(5), self.row("SELECT @@datadir")).await;
+        let row = row
+            .map_err(|_| "it doesn't answer".to_owned())?
+            .map_err(|e| e.to_string())?;
+        let data: Option<String> = row.and_then(|mut row| row.take(0));
+        match data {
+            Some(data) if Path::new(&data) == self.data() => Ok(()),
+            _ => Err(format!("another server answers on its port ({data:?})")),
+        }
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        let Plan {
+            server_id,
+            socket,
+            role,
+            mysqld_args,
+            ..
+        } = &self.plan;
+        let mut arguments = vec![
+            format!("--server-id={server_id}"),
+            format!("--port={}", self.port),
+            format!("--socket={}", socket.display()),
+            format!(
+                "--super-read-only={}",
+                if *role == Role::Reader { "ON" } else { "OFF" }
+            ),
+        ];
+        arguments.extend(template::STORAGE.map(str::to_owned));
+        arguments.extend(SERVER.map(str::to_owned));
+        arguments.extend(mysqld_args.iter().cloned());
+        arguments
+    }
+}
+
+/// A port of loopback that nobody has right now.
+pub(super) fn free_port() -> Result<u16, Error> {
+    let taken = || Error::Usage("no free port on loopback".to_owned());
+    let mut ports = (0..200).map(|_| rand::random_range(PORTS));
+    let free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    ports.find(free).ok_or_else(taken)
+}
+
+/// Whether a start failed since somebody else took the port first (MySQL's ER_BIND_TCP_IP_PORT).
+pub(super) fn port_taken(error: &Error) -> bool {
+    matches!(error, Error::Start { log, .. } if log.contains("MY-010262"))
+}

@@ -1,0 +1,239 @@
+//! The MySQL programs that a lab runs, wherever they come from.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use tokio::process::Command;
+
+use super::error::OLDEST;
+use super::{Error, shell};
+
+/// MySQL's programs of one version.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    /// The server's version.
+    pub version: Version,
+    /// The server.
+    pub mysqld: Launcher,
+    /// The options without which this server doesn't find its own files.
+    pub mysqld_args: Vec<OsString>,
+    /// The command line client, where there is one.
+    pub mysql: Option<Launcher>,
+}
+
+/// How a program is run: by itself, or by a dynamic loader that finds the libraries which came
+/// with it and leaves the system's alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Launcher {
+    /// The program.
+    pub program: PathBuf,
+    /// The loader that starts it, if it isn't the system's own.
+    pub loader: Option<PathBuf>,
+    /// Where that loader looks for libraries, separated by colons.
+    pub library_path: Option<OsString>,
+}
+
+impl Launcher {
+    /// Runs a program as it is.
+    pub fn plain(program: impl Into<PathBuf>) -> Self {
+        Self {
+            program: program.into(),
+            loader: None,
+            library_path: None,
+        }
+    }
+
+    /// The words of the command line, up to and with the program.
+    pub fn words(&self) -> Vec<OsString> {
+        let mut words = Vec::new();
+        if let Some(loader) = &self.loader {
+            words.push(loader.into());
+            if let Some(path) = &self.library_path {
+                words.push("--library-path".into());
+                words.push(path.clone());
+            }
+        }
+        words.push(self.program.clone().into());
+        words
+    }
+
+    /// A command that runs the program and is killed when it is dropped.
+    pub fn command(&self) -> Command {
+        let mut words = self.words().into_iter();
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command.args(words).kill_on_drop(true);
+        command
+    }
+
+    /// A shell script that runs the program with the script's own arguments.
+    pub fn script(&self) -> String {
+        let words: Vec<_> = self.words().iter().map(shell::quote).collect();
+        format!("#!/bin/sh\nexec {} \"$@\"\n", words.join(" "))
+    }
+
+    /// Asks the program for its version.
+    ///
+    /// # Errors
+    /// [`Error::Unsuitable`] if it can't be run, is no MySQL, or is too old for a lab.
+    pub async fn version(&self) -> Result<Version, Error> {
+        let unsuitable = |why: String| Error::Unsuitable {
+            path: self.program.clone(),
+            why,
+        };
+        let output = self.command().arg("--version").output().await;
+        let output = output.map_err(|error| unsuitable(format!("can't be run ({error})")))?;
+        if !output.status.success() {
+            let text = String::from_utf8_lossy(&output.stderr);
+            return Err(unsuitable(format!("--version failed ({})", text.trim())));
+        }
+        let text = String::from_utf8_lossy(&output.stdout);
+        let version = Version::parse(&text).map_err(|why| unsuitable(why.to_owned()))?;
+        if version.number < OLDEST {
+            return Err(unsuitable(format!("is MySQL {version}")));
+        }
+        Ok(version)
+    }
+}
+
+/// A version of MySQL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// Major, minor and patch.
+    pub number: (u32, u32, u32),
+    /// As the program writes it, with the vendor's suffix: `9.7.4-2`.
+    pub text: String,
+}
+
+impl Version {
+    /// Reads what `mysqld --version` or `mysql --version` prints.
+    ///
+    /// # Errors
+    /// What the text is instead, if it isn't MySQL's.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        if text.contains("MariaDB") {
+            return Err("is MariaDB");
+        }
+        let mut words = text
+            .split_whitespace()
+            .skip_while(|word| *word != "Ver")
+            .skip(1);
+        let word = words.next().ok_or("prints no version")?;
+        let end = word
+            .find(|c: char| c != '.' && !c.is_ascii_digit())
+            .unwrap_or(word.len());
+        let (digits, _) = word.split_at(end);
+        let mut numbers = digits.split('.').map(|part| part.parse().ok());
+        match (
+            numbers.next().flatten(),
+            numbers.next().flatten(),
+            numbers.next().flatten(),
+        ) {
+            (Some(major), Some(minor), Some(patch)) => Ok(Self {
+                number: (major, minor, patch),
+                text: word.to_owned(),
+            }),
+            _ => Err("prints no version"),
+        }
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// The first of `names` under `directories` that is a file.
+pub(super) fn first_file<'a>(
+    directories: impl IntoIterator<Item = &'a Path>,
+    name: &str,
+) -> Option<PathBuf> {
+    directories
+        .into_iter()
+        .map(|directory| directory.join(name))
+        .find(|path| path.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_read_from_what_each_vendor_prints() {
+        let table = [
+            (
+                "/r/usr/sbin/mysqld  Ver 9.7.4-2 for Linux on x86_64 ((Debian))",
+                (9, 7, 4),
+            ),
+            (
+                "mysqld  Ver 8.0.36-0ubuntu0.22.04.1 for Linux on x86_64 ((Ubuntu))",
+                (8, 0, 36),
+            ),
+            (
+                "mysql  Ver 8.4.0 for Linux on aarch64 (MySQL Community Server - GPL)",
+                (8, 4, 0),
+            ),
+        ];
+        for (text, number) in table {
+            assert_eq!(Version::parse(text).unwrap().number, number, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_mysql_is_said_to_be_something_else() {
+        let table = [
+            (
+                "mysqld  Ver 10.11.14-MariaDB-0+deb12u2 for debian-linux-gnu",
+                "is MariaDB",
+            ),
+            (
+                "mysql from 11.8.2-MariaDB, client 15.2 for debian-linux-gnu",
+                "is MariaDB",
+            ),
+            ("mysqld  Ver 8 for Linux", "prints no version"),
+            ("", "prints no version"),
+        ];
+        for (text, why) in table {
+            assert_eq!(Version::parse(text), Err(why), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_launcher_puts_its_loader_before_the_program() {
+        let launcher = Launcher {
+            program: "/root dir/mysql".into(),
+            loader: Some("/l/ld.so".into()),
+            library_path: Some("/l:/m".into()),
+        };
+        assert_eq!(
+            launcher.words(),
+            ["/l/ld.so", "--library-path", "/l:/m", "/root dir/mysql"]
+        );
+        let script = "#!/bin/sh\nexec /l/ld.so --library-path /l:/m '/root dir/mysql' \"$@\"\n";
+        assert_eq!(launcher.script(), script);
+        assert_eq!(Launcher::plain("/bin/x").words(), ["/bin/x"]);
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_not_mysql_is_refused_by_name() {
+        let error = Launcher::plain("/bin/true")
+            .version()
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("/bin/true: prints no version; "),
+            "{error}"
+        );
+        let error = Launcher::plain("/nowhere/mysqld")
+            .version()
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("/nowhere/mysqld: can't be run"),
+            "{error}"
+        );
+    }
+}
