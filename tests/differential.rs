@@ -1,6 +1,14 @@
 //! P3: what a client reads through Tidegate is what it reads from the backend itself, packet by
 //! packet.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails"
+)]
+
 mod support;
 mod wire;
 
@@ -15,14 +23,27 @@ const STATEMENTS: &str = include_str!("data/differential.sql");
 /// Clients of every form: with and without OK terminators and session tracking.
 fn forms() -> Vec<(&'static str, Capabilities)> {
     let without = |bit: Capabilities| Capabilities(MODERN.0 & !bit.0);
-    let old = Capabilities(MODERN.0 & !(Capabilities::DEPRECATE_EOF.0 | Capabilities::SESSION_TRACK.0));
+    let old =
+        Capabilities(MODERN.0 & !(Capabilities::DEPRECATE_EOF.0 | Capabilities::SESSION_TRACK.0));
     vec![
         ("modern", MODERN),
-        ("without DEPRECATE_EOF", without(Capabilities::DEPRECATE_EOF)),
-        ("without SESSION_TRACK", without(Capabilities::SESSION_TRACK)),
+        (
+            "without DEPRECATE_EOF",
+            without(Capabilities::DEPRECATE_EOF),
+        ),
+        (
+            "without SESSION_TRACK",
+            without(Capabilities::SESSION_TRACK),
+        ),
         ("old", old),
-        ("FOUND_ROWS", Capabilities(MODERN.0 | Capabilities::FOUND_ROWS.0)),
-        ("one statement only", without(Capabilities::MULTI_STATEMENTS)),
+        (
+            "FOUND_ROWS",
+            Capabilities(MODERN.0 | Capabilities::FOUND_ROWS.0),
+        ),
+        (
+            "one statement only",
+            without(Capabilities::MULTI_STATEMENTS),
+        ),
     ]
 }
 
@@ -36,11 +57,17 @@ async fn p3_a_client_reads_the_same_packets_through_tidegate_as_from_the_writer(
         let mut through = Client::connect(port, APP, capabilities).await;
         assert_eq!(direct.login, through.login, "login of a client {form}");
         assert_eq!(direct.handshake.version, through.handshake.version);
-        for sql in STATEMENTS.lines().filter(|line| !line.is_empty() && !line.starts_with("-- ")) {
+        for sql in STATEMENTS
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with("-- "))
+        {
             // One after the other on schemas of their own: nothing is shared but the server.
             let one = direct.query(&sql.replace("{s}", "test_diff_a")).await;
             let other = through.query(&sql.replace("{s}", "test_diff_b")).await;
-            let other: Vec<_> = other.into_iter().map(|packet| same_schema(&packet)).collect();
+            let other: Vec<_> = other
+                .into_iter()
+                .map(|packet| same_schema(&packet))
+                .collect();
             let one = comparable(one, capabilities);
             let other = comparable(other, capabilities);
             assert_eq!(texts(&one), texts(&other), "{sql}\nto a client {form}");
@@ -55,7 +82,10 @@ async fn p3_a_client_reads_the_same_packets_through_tidegate_as_from_the_writer(
 async fn p3_commands_other_than_queries_answer_the_same() {
     let lab = support::lab().await;
     let (running, port) = wire::proxy(wire::config(&lab)).await;
-    lab.writer().execute(["CREATE TABLE app.diff_c (a INT, b TEXT)"]).await.expect("a table");
+    lab.writer()
+        .execute(["CREATE TABLE app.diff_c (a INT, b TEXT)"])
+        .await
+        .expect("a table");
     for (form, capabilities) in forms() {
         let mut direct = Client::connect(lab.writer().port(), APP, capabilities).await;
         let mut through = Client::connect(port, APP, capabilities).await;
@@ -72,9 +102,8 @@ async fn p3_commands_other_than_queries_answer_the_same() {
 
 /// Commands with arguments; statement ids count from 1 on each connection.
 fn commands() -> Vec<(Command, Vec<u8>)> {
-    let execute = |id: u8, cursor: u8, tail: &[u8]| {
-        [&[id, 0, 0, 0, cursor, 1, 0, 0, 0][..], tail].concat()
-    };
+    let execute =
+        |id: u8, cursor: u8, tail: &[u8]| [&[id, 0, 0, 0, cursor, 1, 0, 0, 0][..], tail].concat();
     let long = |id: u8, text: &[u8]| [&[id, 0, 0, 0, 0, 0][..], text].concat();
     vec![
         (Command::Ping, vec![]),
@@ -85,21 +114,39 @@ fn commands() -> Vec<(Command, Vec<u8>)> {
         (Command::SetOption, vec![9, 0]),
         (Command::FieldList, b"diff_c\0".to_vec()),
         (Command::FieldList, b"no_such_table\0".to_vec()),
-        (Command::StmtPrepare, b"SELECT 1, 'x' FROM DUAL WHERE 1 = ?".to_vec()),
-        (Command::StmtExecute, execute(1, 0, &[0, 1, 8, 0, 1, 0, 0, 0, 0, 0, 0, 0])),
-        (Command::StmtExecute, execute(1, 0, &[0, 0, 2, 0, 0, 0, 0, 0, 0, 0])),
+        (
+            Command::StmtPrepare,
+            b"SELECT 1, 'x' FROM DUAL WHERE 1 = ?".to_vec(),
+        ),
+        (
+            Command::StmtExecute,
+            execute(1, 0, &[0, 1, 8, 0, 1, 0, 0, 0, 0, 0, 0, 0]),
+        ),
+        (
+            Command::StmtExecute,
+            execute(1, 0, &[0, 0, 2, 0, 0, 0, 0, 0, 0, 0]),
+        ),
         (Command::StmtExecute, execute(9, 0, &[])),
-        (Command::StmtPrepare, b"SELECT * FROM app.diff_c WHERE b = ?".to_vec()),
+        (
+            Command::StmtPrepare,
+            b"SELECT * FROM app.diff_c WHERE b = ?".to_vec(),
+        ),
         (Command::StmtSendLongData, long(2, b"text")),
         (Command::StmtExecute, execute(2, 0, &[0, 1, 0xfc, 0])),
         (Command::StmtReset, vec![2, 0, 0, 0]),
-        (Command::StmtPrepare, b"SELECT 1 UNION SELECT 2 UNION SELECT 3".to_vec()),
+        (
+            Command::StmtPrepare,
+            b"SELECT 1 UNION SELECT 2 UNION SELECT 3".to_vec(),
+        ),
         (Command::StmtExecute, execute(3, 1, &[])),
         (Command::StmtFetch, vec![3, 0, 0, 0, 2, 0, 0, 0]),
         (Command::StmtFetch, vec![3, 0, 0, 0, 2, 0, 0, 0]),
         (Command::StmtClose, vec![3, 0, 0, 0]),
         (Command::StmtPrepare, b"this is no SQL".to_vec()),
-        (Command::StmtPrepare, b"INSERT INTO app.diff_c VALUES (?, ?)".to_vec()),
+        (
+            Command::StmtPrepare,
+            b"INSERT INTO app.diff_c VALUES (?, ?)".to_vec(),
+        ),
         (Command::ResetConnection, vec![]),
         (Command::Query, b"SELECT DATABASE()".to_vec()),
         (Command::StmtExecute, execute(1, 0, &[])),
@@ -112,7 +159,10 @@ fn commands() -> Vec<(Command, Vec<u8>)> {
 
 /// Packets as a person reads them.
 fn texts(packets: &[Vec<u8>]) -> Vec<String> {
-    packets.iter().map(|packet| packet.escape_ascii().to_string()).collect()
+    packets
+        .iter()
+        .map(|packet| packet.escape_ascii().to_string())
+        .collect()
 }
 
 /// What may differ, first: the count of warnings in the EOF between definitions and rows, which is
@@ -140,7 +190,10 @@ fn comparable(packets: Vec<Vec<u8>>, capabilities: Capabilities) -> Vec<Vec<u8>>
     if !capabilities.contains(Capabilities::DEPRECATE_EOF)
         && let Some((_last, before)) = packets.split_last_mut()
     {
-        for packet in before.iter_mut().filter(|packet| packet.len() == 5 && packet[0] == 0xfe) {
+        for packet in before
+            .iter_mut()
+            .filter(|packet| packet.len() == 5 && packet[0] == 0xfe)
+        {
             packet[1..3].fill(0);
         }
     }

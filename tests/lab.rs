@@ -1,5 +1,13 @@
 //! The lab itself, on real servers.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails"
+)]
+
 mod support;
 
 use std::fs;

@@ -113,6 +113,7 @@ pub(super) async fn log_in(
         return Err(ConnectError::TooOld);
     }
     let mut exchange = Exchange {
+        secure: wire.stream().is_secure(),
         password: &request.credentials.password,
         nonce: greeting.nonce,
         // Any other plugin is asked for by an auth switch, if the account has it.
@@ -157,8 +158,17 @@ async fn read_greeting(wire: &mut Wire) -> Result<Handshake, ConnectError> {
     Ok(Handshake::parse(&payload)?)
 }
 
+/// The plugin before caching_sha2_password; MySQL also asks for it on behalf of accounts that do
+/// not exist, so that nobody learns which do.
+const SHA256: &str = "sha256_password";
+
+/// With which a client asks for the RSA key in sha256_password.
+const SHA256_REQUEST_PUBLIC_KEY: u8 = 1;
+
 /// The authentication exchange after the handshake response.
 struct Exchange<'a> {
+    /// May the password travel in clear text?
+    secure: bool,
     password: &'a Zeroizing<Vec<u8>>,
     nonce: [u8; NONCE],
     plugin: String,
@@ -173,6 +183,8 @@ impl Exchange<'_> {
         match self.plugin.as_str() {
             caching_sha2::NAME => Ok(caching_sha2::scramble(self.password, &self.nonce).to_vec()),
             native::NAME => Ok(native::scramble(self.password, &self.nonce).to_vec()),
+            SHA256 if self.secure => Ok([self.password.as_slice(), &[0]].concat()),
+            SHA256 => Ok(vec![SHA256_REQUEST_PUBLIC_KEY]),
             other => Err(ConnectError::Plugin(other.to_owned())),
         }
     }
@@ -201,6 +213,10 @@ impl Exchange<'_> {
     async fn more(&self, wire: &mut Wire, data: &[u8]) -> Result<(), ConnectError> {
         match data {
             [FAST_AUTH_OK] => Ok(()),
+            pem if self.plugin == SHA256 => {
+                let sealed = seal(pem, self.password, &self.nonce)?;
+                Ok(wire.send(&sealed).await?)
+            }
             [FULL_AUTH] if wire.stream().is_secure() => {
                 let mut clear = Zeroizing::new(self.password.to_vec());
                 clear.push(0);

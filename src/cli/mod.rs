@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config, Fault, Flags, process_environment};
-use crate::{app, telemetry};
+use crate::{app, lab, telemetry};
 
 /// A replication-lag-aware MySQL proxy: reads scale, and every session reads its own writes.
 #[derive(Debug, Parser)]
@@ -26,6 +26,17 @@ enum Command {
         #[arg(long)]
         config: PathBuf,
     },
+    /// Throwaway clusters on loopback, to try things out on.
+    #[command(subcommand)]
+    Lab(Lab),
+}
+
+#[derive(Debug, Subcommand)]
+enum Lab {
+    /// Start a writer and readers that lag.
+    Up(lab::command::UpOptions),
+    /// End a lab and remove its directory.
+    Down(lab::command::DownOptions),
 }
 
 #[derive(Debug, Args)]
@@ -58,6 +69,7 @@ pub fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(arguments) => serve(arguments),
         Command::Check { config } => check(&config),
+        Command::Lab(command) => lab(command),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -77,6 +89,15 @@ async fn serve(arguments: Serve) -> Result<(), String> {
     let config = report(outcome)?;
     telemetry::init(&config.log).map_err(|error| error.to_string())?;
     app::serve(config).await.map_err(|error| error.to_string())
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn lab(command: Lab) -> Result<(), String> {
+    let done = match command {
+        Lab::Up(options) => lab::command::up(options).await,
+        Lab::Down(options) => lab::command::down(options).await,
+    };
+    done.map_err(|error| error.to_string())
 }
 
 fn flags(arguments: Serve) -> Flags {

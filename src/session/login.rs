@@ -136,7 +136,10 @@ impl Greeted {
     }
 
     /// Reads the client's response, after a TLS handshake if it asks for one.
-    pub(super) async fn answer(mut self, tls: Option<&TlsAcceptor>) -> Result<Answered, LoginFailure> {
+    pub(super) async fn answer(
+        mut self,
+        tls: Option<&TlsAcceptor>,
+    ) -> Result<Answered, LoginFailure> {
         let mut payload = self.wire.read_payload(LOGIN_PACKET_LIMIT).await?;
         if let Some(acceptor) = tls
             && is_ssl_request(&payload).is_some()

@@ -50,7 +50,11 @@ impl Visible {
         let own = self.variables.split(',').map(str::trim);
         let more = own.filter(|name| !name.is_empty() && !is_tracked(name));
         let variables = more.fold(TRACKED.to_owned(), |list, name| list + "," + name);
-        let variables = if self.variables.trim() == "*" { "*" } else { &variables };
+        let variables = if self.variables.trim() == "*" {
+            "*"
+        } else {
+            &variables
+        };
         format!(
             "SET SESSION session_track_gtids = {}, session_track_schema = 1, \
              session_track_state_change = 1, session_track_system_variables = {}, \
@@ -99,7 +103,9 @@ impl Visible {
 
 /// Is this variable followed for the proxy's own sake?
 fn is_tracked(name: &str) -> bool {
-    TRACKED.split(',').any(|tracked| tracked.eq_ignore_ascii_case(name))
+    TRACKED
+        .split(',')
+        .any(|tracked| tracked.eq_ignore_ascii_case(name))
 }
 
 /// A text literal that no sql_mode reads in another way.

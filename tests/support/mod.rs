@@ -1,7 +1,11 @@
 //! What integration tests share: one cluster for each test program, started by the first test that
 //! asks for it. It ends with the program.
 
-#![allow(dead_code, reason = "each test program uses its own part of this")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test program uses its own part of this"
+)]
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};

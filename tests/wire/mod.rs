@@ -1,6 +1,10 @@
 //! A client that shows every packet as it came, and a Tidegate in front of a lab, for tests.
 
-#![allow(dead_code, unreachable_pub, reason = "each test program uses its own part of this")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test program uses its own part of this"
+)]
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -46,17 +50,31 @@ pub const MODERN: Capabilities = Capabilities(
 pub fn config(cluster: &Cluster) -> Config {
     let backend = |name: String, port: u16, role| BackendConfig {
         name,
-        address: Endpoint::Tcp { host: "127.0.0.1".to_owned(), port },
+        address: Endpoint::Tcp {
+            host: "127.0.0.1".to_owned(),
+            port,
+        },
         role,
         weight: 100,
     };
-    let mut backends = vec![backend("w1".to_owned(), cluster.writer().port(), Role::Writer)];
+    let mut backends = vec![backend(
+        "w1".to_owned(),
+        cluster.writer().port(),
+        Role::Writer,
+    )];
     for (index, reader) in cluster.readers().iter().enumerate() {
-        backends.push(backend(format!("r{}", index + 1), reader.port(), Role::Reader));
+        backends.push(backend(
+            format!("r{}", index + 1),
+            reader.port(),
+            Role::Reader,
+        ));
     }
     Config {
         listen: ListenConfig {
-            addresses: vec![Endpoint::Tcp { host: "127.0.0.1".to_owned(), port: 0 }],
+            addresses: vec![Endpoint::Tcp {
+                host: "127.0.0.1".to_owned(),
+                port: 0,
+            }],
             tls: TlsConfig::SelfSigned,
         },
         http: None,
@@ -77,7 +95,10 @@ pub fn config(cluster: &Cluster) -> Config {
             login_timeout: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(10),
         },
-        log: LogConfig { format: LogFormat::Text, filter: "warn".to_owned() },
+        log: LogConfig {
+            format: LogFormat::Text,
+            filter: "warn".to_owned(),
+        },
     }
 }
 
@@ -103,7 +124,9 @@ pub struct Client {
 impl Client {
     /// Connects and logs in without TLS, into the schema `app`.
     pub async fn connect(port: u16, account: Account, wanted: Capabilities) -> Self {
-        let stream = TcpStream::connect(("127.0.0.1", port)).await.expect("reachable");
+        let stream = TcpStream::connect(("127.0.0.1", port))
+            .await
+            .expect("reachable");
         let mut wire = Wire::new(Stream::Plain(Plain::from(stream)));
         let greeting = wire.read_payload(LIMIT).await.expect("a greeting");
         let handshake = Handshake::parse(&greeting).expect("a handshake");
@@ -125,13 +148,23 @@ impl Client {
             match payload.first() {
                 Some(&AuthMore::HEADER) => answer_more(&mut wire, &payload, password, &nonce).await,
                 Some(&AuthSwitch::HEADER) => {
-                    nonce = AuthSwitch::parse(&payload).expect("a switch").nonce().expect("nonce");
-                    wire.send(&caching_sha2::scramble(password, &nonce)).await.expect("sent");
+                    nonce = AuthSwitch::parse(&payload)
+                        .expect("a switch")
+                        .nonce()
+                        .expect("nonce");
+                    wire.send(&caching_sha2::scramble(password, &nonce))
+                        .await
+                        .expect("sent");
                 }
                 _ => break payload,
             }
         };
-        Self { wire, capabilities: wanted, handshake, login }
+        Self {
+            wire,
+            capabilities: wanted,
+            handshake,
+            login,
+        }
     }
 
     /// Sends a command and returns every packet of its response.
@@ -155,11 +188,16 @@ impl Client {
         let mut boundary = Boundary::new(command, self.capabilities);
         let mut packets = Vec::new();
         while boundary.end().is_none() {
-            let payload = self.wire.read_payload(LIMIT).await.expect("a packet").to_vec();
+            let payload = self
+                .wire
+                .read_payload(LIMIT)
+                .await
+                .expect("a packet")
+                .to_vec();
             let part = match boundary.want(payload.len(), payload.first().copied()) {
-                Want::Pass if payload.len() < 0xff_ffff => {
-                    boundary.pass(payload.len(), payload.first().copied()).expect("in place")
-                }
+                Want::Pass if payload.len() < 0xff_ffff => boundary
+                    .pass(payload.len(), payload.first().copied())
+                    .expect("in place"),
                 _ => boundary.whole(&payload).expect("in place"),
             };
             if let Part::LocalInfile(_) = part {
