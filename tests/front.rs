@@ -48,10 +48,19 @@ async fn driver(port: u16, account: Account) -> mysql_async::Result<Conn> {
 #[tokio::test]
 async fn a_real_driver_logs_in_by_rsa_key_and_by_a_cold_cache() {
     let lab = support::lab().await;
-    lab.writer().execute(["CREATE USER cold IDENTIFIED BY 'pass word'"]).await.unwrap();
-    lab.writer().execute(["GRANT ALL ON app.* TO cold"]).await.unwrap();
+    lab.writer()
+        .execute(["CREATE USER cold IDENTIFIED BY 'pass word'"])
+        .await
+        .unwrap();
+    lab.writer()
+        .execute(["GRANT ALL ON app.* TO cold"])
+        .await
+        .unwrap();
     let (running, port) = wire::proxy(wire::config(&lab)).await;
-    let cold = Account { user: "cold", password: "pass word" };
+    let cold = Account {
+        user: "cold",
+        password: "pass word",
+    };
     for _ in 0..2 {
         let mut conn = driver(port, cold).await.expect("logs in");
         let user: Option<String> = conn.query_first("SELECT CURRENT_USER()").await.unwrap();
@@ -65,18 +74,36 @@ async fn a_real_driver_logs_in_by_rsa_key_and_by_a_cold_cache() {
 async fn the_backend_decides_about_an_account_at_each_login() {
     let lab = support::lab().await;
     let writer = lab.writer();
-    writer.execute(["CREATE USER fickle IDENTIFIED BY 'one'"]).await.unwrap();
-    writer.execute(["GRANT ALL ON app.* TO fickle"]).await.unwrap();
+    writer
+        .execute(["CREATE USER fickle IDENTIFIED BY 'one'"])
+        .await
+        .unwrap();
+    writer
+        .execute(["GRANT ALL ON app.* TO fickle"])
+        .await
+        .unwrap();
     let (running, port) = wire::proxy(wire::config(&lab)).await;
-    let one = Account { user: "fickle", password: "one" };
-    let two = Account { user: "fickle", password: "two" };
+    let one = Account {
+        user: "fickle",
+        password: "one",
+    };
+    let two = Account {
+        user: "fickle",
+        password: "two",
+    };
     let login = async |account| code(&Client::connect(port, account, MODERN).await.login);
     assert_eq!(login(one).await, 0);
     assert_eq!(login(two).await, 1045);
-    writer.execute(["ALTER USER fickle IDENTIFIED BY 'two'"]).await.unwrap();
+    writer
+        .execute(["ALTER USER fickle IDENTIFIED BY 'two'"])
+        .await
+        .unwrap();
     assert_eq!(login(one).await, 1045);
     assert_eq!(login(two).await, 0);
-    writer.execute(["ALTER USER fickle ACCOUNT LOCK"]).await.unwrap();
+    writer
+        .execute(["ALTER USER fickle ACCOUNT LOCK"])
+        .await
+        .unwrap();
     assert_eq!(login(two).await, 3118);
     writer.execute(["DROP USER fickle"]).await.unwrap();
     assert_eq!(login(two).await, 1045);
@@ -91,7 +118,9 @@ async fn users_mode_compares_with_the_configured_password_and_tells_nobody_who_e
     config.session.auth = AuthMode::Users(HashMap::from(users));
     let (running, port) = wire::proxy(config).await;
     let login = async |user, password| {
-        Client::connect(port, Account { user, password }, MODERN).await.login
+        Client::connect(port, Account { user, password }, MODERN)
+            .await
+            .login
     };
     assert_eq!(code(&login("app", "app").await), 0);
     assert_eq!(code(&login("app", "wrong").await), 1045);
@@ -133,7 +162,9 @@ async fn an_unknown_command_gets_error_1047_and_the_session_goes_on() {
     let lab = support::lab().await;
     let (running, port) = wire::proxy(wire::config(&lab)).await;
     let mut client = Client::connect(port, APP, MODERN).await;
-    for byte in [0x00, 0x05, 0x0b, 0x0f, 0x12, 0x13, 0x14, 0x15, 0x1d, 0x1e, 0x20, 0x42, 0xff] {
+    for byte in [
+        0x00, 0x05, 0x0b, 0x0f, 0x12, 0x13, 0x14, 0x15, 0x1d, 0x1e, 0x20, 0x42, 0xff,
+    ] {
         client.wire.restart_sequence();
         client.wire.send(&[byte, 1, 2, 3]).await.unwrap();
         let answer = client.wire.read_payload(1 << 16).await.unwrap();
@@ -146,10 +177,19 @@ async fn an_unknown_command_gets_error_1047_and_the_session_goes_on() {
 #[tokio::test]
 async fn statements_and_rows_beyond_16_mib_pass_both_ways() {
     let lab = support::lab().await;
-    lab.writer().execute(["SET GLOBAL max_allowed_packet = 134217728"]).await.unwrap();
+    lab.writer()
+        .execute(["SET GLOBAL max_allowed_packet = 134217728"])
+        .await
+        .unwrap();
     let (running, port) = wire::proxy(wire::config(&lab)).await;
     let mut client = Client::connect(port, APP, MODERN).await;
-    for size in [MAX_PAYLOAD - 20, MAX_PAYLOAD - 8, MAX_PAYLOAD, MAX_PAYLOAD + 1, 40_000_000] {
+    for size in [
+        MAX_PAYLOAD - 20,
+        MAX_PAYLOAD - 8,
+        MAX_PAYLOAD,
+        MAX_PAYLOAD + 1,
+        40_000_000,
+    ] {
         let text = "x".repeat(size);
         let packets = client.query(&format!("SELECT '{text}'")).await;
         let row = packets.iter().map(Vec::len).max().unwrap();
@@ -165,7 +205,11 @@ async fn change_user_logs_in_anew_and_a_wrong_password_ends_the_connection() {
     let (running, port) = wire::proxy(wire::config(&lab)).await;
     let mut conn = driver(port, APP).await.unwrap();
     conn.query_drop("SET @left_over = 1").await.unwrap();
-    let id: u64 = conn.query_first("SELECT CONNECTION_ID()").await.unwrap().unwrap();
+    let id: u64 = conn
+        .query_first("SELECT CONNECTION_ID()")
+        .await
+        .unwrap()
+        .unwrap();
     let to = |password: &str| {
         mysql_async::ChangeUserOpts::default()
             .with_user(Some("app".to_owned()))
@@ -174,7 +218,11 @@ async fn change_user_logs_in_anew_and_a_wrong_password_ends_the_connection() {
     conn.change_user(to("app")).await.unwrap();
     let left: Option<Option<i64>> = conn.query_first("SELECT @left_over").await.unwrap();
     assert_eq!(left, Some(None));
-    let other: u64 = conn.query_first("SELECT CONNECTION_ID()").await.unwrap().unwrap();
+    let other: u64 = conn
+        .query_first("SELECT CONNECTION_ID()")
+        .await
+        .unwrap()
+        .unwrap();
     assert_ne!(id, other);
     assert!(conn.change_user(to("wrong")).await.is_err());
     assert!(conn.query_drop("SELECT 1").await.is_err());
@@ -224,7 +272,11 @@ async fn a_drain_lets_a_transaction_end_and_takes_no_new_client() {
 async fn without_a_writer_a_login_gets_a_clear_error() {
     let lab = support::lab().await;
     let mut config = wire::config(&lab);
-    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let dead = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
     config.backend.backends[0].address = format!("127.0.0.1:{dead}").parse().unwrap();
     let (running, port) = wire::proxy(config).await;
     assert_eq!(code(&Client::connect(port, APP, MODERN).await.login), 1836);
@@ -256,7 +308,11 @@ async fn malformed_bytes_harm_nobody_else_before_or_after_the_login() {
             client.wire.output().extend_from_slice(&bytes);
             let _ = client.wire.flush().await;
         }
-        assert_eq!(witness.query("SELECT 1").await.len(), 4, "seed {seed}, round {round}");
+        assert_eq!(
+            witness.query("SELECT 1").await.len(),
+            4,
+            "seed {seed}, round {round}"
+        );
     }
     running.drain().await;
 }

@@ -1,0 +1,142 @@
+//! The example file and the configuration's contract.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails"
+)]
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use tidegate::config::schema::{Presence, SECTIONS};
+use tidegate::config::{self, Fault};
+
+const EXAMPLE: &str = "config/tidegate.example.toml";
+
+/// The example as the schema makes it: every key, with default, unit, effect and whether a reload
+/// changes it. Optional keys, and tables that are rarely wanted, are comments.
+fn example() -> String {
+    let mut text = String::from(
+        "# Every key of Tidegate's configuration. What is commented out is optional, and shows an\n\
+         # example; everything else shows its default, or must be given.\n",
+    );
+    for section in SECTIONS {
+        // A second [[backend]] below; accounts of their own are an example only.
+        let off = if section.name == "user" { "# " } else { "" };
+        write!(
+            text,
+            "\n{}\n{off}{}\n",
+            comment(section.about),
+            section.header()
+        )
+        .unwrap();
+        for key in section.keys {
+            let (given, note) = match key.presence {
+                Presence::Default(_) => (true, "default".to_owned()),
+                Presence::Required(_) => (true, "required".to_owned()),
+                Presence::Optional { absent, .. } => (false, format!("optional: {absent}")),
+            };
+            let reload = if key.reload { "yes" } else { "no, restart" };
+            let about = format!(
+                "{} Takes: {}; {note}. Reload: {reload}.",
+                key.effect,
+                key.kind.describe()
+            );
+            let mark = if given || key.path() == "monitor.password_env" {
+                off
+            } else {
+                "# "
+            };
+            writeln!(
+                text,
+                "{}\n{mark}{} = {}",
+                comment(&about),
+                key.name,
+                key.presence.literal()
+            )
+            .unwrap();
+        }
+        if section.name == "backend" {
+            text.push_str(
+                "\n[[backend]]\nname = \"r1\"\naddress = \"127.0.0.1:4001\"\nrole = \"reader\"\n",
+            );
+        }
+    }
+    text
+}
+
+/// Comment lines of at most 100 columns.
+fn comment(text: &str) -> String {
+    let mut lines = vec![String::from("#")];
+    for word in text.split_whitespace() {
+        if lines.last().unwrap().chars().count() + 1 + word.chars().count() > 100 {
+            lines.push(String::from("#"));
+        }
+        let line = lines.last_mut().unwrap();
+        line.push(' ');
+        line.push_str(word);
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn the_example_file_says_what_the_code_does() {
+    let expected = example();
+    if std::env::var_os("TIDEGATE_WRITE_EXAMPLE").is_some() {
+        std::fs::write(EXAMPLE, &expected).unwrap();
+    }
+    let found = std::fs::read_to_string(EXAMPLE).unwrap();
+    assert_eq!(
+        found, expected,
+        "run `TIDEGATE_WRITE_EXAMPLE=1 cargo test --test config` to write it again"
+    );
+}
+
+#[test]
+fn the_example_file_has_no_fault() {
+    let environment = |_: &str| Some("secret".into());
+    let text = std::fs::read_to_string(EXAMPLE).unwrap();
+    let outcome = config::parse_with(&text, EXAMPLE, &environment);
+    let faults = |faults: Vec<Fault>| faults.iter().map(Fault::to_string).collect::<Vec<_>>();
+    assert!(outcome.is_ok(), "{:?}", outcome.map(drop).map_err(faults));
+}
+
+#[test]
+fn every_fault_of_a_file_is_reported_at_once_with_line_and_key() {
+    let text = "[listen]\nadress = \"127.0.0.1:3307\"\n\n[consistency]\nlevel = \"strong\"\n\
+                wait = 50\n";
+    let faults = config::parse_with(text, "f.toml", &|_| None).expect_err("faults");
+    let lines: Vec<_> = faults.iter().map(Fault::to_string).collect();
+    let has = |start: &str, part: &str| {
+        assert!(
+            lines
+                .iter()
+                .any(|line| line.starts_with(start) && line.contains(part)),
+            "no line {start}… with {part:?} in {lines:#?}"
+        );
+    };
+    has("f.toml:2:", "address");
+    has("f.toml:5:", "strong");
+    has("f.toml:6:", "wait");
+    has("f.toml", "monitor");
+}
+
+#[test]
+fn a_missing_file_is_a_clear_fault() {
+    let faults = config::load(Path::new("/nowhere/t.toml")).expect_err("a fault");
+    assert_eq!(faults.len(), 1);
+    assert!(faults[0].to_string().contains("/nowhere/t.toml"));
+}
+
+#[test]
+fn the_configuration_in_the_readme_has_no_fault() {
+    let readme = std::fs::read_to_string("README.md").unwrap();
+    let start = readme.find("```toml\n").expect("a TOML block") + "```toml\n".len();
+    let end = start + readme[start..].find("```").expect("its end");
+    let outcome = config::parse_with(&readme[start..end], "README.md", &|_| Some("secret".into()));
+    assert!(outcome.is_ok(), "{:?}", outcome.map(drop));
+}
