@@ -12,10 +12,13 @@ use tokio::sync::Mutex;
 
 use super::accounts::{Account, ROOT};
 use super::files::{self, Layout};
-use super::process::Process;
+use super::process::{self, Process};
 use super::programs::Programs;
 use super::{Error, launch};
 use crate::routing::Role;
+
+/// How often a state is looked at that nothing tells of.
+const POLL: Duration = Duration::from_millis(5);
 
 /// What an instance is made from.
 #[derive(Clone, Debug)]
@@ -227,7 +230,16 @@ impl Instance {
     /// # Errors
     /// [`Error::Io`] if it is dead.
     pub async fn pause(&self) -> Result<(), Error> {
-        self.signal("STOP").await
+        self.signal("STOP").await?;
+        // The signal reaches one thread after the other; a late one would still answer.
+        while self
+            .pid()
+            .await
+            .is_some_and(|pid| !process::is_stopped(pid))
+        {
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(())
     }
 
     /// Lets it go on after [`Instance::pause`] (SIGCONT).

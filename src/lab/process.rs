@@ -160,3 +160,18 @@ pub(super) async fn signal(pid: u32, name: &str) -> Result<(), Error> {
         source: io::Error::other(said),
     })
 }
+
+/// Are all threads of a process stopped by a signal? True also where it is gone.
+pub(super) fn is_stopped(pid: u32) -> bool {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
+        return true;
+    };
+    threads.flatten().all(|thread| {
+        let Ok(stat) = std::fs::read_to_string(thread.path().join("stat")) else {
+            return true;
+        };
+        // The state follows the name, which stands in parentheses and may hold any letter.
+        stat.rsplit_once(") ")
+            .is_none_or(|(_, rest)| rest.starts_with(['T', 't', 'Z', 'X']))
+    })
+}

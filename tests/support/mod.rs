@@ -26,13 +26,18 @@ static TOUCHED: AtomicBool = AtomicBool::new(false);
 /// The shared cluster, together with other tests. Use schemas or tables of your own, and leave
 /// replication and the processes as they are.
 pub(crate) async fn lab() -> Shared {
-    if TOUCHED.load(Ordering::Acquire) {
+    loop {
+        let turn = TURN.read().await;
+        // Only now: a test that had the cluster to itself may have gone first.
+        if !TOUCHED.load(Ordering::Acquire) {
+            let cluster = cluster().await;
+            return Shared {
+                cluster,
+                _turn: turn,
+            };
+        }
+        drop(turn);
         drop(alone().await);
-    }
-    let turn = TURN.read().await;
-    Shared {
-        cluster: cluster().await,
-        _turn: turn,
     }
 }
 
