@@ -79,7 +79,7 @@ impl Lost {
     pub(super) fn add(&mut self, cause: UnknownCause, at: Instant, thread: Option<u64>) {
         self.cause = Some(cause);
         self.debt.end(at);
-        for thread in thread {
+        if let Some(thread) = thread {
             self.await_thread(thread);
         }
     }

@@ -93,10 +93,12 @@ impl Deciding<'_> {
                 .backend(*id)
                 .is_some_and(|view| view.role == Role::Writer)
         };
-        let reason = match () {
-            () if self.causality.is_lost() => Reason::TokenUnknown,
-            () if backends.iter().all(is_writer) => Reason::ReadAfterWriterRead,
-            () => Reason::ReadAfterOtherReader,
+        let reason = if self.causality.is_lost() {
+            Reason::TokenUnknown
+        } else if backends.iter().all(is_writer) {
+            Reason::ReadAfterWriterRead
+        } else {
+            Reason::ReadAfterOtherReader
         };
         Decision::Probe { backends, reason }
     }

@@ -2,7 +2,9 @@
 //! writer.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use crate::gtid::Set;
 
 use super::super::causality::Settlement;
 use super::super::policy::OnTimeout;
@@ -58,19 +60,10 @@ impl<'a> Deciding<'a> {
     /// nowhere else to go. None if there is no time left or no use in it.
     fn wait(&mut self, readers: &Readers<'a>) -> Option<Decision> {
         let until = self.deadline(self.facts.policy.wait)?;
-        if let Some(waiting) = self.facts.waiting {
-            if readers
-                .iter()
-                .any(|view| view.place() == Some(waiting.place))
-            {
-                let (place, token) = (waiting.place, Arc::clone(&waiting.token));
-                return Some(Decision::Wait {
-                    place,
-                    token,
-                    until,
-                    reason: Reason::ReaderBehind,
-                });
-            }
+        let is_open = |place| readers.iter().any(|view| view.place() == Some(place));
+        if let Some(waiting) = self.facts.waiting.filter(|waiting| is_open(waiting.place)) {
+            let (place, token) = (waiting.place, Arc::clone(&waiting.token));
+            return Some(wait_for(place, token, until));
         }
         let left = until.saturating_duration_since(self.now);
         let mut readers = readers.clone();
@@ -82,14 +75,7 @@ impl<'a> Deciding<'a> {
             match self.settle(place) {
                 Settlement::Ask(backends) => return Some(self.probe(backends)),
                 Settlement::Done if self.is_worth_waiting_for(soonest, left) => {
-                    let (token, reason) =
-                        (Arc::clone(self.causality.known()), Reason::ReaderBehind);
-                    return Some(Decision::Wait {
-                        place,
-                        token,
-                        until,
-                        reason,
-                    });
+                    return Some(wait_for(place, Arc::clone(self.causality.known()), until));
                 }
                 Settlement::Done | Settlement::Impossible => {}
             }
@@ -126,11 +112,14 @@ impl<'a> Deciding<'a> {
         let waited = self.facts.waiting.is_some();
         let out_of_time = self.deadline(self.facts.policy.wait).is_none();
         if self.world.writer.is_err() {
-            return Decision::refuse(match () {
-                () if self.unsettled => RefuseKind::TokenUnknown,
-                () if waited => RefuseKind::Timeout,
-                () => self.without_writer(),
-            });
+            let kind = if self.unsettled {
+                RefuseKind::TokenUnknown
+            } else if waited {
+                RefuseKind::Timeout
+            } else {
+                self.without_writer()
+            };
+            return Decision::refuse(kind);
         }
         if self.unsettled {
             return self.gated(Reason::TokenUnknown);
@@ -138,10 +127,21 @@ impl<'a> Deciding<'a> {
         if out_of_time && self.facts.policy.on_timeout == OnTimeout::Error {
             return Decision::refuse(RefuseKind::Timeout);
         }
-        self.gated(self.or_retry(match () {
-            () if waited && out_of_time => Reason::WaitTimedOut,
-            () if out_of_time => Reason::WaitNotAllowed,
-            () => Reason::PredictedTooLate,
-        }))
+        let reason = match (out_of_time, waited) {
+            (true, true) => Reason::WaitTimedOut,
+            (true, false) => Reason::WaitNotAllowed,
+            (false, _) => Reason::PredictedTooLate,
+        };
+        self.gated(self.or_retry(reason))
+    }
+}
+
+fn wait_for(place: Place, token: Arc<Set>, until: Instant) -> Decision {
+    let reason = Reason::ReaderBehind;
+    Decision::Wait {
+        place,
+        token,
+        until,
+        reason,
     }
 }
