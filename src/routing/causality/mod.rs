@@ -1,0 +1,274 @@
+//! What one scope must see: its token, and the places where it has read.
+//!
+//! A [`Causality`] belongs to one session (scope `connection`) or to several that run at once
+//! (scope `user`). It is synchronous; whoever shares it puts it under a mutex and holds that over
+//! [`decide`](super::decide) and the [`Causality::begin_read`] that follows, so that no other
+//! session of the scope decides in between.
+//!
+//! The rules that keep P1 and P2, and who keeps them:
+//! - A write's GTIDs are acknowledged here *before* its OK goes on to the client. A statement at
+//!   the writer that ends without GTIDs and is no proven pure read is [lost](Causality::lose).
+//! - Every statement that may show rows of tables is a read, on the writer too (`saw_writer`), and
+//!   leaves a mark. One that ends with GTIDs of its own needs none: what it saw was committed
+//!   before it, and a backend that has executed it has that too (commit order is preserved).
+//! - As long as a scope stays in one place it needs no read token: a server does not go backwards.
+//!   When it moves, what it saw in every other place is found out first, by a [`Probe`] that was
+//!   sent after the read ended.
+//! - If a place is gone, the writer stands in for it: what any reader shows is already owned or
+//!   executed on the writer.
+//! - What came from a reader is gated at the writer as well, which may be behind (semi-sync,
+//!   AFTER_SYNC). A plain write needs no gate: it shows no rows, and the rows of a transaction that
+//!   the writer has not finished are locked until it has.
+//!
+//! Tokens only ever grow. A GTID that was owned when a probe saw it, and was then given up, stays
+//! in the token until the server uses its number again; until then reads go to the writer.
+//!
+//! [`Probe`]: super::Probe
+
+mod debt;
+mod lost;
+mod settle;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use smallvec::SmallVec;
+
+use crate::gtid::{Set, Token, Uuid};
+
+use self::debt::{Debt, Mark};
+use self::lost::Lost;
+use super::snapshot::Place;
+use super::world::World;
+
+pub use self::debt::ReadMark;
+pub use self::lost::{MAX_LOST_THREADS, UnknownCause};
+pub(super) use self::settle::Settlement;
+
+/// Intervals that a token may have beyond those of the writer's executed set, before it is
+/// replaced by its union with that.
+pub const MAX_TOKEN_INTERVALS: usize = 64;
+
+/// What one scope must see, and where it has read.
+#[derive(Debug)]
+pub struct Causality {
+    /// The token, as far as it is known. Shared with statements that wait for it.
+    known: Arc<Set>,
+    /// The part of it that the writer is not proven to have executed.
+    gated: Set,
+    /// The writer that `gated` speaks of; a new one has to prove the whole token.
+    proven_on: Option<Uuid>,
+    lost: Lost,
+    /// At most one for each backend.
+    marks: SmallVec<[Mark; 2]>,
+    /// Reads on places that are gone.
+    gone: Debt,
+    /// GTIDs that a reader has and the writer's lineage does not know: proven, not yet shown.
+    errant: Set,
+    errant_unshown: Set,
+    next_serial: u64,
+}
+
+impl Causality {
+    /// The causality of a scope of which nothing is remembered: it has to see `floor`, the
+    /// writer's executed set as fetched at start. If that never could be fetched, the token is
+    /// unknown until the writer is asked after `now`.
+    pub fn starting_from(floor: Token, now: Instant) -> Self {
+        let mut fresh = Self {
+            known: Arc::default(),
+            gated: Set::default(),
+            proven_on: None,
+            lost: Lost::default(),
+            marks: SmallVec::new(),
+            gone: Debt::default(),
+            errant: Set::default(),
+            errant_unshown: Set::default(),
+            next_serial: 0,
+        };
+        match floor {
+            Token::Known(set) => fresh.known = Arc::new(set),
+            Token::Unknown => fresh.lost.add(UnknownCause::NoFloor, now, None),
+        }
+        fresh
+    }
+
+    /// Adds the GTIDs that came with the OK of a write. Call it before the OK goes on.
+    pub fn acknowledge(&mut self, gtids: &Set) {
+        self.require(gtids);
+    }
+
+    /// Notes a write whose GTIDs are not known, `at` the time when its statement ended: the token
+    /// is unknown until the writer's executed set has been fetched after that. With `thread`, a
+    /// connection id on the writer that may still be committing, it stays so until
+    /// [`Causality::thread_gone`].
+    pub fn lose(&mut self, cause: UnknownCause, at: Instant, thread: Option<u64>) {
+        self.lost.add(cause, at, thread);
+    }
+
+    /// The connection ids on the writer that have to be proven gone.
+    pub fn lost_threads(&self) -> &[u64] {
+        self.lost.threads()
+    }
+
+    /// Notes that the writer was asked and no longer had this thread; `at` is when the answer
+    /// came. What it committed is in an executed set that is fetched later.
+    pub fn thread_gone(&mut self, thread: u64, at: Instant) {
+        self.lost.thread_gone(thread, at);
+    }
+
+    /// Notes that the writer's server has ended, and with it all the threads that were waited for.
+    pub fn all_threads_gone(&mut self, at: Instant) {
+        self.lost.all_threads_gone(at);
+    }
+
+    /// Notes that a read is about to be sent to `place`. Call it under the same lock as the
+    /// decision, and before the read is sent.
+    pub fn begin_read(&mut self, place: Place) -> ReadMark {
+        if let Some(mark) = self.marks.iter_mut().find(|mark| mark.place == place) {
+            mark.debt.in_flight += 1;
+            return ReadMark {
+                serial: mark.serial,
+            };
+        }
+        if let Some(at) = self
+            .marks
+            .iter()
+            .position(|it| it.place.backend == place.backend)
+        {
+            self.bury(at);
+        }
+        let serial = self.next_serial;
+        self.next_serial += 1;
+        let debt = Debt {
+            in_flight: 1,
+            ..Debt::default()
+        };
+        self.marks.push(Mark {
+            serial,
+            place,
+            debt,
+        });
+        ReadMark { serial }
+    }
+
+    /// Notes that the last byte of a read came, or that it broke off, at `at`.
+    pub fn end_read(&mut self, mark: ReadMark, at: Instant) {
+        let debt = self.debt_of(mark);
+        debt.in_flight = debt.in_flight.saturating_sub(1);
+        debt.end(at);
+    }
+
+    /// Notes that a read has ended of which nothing was shown to anybody.
+    pub fn cancel_read(&mut self, mark: ReadMark) {
+        let debt = self.debt_of(mark);
+        debt.in_flight = debt.in_flight.saturating_sub(1);
+        self.marks
+            .retain(|mark| mark.debt.in_flight > 0 || mark.debt.ended.is_some());
+    }
+
+    /// Takes in what another scope has seen: the old account's on COM_CHANGE_USER, or an evicted
+    /// scope's into the floor. No read of `other` may be running; one that is counts for ever.
+    pub fn merge_from(&mut self, other: &Self) {
+        if self.proven_on != other.proven_on {
+            // Neither gate is complete for both: the next decision begins with the whole token.
+            self.proven_on = None;
+        }
+        self.require(&other.known);
+        self.gated.union(&other.gated);
+        self.lost.absorb(&other.lost);
+        self.gone.absorb(other.gone);
+        for theirs in &other.marks {
+            match self
+                .marks
+                .iter_mut()
+                .find(|ours| ours.place == theirs.place)
+            {
+                Some(ours) if theirs.debt.in_flight == 0 => ours.debt.absorb(theirs.debt),
+                _ => self.gone.absorb(theirs.debt),
+            }
+        }
+    }
+
+    /// Replaces a token that has become long by its union with what the writer is known to have
+    /// executed: that is a stronger token, and as short as the writer's own set.
+    pub fn compact(&mut self, writer_executed: &Set) {
+        if self.known.interval_count() > MAX_TOKEN_INTERVALS + writer_executed.interval_count() {
+            self.require(writer_executed);
+        }
+    }
+
+    /// What the scope must see, as far as writes go; what was seen where it read last is not yet
+    /// in it.
+    pub fn token(&self) -> Token {
+        if self.is_lost() {
+            Token::Unknown
+        } else {
+            Token::Known((*self.known).clone())
+        }
+    }
+
+    /// Why the token was last unknown, if it is.
+    pub fn unknown_cause(&self) -> Option<UnknownCause> {
+        self.lost.cause
+    }
+
+    /// GTIDs that readers have and the writer's lineage does not, found since the last call. They
+    /// are left out of the token, since no other backend would ever have them.
+    pub fn take_errant(&mut self) -> Option<Set> {
+        let found = std::mem::take(&mut self.errant_unshown);
+        (!found.is_empty()).then_some(found)
+    }
+
+    /// The part of the token that is known.
+    pub(super) fn known(&self) -> &Arc<Set> {
+        &self.known
+    }
+
+    /// The part of the token that the writer has to be asked for.
+    pub(super) fn gated(&self) -> &Set {
+        &self.gated
+    }
+
+    /// Whether writes were lost that the writer has not been asked for yet.
+    pub(super) fn is_lost(&self) -> bool {
+        !self.lost.debt.is_paid() || self.lost.is_pending()
+    }
+
+    /// Brings it up to what is known of the writer; the first step of every decision.
+    pub(super) fn refresh(&mut self, world: &World<'_>) {
+        let Some(incarnation) = world.writer.ok().and_then(|writer| writer.incarnation) else {
+            return;
+        };
+        let executed = world.executed_by_writer();
+        if self.proven_on != Some(incarnation.server_uuid) {
+            self.gated = (*self.known).clone();
+            self.proven_on = Some(incarnation.server_uuid);
+        }
+        if !self.gated.is_empty() {
+            executed.iter().for_each(|set| self.gated.subtract(set));
+        }
+        if self.known.interval_count() > MAX_TOKEN_INTERVALS {
+            executed.iter().for_each(|set| self.compact(set));
+        }
+    }
+
+    fn require(&mut self, set: &Set) {
+        if !self.known.contains(set) {
+            Arc::make_mut(&mut self.known).union(set);
+        }
+    }
+
+    /// The place of a mark is gone: from now on the writer has to tell what was seen there.
+    fn bury(&mut self, at: usize) {
+        let mark = self.marks.swap_remove(at);
+        self.gone.absorb(mark.debt);
+    }
+
+    fn debt_of(&mut self, read: ReadMark) -> &mut Debt {
+        let mark = self
+            .marks
+            .iter_mut()
+            .find(|mark| mark.serial == read.serial);
+        mark.map_or(&mut self.gone, |mark| &mut mark.debt)
+    }
+}

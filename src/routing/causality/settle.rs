@@ -1,0 +1,209 @@
+//! Finding out what was seen elsewhere, before a read goes to a place.
+
+use std::time::Instant;
+
+use smallvec::SmallVec;
+
+use crate::gtid::Set;
+
+use super::super::policy::{BackendId, Role};
+use super::super::snapshot::{Place, Probe};
+use super::super::world::World;
+use super::Causality;
+use super::debt::Mark;
+
+/// Errant GTIDs remembered as such, in intervals; beyond it they are proven errant again.
+const MAX_ERRANT_INTERVALS: usize = 256;
+
+/// Whether the token holds all that a read on one place has to see.
+#[derive(Debug, PartialEq, Eq)]
+pub(in super::super) enum Settlement {
+    /// It does. What was seen in that place itself need not be in it.
+    Done,
+    /// These backends have to be probed first, the probe sent after now.
+    Ask(SmallVec<[BackendId; 2]>),
+    /// The writer would have to tell, and is not there, or can't tell yet.
+    Impossible,
+}
+
+/// What came of one mark.
+enum Found {
+    /// It is part of the token.
+    Paid,
+    /// Its backend has to be probed.
+    AskPlace,
+    /// Its backend has GTIDs that only a probe of the writer tells from errant ones.
+    AskWriter,
+    /// The life of its backend has ended.
+    Gone,
+}
+
+impl Causality {
+    /// Puts into the token what was seen in every other place than `target`, and what was lost on
+    /// the writer, for a statement that arrived at `arrived`, as far as the probes at hand tell.
+    ///
+    /// At the writer, writes that were lost there need not be known.
+    pub(in super::super) fn settle(
+        &mut self,
+        target: Place,
+        at_writer: bool,
+        arrived: Instant,
+        world: &World<'_>,
+    ) -> Settlement {
+        let mut ask = SmallVec::new();
+        let mut ask_writer = false;
+        let mut index = 0;
+        while let Some(mark) = self.marks.get(index).copied() {
+            let owed = mark.debt.owed(arrived).filter(|_| mark.place != target);
+            match owed.map_or(Found::Paid, |due| self.find_out(index, mark, due, world)) {
+                Found::Gone => {
+                    self.bury(index);
+                    continue;
+                }
+                Found::AskPlace => ask.push(mark.place.backend),
+                Found::AskWriter => ask_writer = true,
+                Found::Paid => {}
+            }
+            index += 1;
+        }
+        self.marks
+            .retain(|mark| mark.place == target || !mark.debt.is_paid());
+
+        ask_writer |= !self.settle_gone(arrived, world);
+        if !at_writer {
+            if self.lost.is_pending() {
+                return Settlement::Impossible;
+            }
+            ask_writer |= !self.settle_lost(arrived, world);
+        }
+        if ask_writer {
+            match world.writer {
+                Ok(writer) if ask.contains(&writer.id) => {}
+                Ok(writer) => ask.push(writer.id),
+                Err(_) => return Settlement::Impossible,
+            }
+        }
+        if ask.is_empty() {
+            Settlement::Done
+        } else {
+            Settlement::Ask(ask)
+        }
+    }
+
+    fn find_out(&mut self, index: usize, mark: Mark, due: Instant, world: &World<'_>) -> Found {
+        let Some(view) = world.snapshot.backend(mark.place.backend) else {
+            return Found::Gone;
+        };
+        let probe = view
+            .probe
+            .as_deref()
+            .filter(|probe| probe.incarnation == mark.place.incarnation && probe.started >= due);
+        let Some(probe) = probe else {
+            return if world.is_alive(mark.place) {
+                Found::AskPlace
+            } else {
+                Found::Gone
+            };
+        };
+        let trusted = view.role == Role::Writer;
+        if !trusted && !self.prove_errant(probe, due, world) {
+            return Found::AskWriter;
+        }
+        self.take_in(&probe.seen, Some(mark.place), world);
+        if let Some(mark) = self.marks.get_mut(index) {
+            mark.debt.settle(probe.started);
+        }
+        Found::Paid
+    }
+
+    /// What was seen in places that are gone is owned or executed on the writer by now.
+    fn settle_gone(&mut self, arrived: Instant, world: &World<'_>) -> bool {
+        let Some(due) = self.gone.owed(arrived) else {
+            return true;
+        };
+        let Some(probe) = world.writer_probe(due) else {
+            return false;
+        };
+        self.take_in(&probe.seen, None, world);
+        self.gone.settle(probe.started);
+        true
+    }
+
+    fn settle_lost(&mut self, arrived: Instant, world: &World<'_>) -> bool {
+        let Some(due) = self.lost.debt.owed(arrived) else {
+            return true;
+        };
+        let Some(probe) = world.writer_probe(due) else {
+            return false;
+        };
+        self.require(&probe.executed);
+        self.lost.debt.settle(probe.started);
+        if self.lost.debt.is_paid() {
+            self.lost = super::Lost::default();
+        }
+        true
+    }
+
+    /// Adds what was seen to the token. Unless it was seen on the writer itself, the writer is
+    /// gated for what it is not known to have executed.
+    fn take_in(&mut self, seen: &Set, place: Option<Place>, world: &World<'_>) {
+        let mut gain = seen;
+        let mut without;
+        if !self.errant.is_empty() {
+            without = seen.clone();
+            without.subtract(&self.errant);
+            gain = &without;
+        }
+        self.require(gain);
+        let seen_on = place.map(|place| place.incarnation.server_uuid);
+        if seen_on.is_some() && seen_on == self.proven_on {
+            return;
+        }
+        let executed = world.executed_by_writer();
+        if executed.iter().any(|set| set.contains(gain)) {
+            return;
+        }
+        let mut ahead = gain.clone();
+        executed.iter().for_each(|set| ahead.subtract(set));
+        self.gated.union(&ahead);
+    }
+
+    /// Tells errant GTIDs in a reader's probe from those that the writer's lineage knows. False
+    /// if that takes a probe of the writer.
+    ///
+    /// Suspicious is what the lineage is not known to have executed and the writer does not number
+    /// itself: transactions of a stranger, or of a writer of before that never left it. But they
+    /// may also be the first of a new UUID (a group's), seen a hair before the writer was last
+    /// asked. So only a probe of the writer convicts them, sent after the read ended: what the
+    /// lineage has brought forth by then is owned or executed there.
+    fn prove_errant(&mut self, probe: &Probe, due: Instant, world: &World<'_>) -> bool {
+        let writer = world.writer_uuid();
+        let lineage = world.lineage();
+        for executed in &lineage {
+            // A reader that has become the writer: what was errant is now the lineage's own.
+            self.errant.subtract(executed);
+        }
+        if probe.seen.uuids().all(|uuid| Some(*uuid) == writer) {
+            return true;
+        }
+        let mut suspicious = (*probe.seen).clone();
+        suspicious.retain_uuids(|uuid| Some(*uuid) != writer);
+        lineage
+            .iter()
+            .for_each(|executed| suspicious.subtract(executed));
+        suspicious.subtract(&self.errant);
+        if suspicious.is_empty() {
+            return true;
+        }
+        let Some(writer) = world.writer_probe(due) else {
+            return false;
+        };
+        suspicious.subtract(&writer.seen);
+        if self.errant.interval_count() > MAX_ERRANT_INTERVALS {
+            self.errant = Set::default();
+        }
+        self.errant.union(&suspicious);
+        self.errant_unshown.union(&suspicious);
+        true
+    }
+}

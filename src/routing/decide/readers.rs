@@ -1,0 +1,98 @@
+//! Which readers may take a read, and which of them does.
+
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use crate::gtid::Set;
+
+use super::super::policy::Role;
+use super::super::reason::Reason;
+use super::super::snapshot::BackendView;
+use super::Deciding;
+
+pub(super) type Readers<'a> = SmallVec<[&'a BackendView; 8]>;
+
+impl<'a> Deciding<'a> {
+    /// The readers that are up and open for new reads, however far behind.
+    pub(super) fn open_readers(&self) -> Readers<'a> {
+        let world = &self.world;
+        let views = world.snapshot.backends.iter();
+        views
+            .filter(|view| view.role == Role::Reader && view.weight > 0 && !view.draining)
+            .filter(|view| view.place().is_some() && !world.is_excluded(view.id))
+            .filter(|view| view.shunned_until.is_none_or(|until| until <= self.now))
+            .collect()
+    }
+
+    /// The readers that are close enough behind the writer to take reads of tables, or the reason
+    /// why there are none.
+    pub(super) fn eligible_readers(&self) -> Result<Readers<'a>, Reason> {
+        let mut readers = self.open_readers();
+        if readers.is_empty() {
+            return Err(Reason::NoReader);
+        }
+        readers.retain(|view| self.is_close(view));
+        if readers.is_empty() {
+            Err(Reason::ReadersLag)
+        } else {
+            Ok(readers)
+        }
+    }
+
+    /// The one that a session reads from: where it was, else by its number and the weights
+    /// (weighted rendezvous hashing: a reader that goes moves only its own sessions).
+    pub(super) fn choose(&self, readers: &Readers<'a>) -> Option<&'a BackendView> {
+        let home = readers.iter().find(|view| Some(view.id) == self.facts.home);
+        let by_score = |view: &&&BackendView| score(self.facts.session, view);
+        home.or_else(|| {
+            readers
+                .iter()
+                .max_by(|a, b| by_score(a).total_cmp(&by_score(b)))
+        })
+        .copied()
+    }
+
+    /// How long it will take, as predicted, until this reader has executed `token`.
+    pub(super) fn predict(&self, view: &BackendView, token: &Set) -> Duration {
+        let written = self
+            .world
+            .snapshot
+            .samples
+            .first_covering(token)
+            .unwrap_or(self.now);
+        let behind = view.lag.map_or(Duration::MAX, |lag| lag.behind);
+        let ready = written.checked_add(behind);
+        ready.map_or(Duration::MAX, |ready| {
+            ready.saturating_duration_since(self.now)
+        })
+    }
+
+    /// Whether a reader's lag is known and within the policy's limit. While there is no writer
+    /// nothing new can be missed: who has the writer's last known state is close enough.
+    fn is_close(&self, view: &BackendView) -> bool {
+        let Some(lag) = view.lag.filter(|_| view.current_watermark().is_some()) else {
+            return false;
+        };
+        if self.now.saturating_duration_since(lag.covered) <= self.facts.policy.max_lag {
+            return true;
+        }
+        let newest = self.world.snapshot.samples.newest();
+        self.world.writer.is_err() && newest.is_some_and(|last| view.has_executed(&last.executed))
+    }
+}
+
+/// The reader of the highest score takes the session: `weight / -ln(u)`, u even over (0, 1).
+fn score(session: u64, view: &BackendView) -> f64 {
+    let mixed = mix(mix(session) ^ u64::from(view.id.0));
+    let u = ((mixed >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
+    f64::from(view.weight) / -u.ln()
+}
+
+/// The finaliser of splitmix64: neighbouring numbers come out unrelated.
+fn mix(number: u64) -> u64 {
+    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}

@@ -1,0 +1,148 @@
+//! Statements that run on the writer, and the gate there.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use smallvec::smallvec;
+
+use super::super::causality::Settlement;
+use super::super::policy::Level;
+use super::super::reason::Reason;
+use super::super::snapshot::Place;
+use super::super::world::WriterFault;
+use super::{Deciding, Decision, RefuseKind, Transaction};
+
+/// A read waits at least this long for the writer to finish what its scope has seen on a reader:
+/// usually microseconds, and there is nowhere else to go.
+pub const WRITER_GATE_PATIENCE: Duration = Duration::from_secs(1);
+
+impl Deciding<'_> {
+    /// A statement that shows no rows needs to see nothing.
+    ///
+    /// It can't undo what the scope has seen either: of a transaction that a reader showed before
+    /// the writer finished it, the writer holds the rows locked.
+    pub(super) fn ungated(&self, reason: Reason) -> Decision {
+        match self.writer_place() {
+            Ok(place) => Decision::Run { place, reason },
+            Err(kind) => Decision::refuse(kind),
+        }
+    }
+
+    /// A statement that may show rows: the writer must have what the scope has seen on readers.
+    pub(super) fn gated(&mut self, reason: Reason) -> Decision {
+        let place = match self.writer_place() {
+            Ok(place) => place,
+            Err(kind) => return Decision::refuse(kind),
+        };
+        if self.keeps_its_snapshot() || self.level() == Level::Eventual {
+            return Decision::Run { place, reason };
+        }
+        let arrived = self.facts.arrived;
+        let writer = self.world.writer.ok();
+        match self.causality.settle(place, true, arrived, &self.world) {
+            Settlement::Done => {}
+            Settlement::Impossible => return Decision::refuse(self.without_writer()),
+            Settlement::Ask(mut backends) => {
+                // Asked at once, since it will have to prove that it has what they tell.
+                if let Some(writer) = writer.filter(|writer| !backends.contains(&writer.id)) {
+                    backends.push(writer.id);
+                }
+                return Decision::Probe {
+                    backends,
+                    reason: Reason::ReadAfterOtherReader,
+                };
+            }
+        }
+        if self.causality.gated().is_empty() {
+            return Decision::Run { place, reason };
+        }
+        let Some((writer, proven)) = writer.and_then(|writer| Some((writer, writer.place()?)))
+        else {
+            return Decision::refuse(self.without_writer());
+        };
+        if self.has_waited_for(proven) {
+            return Decision::Run { place, reason };
+        }
+        if writer
+            .current_probe()
+            .is_none_or(|probe| probe.started < arrived)
+        {
+            return Decision::Probe {
+                backends: smallvec![writer.id],
+                reason: Reason::WriterBehind,
+            };
+        }
+        self.wait_for_writer(proven)
+    }
+
+    fn wait_for_writer(&self, place: Place) -> Decision {
+        let patience = self.facts.policy.wait.max(WRITER_GATE_PATIENCE);
+        match self.deadline(patience) {
+            Some(until) => Decision::Wait {
+                place,
+                token: Arc::new(self.causality.gated().clone()),
+                until,
+                reason: Reason::WriterBehind,
+            },
+            None => Decision::refuse(RefuseKind::WriterBehind),
+        }
+    }
+
+    /// Until when the statement may wait, if that is not over.
+    pub(super) fn deadline(&self, patience: Duration) -> Option<Instant> {
+        self.facts
+            .arrived
+            .checked_add(patience)
+            .filter(|until| *until > self.now)
+    }
+
+    /// Whether the wait for this place has come to its end, and the place is still the same.
+    pub(super) fn has_waited_for(&self, place: Place) -> bool {
+        let waiting = self.facts.waiting.filter(|waiting| waiting.place == place);
+        let view = self.world.snapshot.backend(place.backend);
+        waiting.zip(view).is_some_and(|(waiting, view)| {
+            view.place() == Some(place) && view.has_executed(&waiting.token)
+        })
+    }
+
+    /// An open transaction stays where it is, also while the monitor can't vouch for the writer:
+    /// its connection proves itself. Everything else goes to the one proven writer.
+    fn writer_place(&self) -> Result<Place, RefuseKind> {
+        if let Transaction::OnWriter { place, .. } = self.facts.transaction {
+            let lost = self.world.is_excluded(place.backend);
+            return if lost {
+                Err(RefuseKind::StateLost)
+            } else {
+                Ok(place)
+            };
+        }
+        let writer = self.world.writer.ok().and_then(|view| view.place());
+        writer.ok_or_else(|| self.without_writer())
+    }
+
+    pub(super) fn without_writer(&self) -> RefuseKind {
+        let any_up = self
+            .world
+            .snapshot
+            .backends
+            .iter()
+            .any(|view| view.place().is_some());
+        match self.world.writer {
+            Err(WriterFault::Ambiguous) => RefuseKind::AmbiguousWriter,
+            _ if any_up => RefuseKind::NoWriter,
+            _ => RefuseKind::AllGone,
+        }
+    }
+
+    /// A transaction that has read shows no more than that, whatever the writer has.
+    fn keeps_its_snapshot(&self) -> bool {
+        let taken = matches!(
+            self.facts.transaction,
+            Transaction::OnWriter {
+                snapshot_taken: true,
+                ..
+            }
+        );
+        taken && self.facts.isolation.keeps_its_snapshot()
+    }
+}

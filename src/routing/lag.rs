@@ -1,0 +1,138 @@
+//! The lag clock: what the writer had executed, and when. It tells how stale a reader is without
+//! a heartbeat table and without two clocks to compare.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::gtid::{Set, Uuid};
+
+/// Samples kept. With one each 100 ms, the newest 25 seconds at least are kept in full.
+pub const MAX_SAMPLES: usize = 512;
+
+/// Intervals kept in all samples together, which bounds the memory where sets are fragmented:
+/// 16 bytes each.
+pub const MAX_SAMPLED_INTERVALS: usize = 1 << 20;
+
+/// A bounded history of the writer's executed set. Cheap to share in an `Arc`.
+///
+/// Samples ascend: each set contains the one before, `first <= last < next.first`.
+#[derive(Clone, Debug, Default)]
+pub struct LagClock {
+    samples: VecDeque<Sample>,
+    intervals: usize,
+    writer: Option<Uuid>,
+}
+
+/// A set that the writer had executed at `first` as well as at `last`.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// What the writer had executed.
+    pub executed: Arc<Set>,
+    /// Before the writer was asked for the first time and answered with this set.
+    pub first: Instant,
+    /// Before it was asked for the last time: who has this set has everything that was committed
+    /// before then.
+    pub last: Instant,
+}
+
+impl LagClock {
+    /// Notes what the writer answered to a question that was sent at `started` or later.
+    ///
+    /// An answer that overtook a newer one is left out. A history of another writer, or one that
+    /// the new set does not contain, says nothing of this lineage and is forgotten.
+    pub fn observe(&mut self, started: Instant, executed: Arc<Set>, writer: Uuid) {
+        if self.writer != Some(writer) {
+            self.reset();
+            self.writer = Some(writer);
+        }
+        if let Some(newest) = self.samples.back_mut() {
+            if started < newest.last {
+                return;
+            }
+            if *newest.executed == *executed {
+                newest.last = started;
+                return;
+            }
+            if !executed.contains(&newest.executed) {
+                self.reset();
+                self.writer = Some(writer);
+            }
+        }
+        self.intervals += executed.interval_count();
+        self.samples.push_back(Sample {
+            executed,
+            first: started,
+            last: started,
+        });
+        while self.samples.len() > MAX_SAMPLES
+            || self.intervals > MAX_SAMPLED_INTERVALS && self.samples.len() > 1
+        {
+            self.thin();
+        }
+    }
+
+    /// Forgets everything: the writer's lineage has changed.
+    pub fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Whose history it is; none before the first answer.
+    pub fn writer(&self) -> Option<Uuid> {
+        self.writer
+    }
+
+    /// The newest sample.
+    pub fn newest(&self) -> Option<&Sample> {
+        self.samples.back()
+    }
+
+    /// Up to when a backend that has executed this set has everything: the last time at which the
+    /// writer was asked and had no more than the newest sample that the set contains. Its
+    /// staleness is now minus this. None if the set contains no sample: then it is unknown.
+    pub fn covered(&self, executed: &Set) -> Option<Instant> {
+        let covered = self
+            .samples
+            .partition_point(|it| executed.contains(&it.executed));
+        let newest = self.samples.get(covered.checked_sub(1)?)?;
+        Some(newest.last)
+    }
+
+    /// About when the last of these transactions was committed on the writer: the time of the
+    /// first sample that has them all. None if they are newer than every sample, or strangers.
+    pub fn first_covering(&self, token: &Set) -> Option<Instant> {
+        let before = self
+            .samples
+            .partition_point(|it| !it.executed.contains(token));
+        self.samples.get(before).map(|sample| sample.first)
+    }
+
+    /// How many samples are kept.
+    pub fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// Whether the writer has not been asked yet, or has changed since.
+    pub fn is_empty(&self) -> bool {
+        self.samples.is_empty()
+    }
+
+    /// Drops every second sample of the older half, so that the history reaches further back the
+    /// coarser it is. Who has a dropped sample counts as having the one before: staler than it is.
+    fn thin(&mut self) {
+        let older = (self.samples.len() / 2).max(1);
+        let mut index = 0;
+        let mut dropped = 0;
+        self.samples.retain(|sample| {
+            index += 1;
+            let keep = index > older || index % 2 == 0;
+            dropped += if keep {
+                0
+            } else {
+                sample.executed.interval_count()
+            };
+            keep
+        });
+        self.intervals -= dropped;
+    }
+}
