@@ -194,6 +194,33 @@ impl Wire {
         Ok(payload)
     }
 
+    /// Reads one payload of one packet and not a byte more: a client that asks for TLS sends the
+    /// first bytes of the TLS handshake right behind, and those belong to TLS.
+    ///
+    /// Not cancel safe.
+    ///
+    /// # Errors
+    /// As [`Wire::read_payload`].
+    pub async fn read_payload_exactly(&mut self, limit: usize) -> Result<BytesMut, WireError> {
+        let mut bytes = [0; HEADER];
+        self.stream.read_exact(&mut bytes).await?;
+        let header = Header::parse(bytes);
+        if header.seq != self.seq {
+            return Err(WireError::OutOfOrder {
+                expected: self.seq,
+                found: header.seq,
+            });
+        }
+        if header.len > limit.min(MAX_PAYLOAD - 1) {
+            return Err(WireError::TooLarge { limit });
+        }
+        self.seq = self.seq.wrapping_add(1);
+        let mut payload = BytesMut::zeroed(header.len);
+        self.stream.read_exact(&mut payload).await?;
+        self.received += (HEADER + header.len) as u64;
+        Ok(payload)
+    }
+
     /// Queues one payload.
     pub fn queue(&mut self, payload: &[u8]) {
         write_packet(&mut self.output, &mut self.seq, payload);

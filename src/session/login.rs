@@ -140,7 +140,7 @@ impl Greeted {
         mut self,
         tls: Option<&TlsAcceptor>,
     ) -> Result<Answered, LoginFailure> {
-        let mut payload = self.wire.read_payload(LOGIN_PACKET_LIMIT).await?;
+        let mut payload = self.wire.read_payload_exactly(LOGIN_PACKET_LIMIT).await?;
         if let Some(acceptor) = tls
             && is_ssl_request(&payload).is_some()
         {
