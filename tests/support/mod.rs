@@ -1,6 +1,7 @@
 //! What integration tests share: one cluster for each test program, started by the first test that
 //! asks for it. It ends with the program.
 
+#![cfg(test)]
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
 use std::ops::Deref;
@@ -22,13 +23,17 @@ static TOUCHED: AtomicBool = AtomicBool::new(false);
 /// The shared cluster, together with other tests. Use schemas or tables of your own, and leave
 /// replication and the processes as they are.
 pub(crate) async fn lab() -> Shared {
-    if TOUCHED.load(Ordering::Acquire) {
+    loop {
+        let turn = TURN.read().await;
+        if !TOUCHED.load(Ordering::Acquire) {
+            let cluster = cluster().await;
+            return Shared {
+                cluster,
+                _turn: turn,
+            };
+        }
+        drop(turn);
         drop(alone().await);
-    }
-    let turn = TURN.read().await;
-    Shared {
-        cluster: cluster().await,
-        _turn: turn,
     }
 }
 
@@ -67,8 +72,9 @@ impl Deref for Alone {
 
 async fn alone() -> Alone {
     let turn = TURN.write().await;
+    let cluster = cluster().await;
     let alone = Alone {
-        cluster: cluster().await,
+        cluster,
         _turn: turn,
     };
     if TOUCHED.load(Ordering::Acquire) {
