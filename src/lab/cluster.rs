@@ -42,8 +42,8 @@ impl Options {
 /// What one reader is to be like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReaderOptions {
-    /// How far it stays behind the writer. MySQL counts whole seconds: a row shows up to one
-    /// second later than this.
+    /// How far it stays behind the writer (`SOURCE_DELAY`). MySQL counts whole seconds: a row
+    /// shows up to two seconds later than this says; with 1, after 2.0 s when all is quiet.
     pub delay_secs: u32,
 }
 

@@ -143,29 +143,34 @@ async fn end(instance: &InstanceRecord) -> Result<(), Error> {
     Ok(())
 }
 
-/// Removes what the lab made. The directory itself stays if somebody put something else there.
+/// Removes what the lab made, and the directory itself unless there is something else in it.
 fn remove(directory: &Path, record: &Record) -> Result<(), Error> {
-    let parts = record
-        .instances()
-        .map(|instance| directory.join(&instance.name));
-    for part in parts.chain(record.extra_directories.iter().cloned()) {
-        if part.exists() {
-            fs::remove_dir_all(&part).map_err(Error::path("removing", &part))?;
-        }
+    let names = || record.instances().map(|instance| instance.name.as_str());
+    let parts = names().map(|name| directory.join(name));
+    for part in parts
+        .chain(record.extra_directories.iter().cloned())
+        .filter(|part| part.exists())
+    {
+        fs::remove_dir_all(&part).map_err(Error::path("removing", &part))?;
     }
-    let sockets = record.instances().map(|instance| instance.socket.clone());
-    let locks = record
-        .instances()
-        .map(|i| i.socket.with_extension("sock.lock"));
-    let others = [directory.join("mysql"), directory.join("lab.json")];
-    for file in sockets
-        .chain(locks)
-        .chain(others)
+    let sockets = names().flat_map(|name| [format!("{name}.sock"), format!("{name}.sock.lock")]);
+    let files = sockets.chain(["mysql".to_owned(), Record::NAME.to_owned()]);
+    for file in files
+        .map(|name| directory.join(name))
         .filter(|file| file.exists())
     {
         fs::remove_file(&file).map_err(Error::path("removing", &file))?;
     }
-    fs::remove_dir(directory).map_err(Error::path("removing", directory))
+    match fs::remove_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+            progress(&format!(
+                "{} stays: something else is in it",
+                directory.display()
+            ));
+            Ok(())
+        }
+        result => result.map_err(Error::path("removing", directory)),
+    }
 }
 
 fn description(record: &Record, directory: &Path, mysql: Option<&str>) -> String {
@@ -179,7 +184,7 @@ fn description(record: &Record, directory: &Path, mysql: Option<&str>) -> String
     {
         let behind = match delay_secs {
             0 => String::new(),
-            secs => format!("  {secs} to {} s behind", secs + 1),
+            secs => format!("  delayed by {secs} s"),
         };
         text += &format!("  {name:<9} {address}{behind}\n");
     }
@@ -259,6 +264,26 @@ mod tests {
             let error = options(readers, delays).reader_options().unwrap_err();
             assert_eq!(error.to_string(), expected);
         }
+    }
+
+    #[test]
+    fn what_others_put_into_the_directory_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let text = r#"{"version": "9", "writer": {"name": "writer", "address": "", "socket": "",
+            "pid": 1, "data": "", "delay_secs": 0}, "readers": [], "extra_directories": []}"#;
+        fs::create_dir(directory.path().join("writer")).unwrap();
+        for (name, text) in [("lab.json", text), ("writer.sock", ""), ("precious", "")] {
+            fs::write(directory.path().join(name), text).unwrap();
+        }
+        let record = Record::read(directory.path()).unwrap().unwrap();
+        remove(directory.path(), &record).unwrap();
+        let left = fs::read_dir(directory.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name());
+        assert_eq!(left.collect::<Vec<_>>(), ["precious"]);
+        fs::remove_file(directory.path().join("precious")).unwrap();
+        remove(directory.path(), &record).unwrap();
+        assert!(!directory.path().exists());
     }
 
     #[tokio::test]

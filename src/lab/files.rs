@@ -7,6 +7,8 @@ use std::{env, fs, io, process};
 
 use super::{Error, tail};
 
+const TEMPORARY_PREFIX: &str = "tidegate-lab-";
+
 /// The longest path of a Unix socket, without its closing zero (unix(7)).
 const SOCKET_PATH_MAX: usize = 107;
 
@@ -20,14 +22,21 @@ impl Layout {
     /// A layout below a directory, which is made if it isn't there. Its `data` is not.
     pub(super) fn make(directory: PathBuf) -> Result<Self, Error> {
         let layout = Self { directory };
-        let temporary = layout.directory.join("tmp");
-        fs::create_dir_all(&temporary).map_err(Error::path("making", &temporary))?;
+        for folder in [layout.directory.join("tmp"), layout.files()] {
+            fs::create_dir_all(&folder).map_err(Error::path("making", &folder))?;
+        }
         Ok(layout)
     }
 
     /// The data directory.
     pub(super) fn data(&self) -> PathBuf {
         self.directory.join("data")
+    }
+
+    /// The only place that statements may read and write files in: the server may run as root,
+    /// and anybody on this machine may log in.
+    pub(super) fn files(&self) -> PathBuf {
+        self.directory.join("files")
     }
 
     /// The error log.
@@ -71,6 +80,7 @@ impl Layout {
         let mut options = vec![
             option("datadir", self.data()),
             option("tmpdir", self.directory.join("tmp")),
+            option("secure-file-priv", self.files()),
             option("log-error", self.log()),
             option("pid-file", self.directory.join("mysqld.pid")),
         ];
@@ -114,9 +124,15 @@ pub(super) fn claim_for_sockets(directory: &Path, longest_name: &str) -> Result<
     claim_below(Path::new("/tmp"))
 }
 
+/// Whether a directory has a name as [`claim_temporary`] gives it.
+pub(super) fn is_temporary(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| name.starts_with(TEMPORARY_PREFIX))
+}
+
 fn claim_below(parent: &Path) -> Result<PathBuf, Error> {
     let name = format!(
-        "tidegate-lab-{}-{:08x}",
+        "{TEMPORARY_PREFIX}{}-{:08x}",
         process::id(),
         rand::random::<u32>()
     );

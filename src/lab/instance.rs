@@ -112,6 +112,11 @@ impl Instance {
         self.layout.data()
     }
 
+    /// Where its statements may read and write files (`secure_file_priv`).
+    pub fn files(&self) -> PathBuf {
+        self.layout.files()
+    }
+
     /// The process id; None while it is dead.
     pub async fn pid(&self) -> Option<u32> {
         self.process.lock().await.as_ref().map(Process::pid)
@@ -228,7 +233,7 @@ impl Instance {
     /// Stops it in its tracks (SIGSTOP): connections stay open and nothing answers.
     ///
     /// # Errors
-    /// [`Error::Io`] if it is dead.
+    /// [`Error::Usage`] if it is dead.
     pub async fn pause(&self) -> Result<(), Error> {
         self.signal("STOP").await?;
         // The signal reaches one thread after the other; a late one would still answer.
@@ -245,7 +250,7 @@ impl Instance {
     /// Lets it go on after [`Instance::pause`] (SIGCONT).
     ///
     /// # Errors
-    /// [`Error::Io`] if it is dead.
+    /// [`Error::Usage`] if it is dead.
     pub async fn resume(&self) -> Result<(), Error> {
         self.signal("CONT").await
     }

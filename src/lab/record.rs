@@ -5,7 +5,7 @@ use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cluster, Error, Instance};
+use super::{Cluster, Error, Instance, files};
 
 /// `lab.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ pub struct InstanceRecord {
 }
 
 impl Record {
-    const NAME: &str = "lab.json";
+    pub(super) const NAME: &str = "lab.json";
 
     /// Describes a cluster.
     pub(super) async fn of(cluster: &Cluster) -> Result<Self, Error> {
@@ -69,11 +69,30 @@ impl Record {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             text => text.map_err(Error::path("reading", &path))?,
         };
-        let broken = |error: serde_json::Error| Error::Directory {
-            why: format!("is no record of a lab ({error})"),
+        let broken = |why: String| Error::Directory {
+            why: format!("is no record of a lab ({why})"),
             path: path.clone(),
         };
-        serde_json::from_str(&text).map(Some).map_err(broken)
+        let record: Self =
+            serde_json::from_str(&text).map_err(|error| broken(error.to_string()))?;
+        match record.stray_path() {
+            None => Ok(Some(record)),
+            Some(stray) => Err(broken(format!("it names {stray}"))),
+        }
+    }
+
+    /// A path that no lab writes: what is read here is removed later.
+    fn stray_path(&self) -> Option<String> {
+        let plain = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric());
+        let names = self.instances().map(|instance| instance.name.clone());
+        let directories = self
+            .extra_directories
+            .iter()
+            .filter(|path| !files::is_temporary(path));
+        names
+            .filter(|name| name.is_empty() || !plain(name))
+            .chain(directories.map(|path| path.display().to_string()))
+            .next()
     }
 
     /// Writes the record into the lab's directory.
@@ -130,8 +149,26 @@ mod tests {
     fn a_directory_without_a_record_has_no_lab_and_a_broken_one_is_named() {
         let directory = tempfile::tempdir().unwrap();
         assert_eq!(Record::read(directory.path()).unwrap(), None);
-        fs::write(directory.path().join("lab.json"), "{}").unwrap();
-        let error = Record::read(directory.path()).unwrap_err().to_string();
-        assert!(error.contains("lab.json: is no record of a lab"), "{error}");
+        let text = |name: &str, extra: &str| {
+            format!(
+                r#"{{"version": "9", "writer": {{"name": "{name}", "address": "", "socket": "",
+                "pid": 1, "data": "", "delay_secs": 0}}, "readers": [],
+                "extra_directories": [{extra}]}}"#
+            )
+        };
+        for (text, why) in [
+            ("{}".to_owned(), "missing field"),
+            (text("../home", ""), "it names ../home"),
+            (text("", ""), "it names "),
+            (text("writer", r#""/home""#), "it names /home"),
+        ] {
+            fs::write(directory.path().join("lab.json"), text).unwrap();
+            let error = Record::read(directory.path()).unwrap_err().to_string();
+            assert!(error.contains("lab.json: is no record of a lab"), "{error}");
+            assert!(error.contains(why), "{error}");
+        }
+        let good = text("writer", r#""/tmp/tidegate-lab-1-0""#);
+        fs::write(directory.path().join("lab.json"), good).unwrap();
+        assert!(Record::read(directory.path()).unwrap().is_some());
     }
 }

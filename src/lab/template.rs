@@ -12,12 +12,11 @@ use super::{Error, accounts, progress};
 
 /// Options that shape a data directory, or that speed both its making and its use: what a lab
 /// holds need not survive a power cut.
-pub(super) const STORAGE: [&str; 6] = [
+pub(super) const STORAGE: [&str; 5] = [
     "--innodb-buffer-pool-size=64M",
     "--loose-innodb-redo-log-capacity=64M",
     "--innodb-flush-method=fsync",
     "--innodb-use-native-aio=OFF",
-    "--secure-file-priv=",
     "--mysqlx=OFF",
 ];
 

@@ -1,11 +1,8 @@
 //! What integration tests share: one cluster for each test program, started by the first test that
 //! asks for it. It ends with the program.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "each test program uses its own part of this"
-)]
+#![cfg(test)]
+#![allow(dead_code, reason = "each test program uses its own part of this")]
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +25,6 @@ static TOUCHED: AtomicBool = AtomicBool::new(false);
 pub(crate) async fn lab() -> Shared {
     loop {
         let turn = TURN.read().await;
-        // Only now: a test that had the cluster to itself may have gone first.
         if !TOUCHED.load(Ordering::Acquire) {
             let cluster = cluster().await;
             return Shared {
@@ -76,8 +72,9 @@ impl Deref for Alone {
 
 async fn alone() -> Alone {
     let turn = TURN.write().await;
+    let cluster = cluster().await;
     let alone = Alone {
-        cluster: cluster().await,
+        cluster,
         _turn: turn,
     };
     if TOUCHED.load(Ordering::Acquire) {
