@@ -1,1 +1,7 @@
-//! Reading SQL just far enough to route it: lexer, hints, classification. Pure.
+//! Reading SQL just far enough to route it. Pure.
+//!
+//! So far the tokens; classification builds on them.
+
+mod lexer;
+
+pub use lexer::{LexMode, Lexer, Token};
