@@ -45,7 +45,7 @@ pub fn pure_read(sql: &[u8], mode: LexMode) -> Option<PureRead> {
     let mut started = false;
     let mut ended = false;
     let mut previous = Token::Mark(b';');
-    while let Some(token) = lexer.next() {
+    for token in lexer.by_ref() {
         if ended {
             // A second statement.
             return None;
