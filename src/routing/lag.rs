@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::gtid::{Set, Uuid};
 
-/// Samples kept. With one each 100 ms, the newest 25 seconds at least are kept in full.
+/// Samples kept. With one each 100 ms, the newest 25 seconds are kept in full.
 pub const MAX_SAMPLES: usize = 512;
 
 /// Intervals kept in all samples together, which bounds the memory where sets are fragmented:
@@ -117,22 +117,23 @@ impl LagClock {
         self.samples.is_empty()
     }
 
-    /// Drops every second sample of the older half, so that the history reaches further back the
-    /// coarser it is. Who has a dropped sample counts as having the one before: staler than it is.
+    /// Drops the sample of the older half that is missed least: the one whose neighbours are the
+    /// closest in proportion to their age. So the history reaches back to its beginning, ever
+    /// coarser. Who has a dropped sample counts as having the one before: staler than it is.
     fn thin(&mut self) {
-        let older = (self.samples.len() / 2).max(1);
-        let mut index = 0;
-        let mut dropped = 0;
-        self.samples.retain(|sample| {
-            index += 1;
-            let keep = index > older || index % 2 == 0;
-            dropped += if keep {
-                0
-            } else {
-                sample.executed.interval_count()
-            };
-            keep
+        let Some(now) = self.samples.back().map(|newest| newest.last) else {
+            return;
+        };
+        let before = self.samples.iter();
+        let after = self.samples.iter().skip(2);
+        let gaps = before.zip(after).take(self.samples.len() / 2).map(|(before, after)| {
+            let age = now.saturating_duration_since(before.first).as_secs_f64();
+            after.first.saturating_duration_since(before.first).as_secs_f64() / age
         });
-        self.intervals -= dropped;
+        let least = gaps.enumerate().min_by(|(_, a), (_, b)| a.total_cmp(b));
+        let missed_least = least.map_or(0, |(index, _)| index + 1);
+        if let Some(dropped) = self.samples.remove(missed_least) {
+            self.intervals -= dropped.executed.interval_count();
+        }
     }
 }

@@ -1,0 +1,78 @@
+//! How sessions spread over readers.
+
+use std::time::Duration;
+
+use tidegate::routing::{BackendId, Decision, Reason};
+
+use crate::stage::{A, B, READ, Stage, stage};
+
+fn chosen(stage: &mut Stage) -> usize {
+    match stage.arrives(READ) {
+        Decision::Run { place, .. } => place.backend.index(),
+        other => panic!("expected a run, got {other:?}"),
+    }
+}
+
+#[test]
+fn sessions_spread_by_weight_and_each_keeps_its_reader() {
+    for (weights, share_of_a) in [((100, 100), 0.5), ((300, 100), 0.75), ((1, 9), 0.1)] {
+        let mut stage = stage();
+        stage.home = None;
+        (stage.view(A).weight, stage.view(B).weight) = weights;
+        let sessions = 10_000;
+        let mut on_a = 0;
+        for session in 0..sessions {
+            stage.session = session;
+            let first = chosen(&mut stage);
+            assert_eq!(chosen(&mut stage), first);
+            on_a += u32::from(first == A);
+        }
+        let share = f64::from(on_a) / sessions as f64;
+        assert!((share - share_of_a).abs() < 0.02, "{weights:?}: {share}");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_moves_only_its_own_sessions() {
+    let mut stage = stage();
+    let mut third = stage.view(B).clone();
+    third.id = BackendId(3);
+    stage.snapshot.backends.push(third);
+    stage.home = None;
+    for session in 0..1000 {
+        stage.session = session;
+        stage.snapshot.backends[3].up = true;
+        let before = chosen(&mut stage);
+        stage.snapshot.backends[3].up = false;
+        let after = chosen(&mut stage);
+        assert!(after == before || before == 3);
+    }
+}
+
+#[test]
+fn a_session_stays_at_its_reader_while_that_costs_nothing() {
+    for home in [A, B] {
+        let mut stage = stage();
+        stage.home = Some(stage.place(home).backend);
+        for session in 0..50 {
+            stage.session = session;
+            assert_eq!(chosen(&mut stage), home);
+        }
+        // A wait would cost something.
+        stage.acknowledges("w:101");
+        let other = if home == A { B } else { A };
+        stage.executes(other, "w:1-101");
+        stage.assert_runs(READ, other, Reason::ReadCovered);
+    }
+}
+
+#[test]
+fn of_readers_that_are_equally_behind_the_sessions_own_is_waited_for() {
+    let mut stage = stage();
+    stage.home = Some(BackendId(2));
+    stage.acknowledges("w:101");
+    for reader in [A, B] {
+        stage.view(reader).lag.as_mut().unwrap().behind = Duration::from_millis(5);
+    }
+    assert!(matches!(stage.arrives(READ), Decision::Wait { place, .. } if place.backend.0 == 2));
+}
