@@ -126,10 +126,17 @@ impl LagClock {
         };
         let before = self.samples.iter();
         let after = self.samples.iter().skip(2);
-        let gaps = before.zip(after).take(self.samples.len() / 2).map(|(before, after)| {
-            let age = now.saturating_duration_since(before.first).as_secs_f64();
-            after.first.saturating_duration_since(before.first).as_secs_f64() / age
-        });
+        let gaps = before
+            .zip(after)
+            .take(self.samples.len() / 2)
+            .map(|(before, after)| {
+                let age = now.saturating_duration_since(before.first).as_secs_f64();
+                after
+                    .first
+                    .saturating_duration_since(before.first)
+                    .as_secs_f64()
+                    / age
+            });
         let least = gaps.enumerate().min_by(|(_, a), (_, b)| a.total_cmp(b));
         let missed_least = least.map_or(0, |(index, _)| index + 1);
         if let Some(dropped) = self.samples.remove(missed_least) {
