@@ -4,6 +4,7 @@ mod config;
 mod connection;
 mod dialer;
 mod login;
+pub mod watch;
 
 pub use config::{BackendConfig, Config, MonitorConfig};
 pub use connection::{ConnectError, Connection, Refusal, Row};

@@ -1,0 +1,110 @@
+//! What a statement is, as far as it matters where it runs and what it leaves behind.
+
+use super::marks::Marks;
+
+/// One statement, or one batch, as routing sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// What it does.
+    pub class: Class,
+    /// State that it may leave on the connection that runs it, also if it fails.
+    pub leaves: Marks,
+    /// State that it ends there if it succeeds.
+    pub ends: Marks,
+    /// It names a `session_track_*` variable, to set or to read it.
+    pub names_tracking: bool,
+}
+
+/// What a statement does. What is not proven to be anything better is [`Other::Unknown`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Reads, and provably nothing else: no effect anywhere, and the same result on every backend
+    /// that has the same rows.
+    Read {
+        /// False only if it provably reads no table: such a read needs no token.
+        tables: bool,
+    },
+    /// The same, if all of these stored functions are declared to read only: their names without
+    /// quotes, behind their schema and a dot where one is written.
+    ReadWithFunctions(Vec<String>),
+    /// Has no effect but on its own session, and belongs on the writer.
+    WriterRead(WriterRead),
+    /// Reads what the statement before left on its connection: warnings, errors, row counts.
+    LastStatement,
+    /// Changes data or schema and shows no rows.
+    Write,
+    /// Anything else that may do anything.
+    Other(Other),
+    /// Changes only variables of its session: SET without a subquery or a stored function.
+    Set,
+    /// USE.
+    Use,
+    /// Administers the instance or other sessions: FLUSH, SET GLOBAL, KILL with an expression.
+    Admin,
+    /// KILL with a literal id.
+    Kill(Kill),
+    /// BEGIN or START TRANSACTION, not READ ONLY.
+    Begin {
+        /// WITH CONSISTENT SNAPSHOT: it reads at once.
+        consistent_snapshot: bool,
+    },
+    /// START TRANSACTION READ ONLY.
+    BeginReadOnly {
+        /// WITH CONSISTENT SNAPSHOT: it reads at once.
+        consistent_snapshot: bool,
+    },
+    /// COMMIT, also AND CHAIN or RELEASE.
+    Commit,
+    /// ROLLBACK (TO SAVEPOINT), SAVEPOINT, RELEASE SAVEPOINT.
+    Control,
+}
+
+/// Why a read belongs on the writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriterRead {
+    /// It reads the instance itself: variables, status, other sessions.
+    Instance,
+    /// It locks the rows that it reads.
+    Locking,
+    /// It takes, frees or asks for a user lock.
+    UserLock,
+    /// It reads or sets a user variable.
+    UserVariable,
+    /// It reads what belongs to its connection: LAST_INSERT_ID(), CONNECTION_ID(), roles; or it
+    /// counts rows for FOUND_ROWS().
+    Connection,
+}
+
+/// Why anything may come of a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Other {
+    /// CALL.
+    Call,
+    /// XA.
+    Xa,
+    /// PREPARE, EXECUTE, DEALLOCATE as SQL.
+    Prepared,
+    /// Several statements in one text.
+    Batch,
+    /// It is not understood.
+    Unknown,
+}
+
+/// KILL with a literal id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kill {
+    /// The id as the client gave it.
+    pub id: u64,
+    /// KILL QUERY: the statement ends, the connection stays.
+    pub query_only: bool,
+}
+
+impl Statement {
+    /// Has it no effect beyond its own session, so that an error leaves nothing behind?
+    pub fn is_pure(&self) -> bool {
+        matches!(
+            self.class,
+            Class::Read { .. } | Class::WriterRead(_) | Class::LastStatement
+        )
+    }
+}

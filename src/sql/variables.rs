@@ -1,0 +1,71 @@
+//! The session variables that follow a session from one backend to another.
+
+/// Session variables whose value MySQL's tracker tells and a SET on another connection restores,
+/// in the order in which they have to be set: `character_set_connection` sets
+/// `collation_connection` too (MySQL manual, "Server System Variables").
+pub const FOLLOWED: &[&str] = &[
+    "autocommit",
+    "big_tables",
+    "block_encryption_mode",
+    "character_set_client",
+    "character_set_results",
+    "character_set_connection",
+    "collation_connection",
+    "cte_max_recursion_depth",
+    "default_week_format",
+    "div_precision_increment",
+    "end_markers_in_json",
+    "eq_range_index_dive_limit",
+    "explain_format",
+    "explicit_defaults_for_timestamp",
+    "foreign_key_checks",
+    "group_concat_max_len",
+    "innodb_lock_wait_timeout",
+    "interactive_timeout",
+    "join_buffer_size",
+    "lc_messages",
+    "lc_time_names",
+    "lock_wait_timeout",
+    "long_query_time",
+    "max_error_count",
+    "max_execution_time",
+    "max_heap_table_size",
+    "max_join_size",
+    "max_length_for_sort_data",
+    "max_points_in_geometry",
+    "max_seeks_for_key",
+    "max_sort_length",
+    "max_sp_recursion_depth",
+    "net_read_timeout",
+    "net_write_timeout",
+    "optimizer_prune_level",
+    "optimizer_search_depth",
+    "optimizer_switch",
+    "range_optimizer_max_mem_size",
+    "read_buffer_size",
+    "read_rnd_buffer_size",
+    "sort_buffer_size",
+    "sql_auto_is_null",
+    "sql_big_selects",
+    "sql_buffer_result",
+    "sql_mode",
+    "sql_quote_show_create",
+    "sql_safe_updates",
+    "sql_select_limit",
+    "sql_warnings",
+    "time_zone",
+    "tmp_table_size",
+    "transaction_isolation",
+    "transaction_read_only",
+    "unique_checks",
+    "updatable_views_with_limit",
+    "wait_timeout",
+    "windowing_use_high_precision",
+];
+
+/// Does this variable follow its session?
+pub fn is_followed(name: &[u8]) -> bool {
+    FOLLOWED
+        .iter()
+        .any(|followed| followed.as_bytes().eq_ignore_ascii_case(name))
+}
