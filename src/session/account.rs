@@ -162,26 +162,37 @@ impl Session {
         if !query_only {
             peer.ask_kill();
         }
-        let killed = self.kill_threads(&peer, query_only).await;
-        match (&killed, query_only) {
-            (None, false) => peer.kill(),
+        let what = if query_only { "QUERY" } else { "CONNECTION" };
+        let mut killed = Vec::new();
+        let refused = self.kill_threads(&peer, what, &mut killed).await;
+        match (&refused, query_only) {
+            (None, false) => {
+                peer.kill();
+                // It may have opened another connection meanwhile. Whoever opens one looks whether
+                // it was killed after it has entered the thread, so that none is left over.
+                let _ = self.kill_threads(&peer, what, &mut killed).await;
+            }
             _ => peer.spare(),
         }
-        match killed {
+        match refused {
             None => self.send_ok().await,
             Some((backend, error)) => self.refuse_connection(backend, &error).await,
         }
     }
 
-    /// The first refusal, if there is one.
+    /// Kills the threads that are not among the `killed` yet; the first refusal, if there is one.
     async fn kill_threads(
         &self,
         peer: &Peer,
-        query_only: bool,
+        what: &str,
+        killed: &mut Vec<(BackendId, u64)>,
     ) -> Option<(BackendId, ConnectError)> {
-        let what = if query_only { "QUERY" } else { "CONNECTION" };
         let tracking = tracking_on_reader(false);
         for (backend, thread) in peer.threads() {
+            if killed.contains(&(backend, thread)) {
+                continue;
+            }
+            killed.push((backend, thread));
             let opened = self
                 .connections
                 .open(backend, &self.request, &tracking)

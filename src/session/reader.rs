@@ -61,6 +61,9 @@ impl Session {
                 return self.without_reader(how, job).await;
             }
         };
+        if self.entry.is_killed() {
+            return self.killed(run.mark);
+        }
         self.client.set_sequence(job.request.sequence);
         let mut notes = ReaderNotes::default();
         let relayed = self.ask_reader(&mut held, &replay, job, &mut notes).await;

@@ -157,6 +157,11 @@ impl Entry {
         let _ = self.killed.wait_for(|kill| *kill == Kill::Yes).await;
     }
 
+    /// Was the client killed by now?
+    pub fn is_killed(&self) -> bool {
+        *self.killed.borrow() == Kill::Yes
+    }
+
     /// Was the client killed? Waits while that is being decided.
     ///
     /// Cancel safe.

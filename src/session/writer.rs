@@ -14,7 +14,7 @@ use super::visible::Filter;
 use super::{Ended, PoolPolicy};
 use crate::backend::ConnectError;
 use crate::error::ClientError;
-use crate::routing::{Exclusion, Place, Transaction, UnknownCause};
+use crate::routing::{Exclusion, Place, ReadMark, Transaction, UnknownCause};
 use crate::sql::Class;
 
 /// Why there is no connection to the writer for a statement.
@@ -46,6 +46,9 @@ impl Session {
                 return self.without_writer(error, run.place, job).await;
             }
         };
+        if self.entry.is_killed() {
+            return self.killed(run.mark);
+        }
         self.marks |= job.leaves();
         let scope = self.scope.clone();
         let mut notes = WriterNotes::new(&scope);
@@ -83,6 +86,14 @@ impl Session {
         self.shared.metrics.statement(backend, run.reason.index());
         self.flush().await?;
         Ok(Attempt::Done)
+    }
+
+    /// The client was killed before its statement was sent.
+    pub(super) fn killed(&self, mark: Option<ReadMark>) -> Result<Attempt, Ended> {
+        if let Some(mark) = mark {
+            self.scope.lock().cancel_read(mark);
+        }
+        Err(Ended::Killed)
     }
 
     async fn relay_from_writer(
