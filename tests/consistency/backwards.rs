@@ -1,0 +1,177 @@
+//! P2: what one read has seen the next one sees too, wherever it runs.
+
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+use tidegate::routing::Scope;
+
+use crate::stage::{Stage, WRITER, on_a_reader, reads_until, served_by};
+use crate::steps::take;
+
+const READ: &str = "SELECT v, name FROM app.moving JOIN app.whoami";
+
+async fn stage_with_row(scope: Scope) -> Stage {
+    let stage = Stage::with(|config| config.session.policy.scope = scope).await;
+    let setup = [
+        "DROP TABLE IF EXISTS app.moving",
+        "CREATE TABLE app.moving (v INT)",
+        "INSERT INTO app.moving VALUES (0)",
+    ];
+    stage.prepare(setup).await;
+    stage
+}
+
+async fn read(conn: &mut Conn) -> (i32, String) {
+    conn.query_first(READ)
+        .await
+        .expect("a read")
+        .expect("a row")
+}
+
+/// Somebody else writes, and only one reader gets it.
+async fn write_seen_on(stage: &Stage, reader: usize, value: i32) {
+    stage.freeze().await;
+    let update = format!("UPDATE app.moving SET v = {value}");
+    stage.lab.writer().execute([update]).await.unwrap();
+    stage.lab.readers()[reader].start_applier().await.unwrap();
+    let executed = stage.lab.writer().executed().await.unwrap();
+    let done = stage.lab.readers()[reader]
+        .wait_executed(&executed, crate::stage::LIMIT)
+        .await;
+    assert!(done.unwrap());
+}
+
+#[tokio::test]
+async fn p2_from_a_reader_that_dies_to_one_that_is_behind() {
+    for scope in [Scope::Connection, Scope::User] {
+        let stage = stage_with_row(scope).await;
+        for (reader, name) in [(0, "r1"), (1, "r2")] {
+            let value = i32::try_from(reader).unwrap() + 1;
+            let mut conn = stage.client().await;
+            write_seen_on(&stage, reader, value).await;
+            // Each new session has a home of its own; take one whose home is the reader ahead.
+            while read(&mut conn).await != (value, name.to_owned()) {
+                conn = stage.client().await;
+            }
+            stage.lab.readers()[reader].kill9().await.unwrap();
+            for _ in 0..5 {
+                let (seen, on) = read(&mut conn).await;
+                assert_eq!(seen, value, "{scope:?}: on {on} after {name}");
+            }
+            stage.lab.readers()[reader].restart().await.unwrap();
+            stage.thaw().await;
+            on_a_reader(&mut conn).await;
+        }
+        stage.end().await;
+    }
+}
+
+#[tokio::test]
+async fn p2_from_the_writer_to_a_reader_that_is_behind() {
+    let stage = stage_with_row(Scope::Connection).await;
+    for (count, way) in [
+        &["SELECT v FROM app.moving FOR SHARE"][..],
+        &["SELECT v FROM app.moving FOR UPDATE"],
+        &["BEGIN", "SELECT v FROM app.moving", "COMMIT"],
+        &[
+            "SET autocommit = 0",
+            "SELECT v FROM app.moving",
+            "COMMIT",
+            "SET autocommit = 1",
+        ],
+        &["SELECT v, @x FROM app.moving"],
+        &["SELECT v, CONNECTION_ID() FROM app.moving"],
+        &["SELECT 1; SELECT v FROM app.moving"],
+        &["SELECT v INTO @y FROM app.moving"],
+        &["? SELECT v FROM app.moving"],
+        &[
+            "PREPARE s FROM 'SELECT v FROM app.moving'",
+            "EXECUTE s",
+            "#reset",
+        ],
+        &["SELECT v FROM app.moving FOR SHARE", "#reset"],
+        &["SELECT v FROM app.moving FOR SHARE", "#change_user"],
+    ]
+    .iter()
+    .enumerate()
+    {
+        let value = i32::try_from(count).unwrap() + 1;
+        let mut conn = stage.client().await;
+        on_a_reader(&mut conn).await;
+        stage.freeze().await;
+        let update = format!("UPDATE app.moving SET v = {value}");
+        stage.lab.writer().execute([update]).await.unwrap();
+        for step in *way {
+            take(&mut conn, step).await;
+        }
+        for _ in 0..3 {
+            let (seen, on) = read(&mut conn).await;
+            assert_eq!(seen, value, "{way:?}, then on {on}");
+        }
+        stage.thaw().await;
+        let bound = way.iter().any(|step| *step == "EXECUTE s") && !way.contains(&"#reset");
+        if !bound {
+            println!("{way:?}");
+            on_a_reader(&mut conn).await;
+        }
+    }
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn p2_from_a_reader_to_a_writer_that_has_it_too() {
+    let stage = stage_with_row(Scope::Connection).await;
+    let mut conn = stage.client().await;
+    write_seen_on(&stage, 0, 1).await;
+    while read(&mut conn).await.0 != 1 {
+        conn = stage.client().await;
+    }
+    take(&mut conn, "BEGIN").await;
+    assert_eq!(read(&mut conn).await, (1, WRITER.to_owned()));
+    take(&mut conn, "COMMIT").await;
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn p2_over_connections_of_one_user_that_read_on_different_readers() {
+    let stage = stage_with_row(Scope::User).await;
+    let mut first = stage.client().await;
+    let mut second = stage.client().await;
+    // One of them has its home on the reader ahead, the other one elsewhere.
+    while served_by(&mut first).await == served_by(&mut second).await {
+        second = stage.client().await;
+    }
+    for value in 1..6 {
+        write_seen_on(&stage, usize::from(value % 2 == 0), value).await;
+        let reading = async {
+            while read(&mut first).await.0 != value && read(&mut second).await.0 != value {}
+        };
+        tokio::time::timeout(crate::stage::LIMIT, reading)
+            .await
+            .expect("one sees it");
+        for _ in 0..3 {
+            assert_eq!(read(&mut first).await.0, value, "first");
+            assert_eq!(read(&mut second).await.0, value, "second");
+        }
+        stage.thaw().await;
+    }
+    reads_until(&mut first, |on| on != WRITER).await;
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn p2_a_reset_or_a_change_of_user_forgets_nothing() {
+    let stage = stage_with_row(Scope::Connection).await;
+    for (value, step) in [(1, "#reset"), (2, "#change_user")] {
+        let mut conn = stage.client().await;
+        write_seen_on(&stage, 0, value).await;
+        while read(&mut conn).await != (value, "r1".to_owned()) {
+            conn = stage.client().await;
+        }
+        take(&mut conn, step).await;
+        stage.lab.readers()[0].kill9().await.unwrap();
+        assert_eq!(read(&mut conn).await.0, value, "{step}");
+        stage.lab.readers()[0].restart().await.unwrap();
+        stage.thaw().await;
+    }
+    stage.end().await;
+}

@@ -1,0 +1,227 @@
+//! What a session has set or made is there for its next statement, on whichever backend that runs.
+
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+
+use crate::stage::{Stage, WRITER, on_a_reader, served_by};
+use crate::steps::take;
+
+/// What is set, a read that shows it, and what it shows.
+const FOLLOWS: &[(&[&str], &str, &str)] = &[
+    (
+        &["SET time_zone = '+05:30'"],
+        "FROM_UNIXTIME(0)",
+        "1970-01-01 05:30:00",
+    ),
+    (
+        &["SET sql_mode = 'PIPES_AS_CONCAT,ANSI_QUOTES'"],
+        "'a' || 'b'",
+        "ab",
+    ),
+    (
+        &["SET SESSION group_concat_max_len = 4"],
+        "GROUP_CONCAT('abcdef')",
+        "abcd",
+    ),
+    (
+        &["SET lc_time_names = 'de_DE'"],
+        "DAYNAME('2024-01-01')",
+        "Montag",
+    ),
+    (&["SET NAMES latin1"], "CHARSET('a')", "latin1"),
+    (
+        &["SET NAMES utf8mb4 COLLATE utf8mb4_bin"],
+        "COLLATION('a')",
+        "utf8mb4_bin",
+    ),
+    (&["SET div_precision_increment = 7"], "1 / 3", "0.3333333"),
+    (&["USE test_follows"], "DATABASE()", "test_follows"),
+    (
+        &["SET @@session.default_week_format = 3"],
+        "WEEK('2023-01-01')",
+        "52",
+    ),
+    (
+        &[
+            "SET time_zone = '+01:00', @@local.lc_time_names = 'fr_FR'",
+            "SET time_zone = '+02:00'",
+        ],
+        "CONCAT(FROM_UNIXTIME(0), DAYNAME('2024-01-01'))",
+        "1970-01-01 02:00:00lundi",
+    ),
+];
+
+#[tokio::test]
+async fn p3_what_a_session_has_set_counts_on_a_reader_and_ends_with_a_reset() {
+    let stage = Stage::new().await;
+    stage
+        .prepare(["CREATE DATABASE IF NOT EXISTS test_follows"])
+        .await;
+    for (set, shows, value) in FOLLOWS {
+        let mut conn = stage.client().await;
+        let default = shown(&mut conn, shows).await;
+        assert_ne!(default.0, *value, "{shows}: the default");
+        for step in *set {
+            take(&mut conn, step).await;
+        }
+        // On a reader's connection that was there before, and on the other reader's too.
+        for _ in 0..4 {
+            let (seen, on) = shown(&mut conn, shows).await;
+            assert_eq!(seen, *value, "{set:?} on {on}");
+            assert_ne!(on, WRITER, "{set:?}");
+        }
+        take(&mut conn, "#reset").await;
+        take(&mut conn, "USE app").await;
+        assert_eq!(
+            shown(&mut conn, shows).await.0,
+            default.0,
+            "{set:?} after a reset"
+        );
+    }
+    stage.end().await;
+}
+
+async fn shown(conn: &mut Conn, what: &str) -> (String, String) {
+    let sql = format!("SELECT {what}, MAX(name) FROM app.whoami");
+    let row: Option<(String, String)> = conn.query_first(sql).await.expect("a read");
+    row.expect("a row")
+}
+
+#[tokio::test]
+async fn p3_state_that_lives_on_the_writer_is_found_there() {
+    let stage = Stage::new().await;
+    let setup = [
+        "DROP TABLE IF EXISTS app.counted",
+        "CREATE TABLE app.counted (id INT AUTO_INCREMENT PRIMARY KEY, v INT)",
+    ];
+    stage.prepare(setup).await;
+    let table: &[(&[&str], &str, Option<&str>)] = &[
+        (&["SET @a = 5"], "SELECT @a", Some("5")),
+        (&["SELECT 6 INTO @b"], "SELECT @b", Some("6")),
+        (
+            &["SELECT @c := 7"],
+            "SELECT CONCAT(@c, name) FROM app.whoami",
+            Some("7w1"),
+        ),
+        (
+            &["INSERT INTO app.counted (v) VALUES (1)"],
+            "SELECT LAST_INSERT_ID() > 0",
+            Some("1"),
+        ),
+        (
+            &["DO LAST_INSERT_ID(99)"],
+            "SELECT LAST_INSERT_ID()",
+            Some("99"),
+        ),
+        (
+            &["UPDATE app.counted SET v = v + 1"],
+            "SELECT ROW_COUNT() >= 0",
+            Some("1"),
+        ),
+        (
+            &["SELECT SQL_CALC_FOUND_ROWS 1 FROM app.counted LIMIT 0"],
+            "SELECT FOUND_ROWS() > 0",
+            Some("1"),
+        ),
+        (
+            &["CREATE TEMPORARY TABLE app.mine SELECT 'temp' AS v"],
+            "SELECT v FROM app.mine",
+            Some("temp"),
+        ),
+        (&["PREPARE s FROM 'SELECT 8'"], "EXECUTE s", Some("8")),
+        (
+            &["SELECT GET_LOCK('mine', 0)"],
+            "SELECT IS_USED_LOCK('mine') = CONNECTION_ID()",
+            Some("1"),
+        ),
+        (
+            &["HANDLER app.whoami OPEN"],
+            "HANDLER app.whoami READ FIRST",
+            Some("1"),
+        ),
+        (
+            &["SET SESSION rand_seed1 = 1, rand_seed2 = 1"],
+            "SELECT RAND() < 0.0000001",
+            Some("1"),
+        ),
+        (
+            &["SET timestamp = 1000000000"],
+            "SELECT UNIX_TIMESTAMP()",
+            Some("1000000000"),
+        ),
+        (
+            &["SET @@session.profiling = 0", "DO 1"],
+            "SELECT 1",
+            Some("1"),
+        ),
+    ];
+    for (steps, read, value) in table {
+        let mut conn = stage.client().await;
+        on_a_reader(&mut conn).await;
+        for step in *steps {
+            take(&mut conn, step).await;
+        }
+        let row: Option<mysql_async::Row> = conn.query_first(*read).await.expect("a read");
+        let seen = row.and_then(|mut row| row.take::<String, _>(0));
+        assert_eq!(seen.as_deref(), *value, "{steps:?} then {read}");
+    }
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn p3_the_warnings_of_a_read_on_a_reader_are_shown() {
+    let stage = Stage::new().await;
+    let mut conn = stage.client().await;
+    on_a_reader(&mut conn).await;
+    for count in 1..4_usize {
+        let warns = vec!["CAST('x' AS SIGNED)"; count].join(", ");
+        let row: Option<mysql_async::Row> = conn
+            .query_first(format!("SELECT name, {warns} FROM app.whoami"))
+            .await
+            .unwrap();
+        assert_ne!(row.unwrap().take::<String, _>(0).unwrap(), WRITER);
+        let warnings: Vec<(String, u16, String)> = conn.query("SHOW WARNINGS").await.unwrap();
+        assert_eq!(warnings.len(), count);
+        assert_eq!(warnings[0].1, 1292);
+        let again: Option<usize> = conn.query_first("SHOW COUNT(*) WARNINGS").await.unwrap();
+        assert_eq!(again, Some(count));
+    }
+    assert_ne!(served_by(&mut conn).await, WRITER);
+    let none: Vec<mysql_async::Row> = conn.query("SHOW WARNINGS").await.unwrap();
+    assert!(none.is_empty());
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn p3_user_variables_and_prepared_text_do_not_keep_other_reads_from_readers() {
+    let stage = Stage::new().await;
+    for steps in [
+        &["SET @a = 5", "SELECT @a"][..],
+        &["PREPARE s FROM 'SELECT 8'"],
+        &["HANDLER app.whoami OPEN", "HANDLER app.whoami READ FIRST"],
+        &[
+            "SELECT @@port",
+            "SHOW VARIABLES LIKE 'port'",
+            "SHOW STATUS LIKE 'Uptime'",
+        ],
+        &[
+            "SET NAMES utf8mb4",
+            "SET autocommit = 1",
+            "SET sql_mode = ''",
+        ],
+        &["SELECT CONNECTION_ID(), CURRENT_USER(), VERSION()"],
+        &[
+            "SELECT GET_LOCK('released', 0)",
+            "SELECT RELEASE_ALL_LOCKS()",
+        ],
+        &["LOCK TABLES app.whoami READ", "UNLOCK TABLES"],
+    ] {
+        let mut conn = stage.client().await;
+        for step in steps {
+            take(&mut conn, step).await;
+        }
+        println!("{steps:?}");
+        on_a_reader(&mut conn).await;
+    }
+    stage.end().await;
+}
