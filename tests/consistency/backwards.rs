@@ -4,7 +4,7 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use tidegate::routing::Scope;
 
-use crate::stage::{Stage, WRITER, on_a_reader, reads_until, served_by};
+use crate::stage::{Stage, WRITER, back_on_a_reader, on_a_reader, reads_until, served_by};
 use crate::steps::take;
 
 const READ: &str = "SELECT v, name FROM app.moving JOIN app.whoami";
@@ -108,10 +108,9 @@ async fn p2_from_the_writer_to_a_reader_that_is_behind() {
             assert_eq!(seen, value, "{way:?}, then on {on}");
         }
         stage.thaw().await;
-        let bound = way.iter().any(|step| *step == "EXECUTE s") && !way.contains(&"#reset");
+        let bound = way.contains(&"EXECUTE s") && !way.contains(&"#reset");
         if !bound {
-            println!("{way:?}");
-            on_a_reader(&mut conn).await;
+            back_on_a_reader(&mut conn, &format!("{way:?}")).await;
         }
     }
     stage.end().await;
@@ -154,7 +153,7 @@ async fn p2_over_connections_of_one_user_that_read_on_different_readers() {
         }
         stage.thaw().await;
     }
-    reads_until(&mut first, |on| on != WRITER).await;
+    reads_until(&mut first, "the moves", |on| on != WRITER).await;
     stage.end().await;
 }
 

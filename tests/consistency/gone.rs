@@ -98,7 +98,7 @@ async fn p6_a_stopped_applier_ends_no_read_and_a_reader_beyond_max_lag_gets_none
         .execute(["INSERT INTO app.lagging VALUES (1)"])
         .await
         .unwrap();
-    reads_until(&mut conn, |on| on == WRITER).await;
+    reads_until(&mut conn, "lag", |on| on == WRITER).await;
     assert_eq!(served_by(&mut conn).await, WRITER);
     assert_ne!(slow.await.unwrap(), WRITER);
     stage.thaw().await;

@@ -6,7 +6,7 @@ use tidegate::config::Config;
 use tidegate::routing::Scope;
 use tidegate::session::PoolPolicy;
 
-use crate::stage::{LIMIT, Stage, on_a_reader};
+use crate::stage::{LIMIT, Stage, back_on_a_reader, on_a_reader};
 use crate::steps::take;
 use crate::ways::{BOUND, FAILING, SIMPLE, STORED, Way};
 
@@ -75,8 +75,7 @@ async fn play(ways: &[&[Way]], change: impl FnOnce(&mut Config)) {
         stage.thaw().await;
         for (way, conn) in &mut sessions {
             if !way.bound || !after.is_empty() {
-                println!("{} {after}", way.name);
-                on_a_reader(conn).await;
+                back_on_a_reader(conn, &format!("{} {after}", way.name)).await;
             }
         }
     }

@@ -3,7 +3,7 @@
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
-use crate::stage::{Stage, WRITER, on_a_reader, served_by};
+use crate::stage::{Stage, WRITER, back_on_a_reader, on_a_reader, served_by};
 use crate::steps::take;
 
 /// What is set, a read that shows it, and what it shows.
@@ -220,8 +220,7 @@ async fn p3_user_variables_and_prepared_text_do_not_keep_other_reads_from_reader
         for step in steps {
             take(&mut conn, step).await;
         }
-        println!("{steps:?}");
-        on_a_reader(&mut conn).await;
+        back_on_a_reader(&mut conn, &format!("{steps:?}")).await;
     }
     stage.end().await;
 }

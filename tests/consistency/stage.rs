@@ -12,7 +12,7 @@ use crate::support::{self, Alone};
 use crate::wire;
 
 /// Longer than anything here takes.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// What a read at the writer answers to [`Stage::SERVED_BY`].
 pub(crate) const WRITER: &str = "w1";
@@ -119,11 +119,20 @@ pub(crate) async fn served_by(conn: &mut Conn) -> String {
 
 /// Reads until a reader answers, and returns which.
 pub(crate) async fn on_a_reader(conn: &mut Conn) -> String {
-    reads_until(conn, |name| name != WRITER).await
+    back_on_a_reader(conn, "a new session").await
+}
+
+/// The same, after something that must not keep the session from the readers.
+pub(crate) async fn back_on_a_reader(conn: &mut Conn, after: &str) -> String {
+    reads_until(conn, after, |name| name != WRITER).await
 }
 
 /// Reads until a backend like this answers.
-pub(crate) async fn reads_until(conn: &mut Conn, wanted: impl Fn(&str) -> bool) -> String {
+pub(crate) async fn reads_until(
+    conn: &mut Conn,
+    after: &str,
+    wanted: impl Fn(&str) -> bool,
+) -> String {
     let mut last = String::new();
     let reading = async {
         loop {
@@ -134,6 +143,6 @@ pub(crate) async fn reads_until(conn: &mut Conn, wanted: impl Fn(&str) -> bool) 
         }
     };
     let ended = tokio::time::timeout(LIMIT, reading).await;
-    assert!(ended.is_ok(), "reads still run on {last}");
+    assert!(ended.is_ok(), "{after}: reads still run on {last}");
     last
 }

@@ -3,7 +3,7 @@
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error};
 
-use crate::stage::{Stage, WRITER, on_a_reader, served_by};
+use crate::stage::{Stage, WRITER, back_on_a_reader, on_a_reader, served_by};
 use crate::steps::take;
 
 async fn number(conn: &mut Conn, sql: &str) -> Result<(), u16> {
@@ -42,8 +42,7 @@ async fn p1_a_transaction_runs_on_the_writer_from_its_begin_to_its_end() {
         for step in end {
             take(&mut conn, step).await;
         }
-        println!("{end:?}");
-        on_a_reader(&mut conn).await;
+        back_on_a_reader(&mut conn, &format!("{end:?}")).await;
     }
     stage.end().await;
 }
