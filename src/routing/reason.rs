@@ -66,6 +66,8 @@ reasons! {
     Admin = "admin",
     /// It reads the state of the instance itself, which must look like the writer's.
     InstanceRead = "instance_read",
+    /// It reads the state of the instance, and a reader answers since no writer is there.
+    InstanceReadNoWriter = "instance_read_no_writer",
     /// It locks the rows that it reads.
     LockingRead = "locking_read",
     /// It takes, frees or asks for a user lock.

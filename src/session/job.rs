@@ -143,7 +143,11 @@ impl Job {
         let class = self.class().filter(|_| self.command == Command::Query);
         matches!(
             class,
-            Some(Class::Read { .. } | Class::ReadWithFunctions(_))
+            Some(
+                Class::Read { .. }
+                    | Class::ReadWithFunctions(_)
+                    | Class::WriterRead(WriterRead::Instance)
+            )
         )
     }
 }

@@ -121,6 +121,8 @@ async fn p5_without_its_writer_a_session_reads_on_and_its_writes_get_an_error() 
     stage.lab.writer().kill9().await.unwrap();
     for _ in 0..5 {
         assert_ne!(served_by(&mut conn).await, WRITER);
+        // A driver asks for variables when it connects.
+        assert_ne!(served_by(&mut stage.client().await).await, WRITER);
     }
     for id in 0..5 {
         let refused = number(&mut conn, &format!("INSERT INTO app.lost VALUES ({id})")).await;

@@ -85,11 +85,10 @@ async fn play(ways: &[&[Way]], change: impl FnOnce(&mut Config)) {
 
 async fn set_up(stage: &Stage, way: &Way) {
     let drop = [
-        "DROP TABLE IF EXISTS {t}, app.renamed_new, app.renamed_old",
+        "DROP TABLE IF EXISTS {t}, {n}_source, app.renamed_new, app.renamed_old",
+        "DROP VIEW IF EXISTS {n}_view",
         "DROP FUNCTION IF EXISTS {n}",
         "DROP PROCEDURE IF EXISTS {n}",
-        "DROP TABLE IF EXISTS app.trigger_source",
-        "DROP VIEW IF EXISTS app.plain_view, app.writing_view",
         "CREATE TABLE {t} (id INT PRIMARY KEY, v VARCHAR(9))",
         "INSERT INTO {t} VALUES (1, 'old')",
     ];

@@ -136,7 +136,7 @@ async fn p3_state_that_lives_on_the_writer_is_found_there() {
         ),
         (
             &["HANDLER app.whoami OPEN"],
-            "HANDLER app.whoami READ FIRST",
+            "HANDLER whoami READ FIRST",
             Some("1"),
         ),
         (
@@ -198,7 +198,7 @@ async fn p3_user_variables_and_prepared_text_do_not_keep_other_reads_from_reader
     for steps in [
         &["SET @a = 5", "SELECT @a"][..],
         &["PREPARE s FROM 'SELECT 8'"],
-        &["HANDLER app.whoami OPEN", "HANDLER app.whoami READ FIRST"],
+        &["HANDLER app.whoami OPEN", "HANDLER whoami READ FIRST"],
         &[
             "SELECT @@port",
             "SHOW VARIABLES LIKE 'port'",

@@ -216,23 +216,23 @@ pub(crate) const STORED: &[Way] = &[
         &[
             "CREATE FUNCTION {n}() RETURNS INT MODIFIES SQL DATA \
              BEGIN UPDATE {t} SET v = 'new'; RETURN 1; END",
-            "CREATE VIEW app.writing_view AS SELECT {n}() AS a",
+            "CREATE VIEW {n}_view AS SELECT {n}() AS a",
         ],
-        &["SELECT a FROM app.writing_view"],
+        &["SELECT a FROM {n}_view"],
     ),
     made(
         "trigger_fires",
         &[
-            "CREATE TABLE app.trigger_source (id INT)",
-            "CREATE TRIGGER {n} AFTER INSERT ON app.trigger_source FOR EACH ROW \
+            "CREATE TABLE {n}_source (id INT)",
+            "CREATE TRIGGER {n} AFTER INSERT ON {n}_source FOR EACH ROW \
              UPDATE {t} SET v = 'new'",
         ],
-        &["INSERT INTO app.trigger_source VALUES (1)"],
+        &["INSERT INTO {n}_source VALUES (1)"],
     ),
     made(
         "view",
-        &["CREATE VIEW app.plain_view AS SELECT id, v FROM {t}"],
-        &["UPDATE app.plain_view SET v = 'new'"],
+        &["CREATE VIEW {n}_view AS SELECT id, v FROM {t}"],
+        &["UPDATE {n}_view SET v = 'new'"],
     ),
 ];
 

@@ -99,6 +99,22 @@ fn without_a_writer_reads_go_on_where_the_last_known_state_is() {
 }
 
 #[test]
+fn without_a_writer_a_reader_answers_for_the_state_of_an_instance() {
+    let variables = Kind::WriterRead(Reason::InstanceRead);
+    let mut stage = stage();
+    stage.assert_runs(variables, W, Reason::InstanceRead);
+    stage.goes_down(W);
+    stage.assert_runs(variables, A, Reason::InstanceReadNoWriter);
+    // But not for what belongs to a connection or locks.
+    for reason in [Reason::ConnectionState, Reason::LockingRead] {
+        let decision = stage.arrives(Kind::WriterRead(reason));
+        assert_eq!(decision, refuse(RefuseKind::NoWriter));
+    }
+    stage.pin = Some(Reason::PinSessionVariable);
+    assert_eq!(stage.arrives(variables), refuse(RefuseKind::NoWriter));
+}
+
+#[test]
 fn p2_without_a_writer_a_read_that_follows_one_there_is_refused_unless_it_was_probed_since() {
     let mut stage = stage();
     stage.reads(W);

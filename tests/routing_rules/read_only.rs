@@ -99,7 +99,7 @@ fn p5_a_write_in_it_gets_mysqls_own_error_and_reaches_no_reader() {
 fn each_other_statement_in_it_runs_where_it_belongs() {
     for (kind, index, reason) in [
         (Kind::Control, A, Reason::TransactionControl),
-        (Kind::State, A, Reason::SessionState),
+        (Kind::State, W, Reason::SessionState),
         (
             Kind::Other(Reason::UnknownStatement),
             A,

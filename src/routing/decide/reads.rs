@@ -111,6 +111,7 @@ impl Deciding<'_> {
     pub(super) fn reads(&self, reason: Reason) -> Reason {
         match self.need.kind {
             Kind::BeginReadOnly => Reason::ReadOnlyTransaction,
+            Kind::WriterRead(_) => Reason::InstanceReadNoWriter,
             _ => self.or_retry(reason),
         }
     }
