@@ -1,0 +1,255 @@
+//! A client that bumps its counter in every way there is, reads, resets and changes its user.
+
+use std::sync::Arc;
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{ChangeUserOpts, Conn, Error};
+use rand::Rng;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use tidegate::lab::Account;
+
+use crate::cluster::connect;
+use crate::history::{Key, What};
+use crate::record::Record;
+
+/// Ways to add one to row `{k}`: the steps, the last of which does it, and whether it answers with
+/// an error all the same.
+const BUMPS: &[(&str, &[&str], bool)] = &[
+    ("an upsert", &["{bump}"], false),
+    ("an upsert", &["{bump}"], false),
+    ("a prepared upsert", &["?{bump}"], false),
+    ("a transaction", &["BEGIN", "{bump}", "COMMIT"], false),
+    (
+        "autocommit switched on",
+        &["SET autocommit = 0", "{bump}", "SET autocommit = 1"],
+        false,
+    ),
+    ("a batch", &["SELECT 1; {bump}; SELECT 2"], false),
+    ("a procedure", &["CALL app.bump({k})"], false),
+    ("a function", &["SELECT app.bump_by_function({k})"], false),
+    ("a trigger", &["INSERT INTO app.fired VALUES ({k})"], false),
+    (
+        "SQL's PREPARE",
+        &["PREPARE b FROM '{bump}'", "EXECUTE b"],
+        false,
+    ),
+    (
+        "a procedure that fails",
+        &["CALL app.bump_and_fail({k})"],
+        true,
+    ),
+    (
+        "a commit before a failing CREATE TABLE",
+        &["BEGIN", "{bump}", "CREATE TABLE app.counters (id INT)"],
+        true,
+    ),
+    (
+        "a batch that fails",
+        &["{bump}; SELECT no_such_column"],
+        true,
+    ),
+];
+
+/// Ways to read, of which the last step shows the rows.
+const READS: &[(&str, &[&str], &[&str])] = &[
+    ("a select", &["{read}"], &[]),
+    ("a select", &["{read}"], &[]),
+    ("a select", &["{read}"], &[]),
+    ("a prepared select", &["?{read}"], &[]),
+    ("a locking read", &["{read} FOR SHARE OF c"], &[]),
+    ("a transaction's read", &["BEGIN", "{read}"], &["COMMIT"]),
+    (
+        "a read-only transaction's read",
+        &["START TRANSACTION READ ONLY", "{read}"],
+        &["COMMIT"],
+    ),
+    (
+        "a read committed one's read",
+        &[
+            "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+            "START TRANSACTION READ ONLY",
+            "{read}",
+        ],
+        &[
+            "COMMIT",
+            "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+        ],
+    ),
+    (
+        "a read with a variable",
+        &["SET @a = 1", "{read} WHERE @a = 1"],
+        &[],
+    ),
+    (
+        "a read after a SET",
+        &["SET time_zone = '+01:00'", "{read}"],
+        &[],
+    ),
+];
+
+const BUMP: &str =
+    "INSERT INTO app.counters VALUES ({k}, 1) ON DUPLICATE KEY UPDATE v = counters.v + 1";
+
+const READ: &str = "SELECT COALESCE(c.v, 0), w.name \
+                    FROM app.whoami w LEFT JOIN app.counters c ON c.id = {k}";
+
+/// What a client is, and what it plays with.
+pub(crate) struct Client {
+    pub(crate) port: u16,
+    pub(crate) account: Account,
+    pub(crate) record: Arc<Record>,
+    pub(crate) chance: StdRng,
+    /// Rows that a stranger counts in.
+    pub(crate) shared: Vec<Key>,
+    /// One scope for each connection, or one for all of them.
+    pub(crate) fixed_scope: Option<u32>,
+}
+
+/// The step failed and the connection with it, or it can't be told what holds on it now.
+struct Broken;
+
+impl Client {
+    /// Plays so many steps.
+    pub(crate) async fn play(mut self, steps: usize) {
+        let mut left = steps;
+        while left > 0 {
+            let Some(mut conn) = connect(self.port, self.account).await else {
+                tokio::task::yield_now().await;
+                left -= 1;
+                continue;
+            };
+            let scope = self.fixed_scope.unwrap_or_else(|| self.record.new_scope());
+            // A row of its own for each scope: nobody else counts there.
+            while left > 0 {
+                left -= 1;
+                if self.step(&mut conn, scope).await.is_err() {
+                    break;
+                }
+            }
+        }
+    }
+
+    async fn step(&mut self, conn: &mut Conn, scope: u32) -> Result<(), Broken> {
+        match self.chance.random_range(0..100) {
+            0..35 => self.bump(conn, scope).await,
+            35..60 => self.read(conn, scope, own_row(scope)).await,
+            60..80 => {
+                let key = *self.shared.choose(&mut self.chance).unwrap();
+                self.read(conn, scope, key).await
+            }
+            80..83 => self.shadow(conn).await,
+            83..93 => conn.reset().await.map(|_| ()).map_err(|_| Broken),
+            93..99 => {
+                let to = ChangeUserOpts::default()
+                    .with_user(Some(self.account.user.to_owned()))
+                    .with_pass(Some(self.account.password.to_owned()))
+                    .with_db_name(Some("app".to_owned()));
+                conn.change_user(to).await.map_err(|_| Broken)
+            }
+            // Hangs up.
+            _ => Err(Broken),
+        }
+    }
+
+    async fn bump(&mut self, conn: &mut Conn, scope: u32) -> Result<(), Broken> {
+        let (how, steps, fails) = BUMPS.choose(&mut self.chance).unwrap();
+        let key = own_row(scope);
+        let sent = self.record.now();
+        for (index, step) in steps.iter().enumerate() {
+            let step = fill(step, key);
+            let done = match step.strip_prefix('?') {
+                Some(sql) => conn.exec_drop(sql, ()).await,
+                None => conn.query_drop(&step).await,
+            };
+            let last = index + 1 == steps.len();
+            let as_expected = match &done {
+                Ok(()) => !(last && *fails),
+                Err(Error::Server(error)) => last && *fails && is_wanted(error.code),
+                Err(_) => false,
+            };
+            if !as_expected {
+                self.record.add(scope, key, sent, What::MayHaveBumped, how);
+                self.record.failed(how, &done);
+                return Err(Broken);
+            }
+        }
+        self.record.add(scope, key, sent, What::Bumped, how);
+        Ok(())
+    }
+
+    async fn read(&mut self, conn: &mut Conn, scope: u32, key: Key) -> Result<(), Broken> {
+        let (how, steps, after) = READS.choose(&mut self.chance).unwrap();
+        let sent = self.record.now();
+        let (last, before) = steps.split_last().unwrap();
+        for step in before {
+            self.take(conn, step).await?;
+        }
+        let sql = fill(last, key);
+        let row: Result<Option<(u64, String)>, Error> = match sql.strip_prefix('?') {
+            Some(sql) => conn.exec_first(sql, ()).await,
+            None => conn.query_first(&sql).await,
+        };
+        match row {
+            Ok(Some((value, place))) => {
+                let how = format!("{how} on {place}");
+                self.record.read_on(&place);
+                self.record.add(scope, key, sent, What::Read(value), &how);
+            }
+            Ok(None) => panic!("{sql}: no row"),
+            Err(error) => {
+                self.record.failed(how, &Err(error));
+                return Err(Broken);
+            }
+        }
+        for step in *after {
+            self.take(conn, step).await?;
+        }
+        Ok(())
+    }
+
+    /// A temporary table stands before a real one of the same name.
+    async fn shadow(&mut self, conn: &mut Conn) -> Result<(), Broken> {
+        self.take(
+            conn,
+            "CREATE TEMPORARY TABLE app.shadowed AS SELECT 'mine' AS v",
+        )
+        .await?;
+        match conn.query_first("SELECT v FROM app.shadowed").await {
+            Ok(seen) => {
+                let seen: Option<String> = seen;
+                if seen.as_deref() != Some("mine") {
+                    self.record
+                        .broke("P3", format!("a temporary table is not seen: {seen:?}"));
+                }
+            }
+            Err(error) => {
+                self.record.failed("a temporary table", &Err(error));
+                return Err(Broken);
+            }
+        }
+        self.take(conn, "DROP TEMPORARY TABLE app.shadowed").await?;
+        conn.reset().await.map(|_| ()).map_err(|_| Broken)
+    }
+
+    async fn take(&self, conn: &mut Conn, step: &str) -> Result<(), Broken> {
+        let done = conn.query_drop(step).await;
+        self.record.failed(step, &done);
+        done.map_err(|_| Broken)
+    }
+}
+
+/// Every scope has a row that only it counts in.
+pub(crate) fn own_row(scope: u32) -> Key {
+    1000 + scope
+}
+
+fn fill(step: &str, key: Key) -> String {
+    let step = step.replace("{bump}", BUMP).replace("{read}", READ);
+    step.replace("{k}", &key.to_string())
+}
+
+/// The errors that the ways themselves give: SIGNAL, an existing table, a missing column.
+fn is_wanted(code: u16) -> bool {
+    matches!(code, 1644 | 1050 | 1054)
+}

@@ -1,0 +1,87 @@
+//! The cluster that is checked, with what the clients need in it.
+
+use std::time::Duration;
+
+use mysql_async::{Conn, OptsBuilder};
+use tidegate::lab::{Account, Cluster};
+
+/// The accounts that play at scope `user`.
+pub(crate) const USERS: [Account; 3] = [
+    Account {
+        user: "checker1",
+        password: "one",
+    },
+    Account {
+        user: "checker2",
+        password: "two",
+    },
+    Account {
+        user: "checker3",
+        password: "three",
+    },
+];
+
+/// Adds one; the row need not be there yet.
+const BUMP: &str =
+    "INSERT INTO app.counters VALUES (k, 1) ON DUPLICATE KEY UPDATE v = counters.v + 1";
+
+/// Makes accounts, tables and routines, and lets the readers have them without delay.
+pub(crate) async fn set_up(lab: &Cluster) {
+    for reader in lab.readers() {
+        reader.set_delay(0).await.unwrap();
+    }
+    let mut statements: Vec<String> = vec![
+        "DROP TABLE IF EXISTS app.counters, app.shadowed, app.fired".to_owned(),
+        "CREATE TABLE app.counters (id INT PRIMARY KEY, v BIGINT)".to_owned(),
+        "CREATE TABLE app.shadowed AS SELECT 'real' AS v".to_owned(),
+        "CREATE TABLE app.fired (k INT)".to_owned(),
+        "DROP PROCEDURE IF EXISTS app.bump".to_owned(),
+        "DROP PROCEDURE IF EXISTS app.bump_and_fail".to_owned(),
+        "DROP FUNCTION IF EXISTS app.bump_by_function".to_owned(),
+        format!("CREATE PROCEDURE app.bump(k INT) {BUMP}"),
+        format!(
+            "CREATE PROCEDURE app.bump_and_fail(k INT) BEGIN {BUMP}; COMMIT; \
+             SIGNAL SQLSTATE '45000'; END"
+        ),
+        format!(
+            "CREATE FUNCTION app.bump_by_function(k INT) RETURNS INT MODIFIES SQL DATA \
+             BEGIN {BUMP}; RETURN k; END"
+        ),
+        format!(
+            "CREATE TRIGGER app.bump_by_trigger AFTER INSERT ON app.fired FOR EACH ROW \
+             BEGIN DECLARE k INT DEFAULT NEW.k; {BUMP}; END"
+        ),
+    ];
+    for Account { user, password } in USERS {
+        statements.push(format!(
+            "CREATE USER IF NOT EXISTS {user} IDENTIFIED BY '{password}'"
+        ));
+        statements.push(format!("GRANT ALL ON app.* TO {user}"));
+    }
+    lab.writer().execute(statements).await.unwrap();
+    for (instance, name) in lab.instances().zip(["w1", "r1", "r2"]) {
+        let row = format!("REPLACE INTO app.whoami VALUES (1, '{name}')");
+        let statements = [
+            "SET sql_log_bin = 0",
+            "SET @was = @@global.super_read_only",
+            "SET GLOBAL super_read_only = OFF",
+            "CREATE TABLE IF NOT EXISTS app.whoami (id INT PRIMARY KEY, name VARCHAR(9))",
+            &row,
+            "SET GLOBAL super_read_only = @was",
+        ];
+        instance.execute(statements).await.unwrap();
+    }
+    assert!(lab.settle(Duration::from_secs(60)).await.unwrap());
+}
+
+/// A connection through the proxy; `None` if that fails, since backends are being broken.
+pub(crate) async fn connect(port: u16, account: Account) -> Option<Conn> {
+    let opts = OptsBuilder::default()
+        .ip_or_hostname("127.0.0.1")
+        .tcp_port(port)
+        .user(Some(account.user))
+        .pass(Some(account.password))
+        .prefer_socket(false)
+        .db_name(Some("app"));
+    Conn::new(opts).await.ok()
+}

@@ -1,0 +1,142 @@
+//! The checker: seeded clients through Tidegate on a real cluster whose appliers stop, start and
+//! lag, whose connections are killed and whose readers die. Every history must keep P1, P2 and P4.
+//!
+//! `TIDEGATE_CHECKER_SEED` plays one seed, `TIDEGATE_CHECKER_SEEDS` so many from 1 on, and
+//! `TIDEGATE_CHECKER_STEPS` sets the length of each client's play.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails, and the figures of a run are worth reading"
+)]
+
+mod client;
+mod cluster;
+mod history;
+mod nemesis;
+mod record;
+
+#[path = "../support/mod.rs"]
+mod support;
+#[path = "../wire/mod.rs"]
+mod wire;
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use client::Client;
+use cluster::USERS;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use record::Record;
+use tidegate::lab::APP;
+use tidegate::routing::Scope;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// Rows that a stranger counts in.
+const SHARED: [u32; 3] = [1, 2, 3];
+
+/// Clients of each kind.
+const CLIENTS: u64 = 9;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p1_p2_no_history_at_scope_connection_has_a_stale_or_backward_read() {
+    check(Scope::Connection).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p1_p2_no_history_at_scope_user_has_a_stale_or_backward_read() {
+    check(Scope::User).await;
+}
+
+async fn check(scope: Scope) {
+    let seeds = match setting::<u64>("TIDEGATE_CHECKER_SEED") {
+        Some(seed) => vec![seed],
+        None => (1..=setting("TIDEGATE_CHECKER_SEEDS").unwrap_or(1)).collect(),
+    };
+    for seed in seeds {
+        play(scope, seed).await;
+    }
+}
+
+fn setting<T: FromStr>(name: &str) -> Option<T> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+async fn play(scope: Scope, seed: u64) {
+    let lab = support::lab_alone().await;
+    cluster::set_up(&lab).await;
+    let mut config = wire::config(&lab);
+    config.session.policy.scope = scope;
+    let (running, port) = wire::proxy(config).await;
+    let record = Arc::new(Record::default());
+    let steps = setting("TIDEGATE_CHECKER_STEPS").unwrap_or(250);
+    let (end, ending) = watch::channel(false);
+    let mut clients = JoinSet::new();
+    let scopes: Vec<u32> = USERS.iter().map(|_| record.new_scope()).collect();
+    for number in 0..CLIENTS {
+        let team = usize::try_from(number).unwrap() % USERS.len();
+        let (account, fixed_scope) = match scope {
+            Scope::User => (USERS[team], Some(scopes[team])),
+            _ => (APP, None),
+        };
+        let client = Client {
+            port,
+            account,
+            record: Arc::clone(&record),
+            chance: StdRng::seed_from_u64(seed.wrapping_mul(1000).wrapping_add(number)),
+            shared: SHARED.to_vec(),
+            fixed_scope,
+        };
+        clients.spawn(client.play(steps));
+    }
+    let played = async {
+        while let Some(client) = clients.join_next().await {
+            client.expect("a client does not panic");
+        }
+        end.send_replace(true);
+    };
+    let nemesis = nemesis::rage(&lab, StdRng::seed_from_u64(seed), ending.clone());
+    let stranger = nemesis::stranger(&lab, SHARED.to_vec(), ending);
+    tokio::join!(played, nemesis, stranger);
+    println!("{scope:?}, seed {seed}: {}", record.summary());
+    let violations = record.violations();
+    let first: Vec<String> = violations
+        .iter()
+        .take(20)
+        .map(ToString::to_string)
+        .collect();
+    assert!(
+        violations.is_empty(),
+        "{scope:?}, seed {seed}: {} violations:\n{}",
+        violations.len(),
+        first.join("\n")
+    );
+    nothing_lost_or_twice(&lab, &record).await;
+    let reads = record.reads();
+    let all: u64 = reads.values().sum();
+    let on_readers = all - reads.get("w1").copied().unwrap_or_default();
+    // Otherwise a proxy that always asks the writer would pass.
+    assert!(
+        on_readers * 20 > all,
+        "hardly a read ran on a reader: {reads:?}"
+    );
+    running.drain().await;
+}
+
+/// What stands in the writer's rows in the end is what was acknowledged, and at most what was sent.
+async fn nothing_lost_or_twice(lab: &tidegate::lab::Cluster, record: &Record) {
+    for (key, (acknowledged, sent)) in record.bumps() {
+        let sql = format!("SELECT v FROM app.counters WHERE id = {key}");
+        let row = lab.writer().row(&sql).await.unwrap();
+        let value: u64 = row.and_then(|mut row| row.take(0)).unwrap_or_default();
+        assert!(
+            (acknowledged..=sent).contains(&value),
+            "row {key}: {value}, of {acknowledged} acknowledged and {sent} sent bumps"
+        );
+    }
+}

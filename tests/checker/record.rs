@@ -1,0 +1,106 @@
+//! The one record of all clients.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use crate::history::{Event, Key, Moment, ScopeId, Violation, What};
+
+/// What all clients did, in the order of one clock that only counts.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    clock: AtomicU64,
+    scopes: AtomicU32,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    events: Vec<Event>,
+    reads: BTreeMap<String, u64>,
+    errors: BTreeMap<String, u64>,
+    violations: Vec<Violation>,
+}
+
+impl Record {
+    pub(crate) fn now(&self) -> Moment {
+        self.clock.fetch_add(1, Ordering::SeqCst)
+    }
+
+    pub(crate) fn new_scope(&self) -> ScopeId {
+        self.scopes.fetch_add(1, Ordering::SeqCst)
+    }
+
+    pub(crate) fn add(&self, scope: ScopeId, key: Key, sent: Moment, what: What, how: &str) {
+        let answered = self.now();
+        let how = how.to_owned();
+        let event = Event {
+            scope,
+            key,
+            sent,
+            answered,
+            what,
+            how,
+        };
+        self.inner.lock().unwrap().events.push(event);
+    }
+
+    pub(crate) fn read_on(&self, place: &str) {
+        let mut inner = self.inner.lock().unwrap();
+        *inner.reads.entry(place.to_owned()).or_default() += 1;
+    }
+
+    /// Counts an error that broke a step.
+    pub(crate) fn failed(&self, how: &str, done: &Result<(), mysql_async::Error>) {
+        let Err(error) = done else {
+            return;
+        };
+        let mut inner = self.inner.lock().unwrap();
+        *inner.errors.entry(format!("{how}: {error}")).or_default() += 1;
+    }
+
+    pub(crate) fn broke(&self, promise: &'static str, text: String) {
+        let violation = Violation { promise, text };
+        self.inner.lock().unwrap().violations.push(violation);
+    }
+
+    /// Everything that is wrong with it.
+    pub(crate) fn violations(&self) -> Vec<Violation> {
+        let inner = self.inner.lock().unwrap();
+        let mut violations = inner.violations.clone();
+        violations.extend(crate::history::check(&inner.events));
+        violations
+    }
+
+    /// The bumps that were acknowledged, and those that were sent, by row.
+    pub(crate) fn bumps(&self) -> BTreeMap<Key, (u64, u64)> {
+        let mut bumps: BTreeMap<Key, (u64, u64)> = BTreeMap::new();
+        for event in &self.inner.lock().unwrap().events {
+            match event.what {
+                What::Bumped => {
+                    let bumps = bumps.entry(event.key).or_default();
+                    bumps.0 += 1;
+                    bumps.1 += 1;
+                }
+                What::MayHaveBumped => bumps.entry(event.key).or_default().1 += 1,
+                What::Read(_) => {}
+            }
+        }
+        bumps
+    }
+
+    /// Reads by backend.
+    pub(crate) fn reads(&self) -> BTreeMap<String, u64> {
+        self.inner.lock().unwrap().reads.clone()
+    }
+
+    /// One paragraph for a person.
+    pub(crate) fn summary(&self) -> String {
+        let inner = self.inner.lock().unwrap();
+        let (reads, errors) = (&inner.reads, &inner.errors);
+        format!(
+            "{} events; reads by backend: {reads:?}; errors: {errors:#?}",
+            inner.events.len()
+        )
+    }
+}
