@@ -64,6 +64,8 @@ pub struct Running {
     pub addresses: Vec<Endpoint>,
     /// Where the HTTP endpoint listens.
     pub http: Option<Endpoint>,
+    /// What it counts.
+    pub metrics: Arc<Metrics>,
     drain: watch::Sender<bool>,
     registry: Arc<Registry>,
     drain_timeout: Duration,
@@ -157,11 +159,12 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     if let Some(admin) = config.http {
         let listener = bind(&admin.address).await?;
         http = Some(listener.endpoint()?);
-        tasks.spawn(admin::serve(listener, metrics, draining));
+        tasks.spawn(admin::serve(listener, Arc::clone(&metrics), draining));
     }
     let running = Running {
         addresses,
         http,
+        metrics,
         drain,
         registry,
         drain_timeout,

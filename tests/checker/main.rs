@@ -112,11 +112,18 @@ async fn play(scope: Scope, seed: u64) {
         .collect();
     assert!(
         violations.is_empty(),
-        "{scope:?}, seed {seed}: {} violations:\n{}",
+        "Tidegate broke {} promises at scope {scope:?}, seed {seed}:\n{}",
         violations.len(),
         first.join("\n")
     );
     nothing_lost_or_twice(&lab, &record).await;
+    for backend in 0..3 {
+        let alarms = running.metrics.consistency_alarms(backend).get();
+        assert_eq!(
+            alarms, 0,
+            "Tidegate broke what it believed of backend {backend}"
+        );
+    }
     let reads = record.reads();
     let all: u64 = reads.values().sum();
     let on_readers = all - reads.get("w1").copied().unwrap_or_default();
@@ -136,7 +143,7 @@ async fn nothing_lost_or_twice(lab: &tidegate::lab::Cluster, record: &Record) {
         let value: u64 = row.and_then(|mut row| row.take(0)).unwrap_or_default();
         assert!(
             (acknowledged..=sent).contains(&value),
-            "row {key}: {value}, of {acknowledged} acknowledged and {sent} sent bumps"
+            "Tidegate broke row {key}: {value} of {acknowledged} acknowledged and {sent} sent bumps"
         );
     }
 }
