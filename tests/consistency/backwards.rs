@@ -4,7 +4,7 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use tidegate::routing::Scope;
 
-use crate::stage::{Stage, WRITER, back_on_a_reader, on_a_reader, reads_until, served_by};
+use crate::stage::{LIMIT, Stage, WRITER, back_on_a_reader, on_a_reader, reads_until, served_by};
 use crate::steps::take;
 
 const READ: &str = "SELECT v, name FROM app.moving JOIN app.whoami";
@@ -35,7 +35,7 @@ async fn write_seen_on(stage: &Stage, reader: usize, value: i32) {
     stage.lab.readers()[reader].start_applier().await.unwrap();
     let executed = stage.lab.writer().executed().await.unwrap();
     let done = stage.lab.readers()[reader]
-        .wait_executed(&executed, crate::stage::LIMIT)
+        .wait_executed(&executed, LIMIT)
         .await;
     assert!(done.unwrap());
 }
@@ -144,7 +144,7 @@ async fn p2_over_connections_of_one_user_that_read_on_different_readers() {
         let reading = async {
             while read(&mut first).await.0 != value && read(&mut second).await.0 != value {}
         };
-        tokio::time::timeout(crate::stage::LIMIT, reading)
+        tokio::time::timeout(LIMIT, reading)
             .await
             .expect("one sees it");
         for _ in 0..3 {
@@ -172,5 +172,53 @@ async fn p2_a_reset_or_a_change_of_user_forgets_nothing() {
         stage.lab.readers()[0].restart().await.unwrap();
         stage.thaw().await;
     }
+    stage.end().await;
+}
+
+/// With semi-synchronous replication a reader may show a transaction seconds before the writer
+/// does, while the writer waits for an acknowledgement (MySQL manual, "Semisynchronous
+/// Replication", `AFTER_SYNC`).
+#[tokio::test]
+async fn p2_from_a_reader_to_a_writer_that_waits_for_an_acknowledgement() {
+    let stage = stage_with_row(Scope::Connection).await;
+    let writer = stage.lab.writer();
+    let waits = [
+        "SET sql_log_bin = 0",
+        "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'",
+        "SET GLOBAL rpl_semi_sync_source_timeout = 60000",
+        "SET GLOBAL rpl_semi_sync_source_enabled = ON",
+    ];
+    writer.execute(waits).await.unwrap();
+    let mut stranger = writer.conn().await.unwrap();
+    let unacknowledged =
+        tokio::spawn(async move { stranger.query_drop("UPDATE app.moving SET v = 1").await });
+    let mut conn = stage.client().await;
+    let reading = async { while read(&mut conn).await.0 != 1 {} };
+    tokio::time::timeout(LIMIT, reading)
+        .await
+        .expect("a reader shows it");
+    for sql in [
+        "SELECT v, @x FROM app.moving",
+        "SELECT 1; SELECT v FROM app.moving",
+    ] {
+        let refused = conn.query_drop(sql).await;
+        assert!(refused.is_err(), "{sql}: the writer does not show it yet");
+    }
+    take(&mut conn, "BEGIN").await;
+    let refused: Result<Option<i32>, _> = conn.query_first("SELECT v FROM app.moving").await;
+    assert!(refused.is_err(), "in a transaction: {refused:?}");
+    take(&mut conn, "ROLLBACK").await;
+    assert_eq!(read(&mut conn).await.0, 1, "a reader still does");
+    assert!(!unacknowledged.is_finished());
+    let goes_on = [
+        "SET sql_log_bin = 0",
+        "SET GLOBAL rpl_semi_sync_source_enabled = OFF",
+        "UNINSTALL PLUGIN rpl_semi_sync_source",
+    ];
+    writer.execute(goes_on).await.unwrap();
+    unacknowledged.await.unwrap().unwrap();
+    take(&mut conn, "BEGIN").await;
+    assert_eq!(read(&mut conn).await, (1, WRITER.to_owned()));
+    take(&mut conn, "COMMIT").await;
     stage.end().await;
 }
