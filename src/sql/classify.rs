@@ -1,25 +1,132 @@
 //! From a statement's text to its class.
 
-use super::lexer::LexMode;
+use super::administer;
+use super::lexer::{LexMode, Lexer, Token};
 use super::marks::Marks;
-use super::read::pure_read;
-use super::statement::{Class, Other, Statement};
+use super::query;
+use super::routine;
+use super::scan::{Facts, Scan, is_one_of};
+use super::set;
+use super::statement::{Class, Other, Statement, WriterRead};
+use super::transaction;
 
 /// Classifies one statement, or a batch where the client may send batches.
 ///
 /// Takes time linear in the length of `sql`, whatever it holds, and never fails.
 pub fn classify(sql: &[u8], mode: LexMode) -> Statement {
-    let class = match pure_read(sql, mode) {
-        Some(read) => Class::Read {
-            tables: read.tables,
-        },
-        None => Class::Other(Other::Unknown),
-    };
+    let mut lexer = Lexer::new(sql, mode);
+    let statement = all(&mut lexer);
+    match lexer.versioned {
+        0 => statement,
+        // It is code for some versions and a comment for others.
+        count => {
+            let comment = all(&mut Lexer::new(sql, mode).skipping_versioned());
+            either(statement, comment, count == 1)
+        }
+    }
+}
+
+/// Everything up to the end of the text.
+fn all(lexer: &mut Lexer<'_>) -> Statement {
+    let mut first: Option<Statement> = None;
+    let mut batch = false;
+    while let Some(next) = one(lexer) {
+        match &mut first {
+            None => first = Some(next),
+            Some(all) => {
+                batch = true;
+                all.leaves |= next.leaves;
+                all.names_tracking |= next.names_tracking;
+            }
+        }
+    }
+    let mut statement = first.unwrap_or_else(|| Statement::new(EMPTY));
+    if batch {
+        statement.class = Class::Other(Other::Batch);
+        statement.ends = Marks::NONE;
+    }
+    statement
+}
+
+/// Comments alone: an error, and no harm done.
+const EMPTY: Class = Class::WriterRead(WriterRead::Connection);
+
+/// What holds whichever of the two the backend takes it for. Two versioned comments have more
+/// than two readings.
+fn either(code: Statement, comment: Statement, only_two: bool) -> Statement {
+    let agree = only_two && code.class == comment.class;
     Statement {
-        class,
-        leaves: Marks::NONE,
-        ends: Marks::NONE,
-        names_tracking: memchr::memmem::find(&sql.to_ascii_lowercase(), b"session_track_")
-            .is_some(),
+        class: if agree {
+            code.class
+        } else {
+            Class::Other(Other::Unknown)
+        },
+        leaves: code.leaves | comment.leaves,
+        ends: if code.ends == comment.ends {
+            code.ends
+        } else {
+            Marks::NONE
+        },
+        names_tracking: code.names_tracking || comment.names_tracking,
+    }
+}
+
+/// The next statement; `None` at the end of the text.
+fn one(lexer: &mut Lexer<'_>) -> Option<Statement> {
+    loop {
+        let start = lexer.clone();
+        match lexer.next()? {
+            Token::Mark(b';') => {}
+            token => {
+                *lexer = start;
+                return Some(begins_with(token, lexer));
+            }
+        }
+    }
+}
+
+fn begins_with(first: Token<'_>, lexer: &mut Lexer<'_>) -> Statement {
+    let start = lexer.clone();
+    if let Token::Word(word) = first
+        && is_one_of(&["CREATE", "ALTER"], word)
+        && let Some(statement) = routine::classify(lexer)
+    {
+        return statement;
+    }
+    let scan = Scan::of(lexer);
+    let mut statement = by_verb(&scan, start);
+    if !matches!(statement.class, Class::Other(Other::Call)) {
+        statement.leaves |= scan.leaves;
+    }
+    statement.names_tracking |= scan.facts.has(Facts::TRACKING);
+    statement
+}
+
+/// By its first word; `start` is a lexer at its start, for what has to be read again.
+fn by_verb(scan: &Scan<'_>, start: Lexer<'_>) -> Statement {
+    if scan.facts.has(Facts::BROKEN) {
+        return Statement::unknown();
+    }
+    let verb = scan.word(0).to_ascii_uppercase();
+    if scan.parenthesised && !matches!(&*verb, b"SELECT" | b"VALUES" | b"TABLE" | b"WITH") {
+        return Statement::unknown();
+    }
+    match &*verb {
+        b"SELECT" | b"VALUES" | b"TABLE" | b"WITH" => query::query(scan),
+        b"INSERT" | b"REPLACE" | b"UPDATE" | b"DELETE" | b"LOAD" => query::write(scan),
+        b"CREATE" | b"ALTER" | b"DROP" | b"RENAME" | b"TRUNCATE" | b"GRANT" | b"REVOKE"
+        | b"IMPORT" => query::define(scan),
+        b"SET" => set::classify(scan, start),
+        b"USE" => Statement::new(Class::Use),
+        b"BEGIN" | b"START" | b"COMMIT" | b"ROLLBACK" | b"SAVEPOINT" | b"RELEASE" | b"XA" => {
+            transaction::classify(scan)
+        }
+        b"CALL" => Statement::new(Class::Other(Other::Call)).leaving(Marks::UNKNOWN),
+        b"PREPARE" => Statement::new(Class::Other(Other::Prepared)).leaving(Marks::PREPARED),
+        b"EXECUTE" => Statement::new(Class::Other(Other::Prepared)).leaving(Marks::UNKNOWN),
+        b"DEALLOCATE" => Statement::new(Class::Other(Other::Prepared)),
+        b"DO" => query::without_rows(scan),
+        b"EXPLAIN" | b"DESCRIBE" | b"DESC" => query::explain(scan),
+        _ => administer::classify(&verb, scan),
     }
 }

@@ -1,4 +1,4 @@
-//! Which functions only compute.
+//! What a word with a parenthesis behind it calls.
 
 /// MySQL's native functions that neither change anything nor depend on the connection or the
 /// instance that runs them (MySQL manual, "Built-In Function and Operator Reference"), sorted.
@@ -18,6 +18,7 @@ const PURE: &[&str] = &[
     "ATAN2",
     "AVG",
     "BIN",
+    "BINARY",
     "BIN_TO_UUID",
     "BIT_AND",
     "BIT_COUNT",
@@ -50,6 +51,7 @@ const PURE: &[&str] = &[
     "CURRENT_TIME",
     "CURRENT_TIMESTAMP",
     "CURTIME",
+    "DATABASE",
     "DATE",
     "DATEDIFF",
     "DATE_ADD",
@@ -60,23 +62,32 @@ const PURE: &[&str] = &[
     "DAYOFMONTH",
     "DAYOFWEEK",
     "DAYOFYEAR",
+    "DEFAULT",
     "DEGREES",
     "DENSE_RANK",
     "ELT",
     "EXP",
     "EXPORT_SET",
     "EXTRACT",
+    "EXTRACTVALUE",
     "FIELD",
     "FIND_IN_SET",
     "FIRST_VALUE",
     "FLOOR",
     "FORMAT",
+    "FORMAT_BYTES",
+    "FORMAT_PICO_TIME",
     "FROM_BASE64",
     "FROM_DAYS",
     "FROM_UNIXTIME",
+    "FROM_VECTOR",
+    "GEOMCOLLECTION",
+    "GEOMETRYCOLLECTION",
     "GREATEST",
     "GROUPING",
     "GROUP_CONCAT",
+    "GTID_SUBSET",
+    "GTID_SUBTRACT",
     "HEX",
     "HOUR",
     "IF",
@@ -103,6 +114,7 @@ const PURE: &[&str] = &[
     "JSON_INSERT",
     "JSON_KEYS",
     "JSON_LENGTH",
+    "JSON_MERGE",
     "JSON_MERGE_PATCH",
     "JSON_MERGE_PRESERVE",
     "JSON_OBJECT",
@@ -112,8 +124,11 @@ const PURE: &[&str] = &[
     "JSON_QUOTE",
     "JSON_REMOVE",
     "JSON_REPLACE",
+    "JSON_SCHEMA_VALID",
+    "JSON_SCHEMA_VALIDATION_REPORT",
     "JSON_SEARCH",
     "JSON_SET",
+    "JSON_STORAGE_FREE",
     "JSON_STORAGE_SIZE",
     "JSON_TABLE",
     "JSON_TYPE",
@@ -128,6 +143,7 @@ const PURE: &[&str] = &[
     "LEAST",
     "LEFT",
     "LENGTH",
+    "LINESTRING",
     "LN",
     "LOCALTIME",
     "LOCALTIMESTAMP",
@@ -142,6 +158,15 @@ const PURE: &[&str] = &[
     "MAKETIME",
     "MAKE_SET",
     "MAX",
+    "MBRCONTAINS",
+    "MBRCOVEREDBY",
+    "MBRCOVERS",
+    "MBRDISJOINT",
+    "MBREQUALS",
+    "MBRINTERSECTS",
+    "MBROVERLAPS",
+    "MBRTOUCHES",
+    "MBRWITHIN",
     "MD5",
     "MICROSECOND",
     "MID",
@@ -150,6 +175,10 @@ const PURE: &[&str] = &[
     "MOD",
     "MONTH",
     "MONTHNAME",
+    "MULTILINESTRING",
+    "MULTIPOINT",
+    "MULTIPOLYGON",
+    "NAME_CONST",
     "NOW",
     "NTH_VALUE",
     "NTILE",
@@ -161,6 +190,8 @@ const PURE: &[&str] = &[
     "PERIOD_ADD",
     "PERIOD_DIFF",
     "PI",
+    "POINT",
+    "POLYGON",
     "POSITION",
     "POW",
     "POWER",
@@ -182,6 +213,7 @@ const PURE: &[&str] = &[
     "ROW_NUMBER",
     "RPAD",
     "RTRIM",
+    "SCHEMA",
     "SECOND",
     "SEC_TO_TIME",
     "SHA",
@@ -193,12 +225,88 @@ const PURE: &[&str] = &[
     "SOUNDEX",
     "SPACE",
     "SQRT",
+    "STATEMENT_DIGEST",
+    "STATEMENT_DIGEST_TEXT",
     "STD",
     "STDDEV",
     "STDDEV_POP",
     "STDDEV_SAMP",
     "STRCMP",
+    "STRING_TO_VECTOR",
     "STR_TO_DATE",
+    "ST_AREA",
+    "ST_ASBINARY",
+    "ST_ASGEOJSON",
+    "ST_ASTEXT",
+    "ST_ASWKB",
+    "ST_ASWKT",
+    "ST_BUFFER",
+    "ST_BUFFER_STRATEGY",
+    "ST_CENTROID",
+    "ST_COLLECT",
+    "ST_CONTAINS",
+    "ST_CONVEXHULL",
+    "ST_CROSSES",
+    "ST_DIFFERENCE",
+    "ST_DIMENSION",
+    "ST_DISJOINT",
+    "ST_DISTANCE",
+    "ST_DISTANCE_SPHERE",
+    "ST_ENDPOINT",
+    "ST_ENVELOPE",
+    "ST_EQUALS",
+    "ST_EXTERIORRING",
+    "ST_FRECHETDISTANCE",
+    "ST_GEOHASH",
+    "ST_GEOMCOLLFROMTEXT",
+    "ST_GEOMCOLLFROMWKB",
+    "ST_GEOMETRYN",
+    "ST_GEOMETRYTYPE",
+    "ST_GEOMFROMGEOJSON",
+    "ST_GEOMFROMTEXT",
+    "ST_GEOMFROMWKB",
+    "ST_HAUSDORFFDISTANCE",
+    "ST_INTERIORRINGN",
+    "ST_INTERSECTION",
+    "ST_INTERSECTS",
+    "ST_ISCLOSED",
+    "ST_ISEMPTY",
+    "ST_ISSIMPLE",
+    "ST_ISVALID",
+    "ST_LATFROMGEOHASH",
+    "ST_LATITUDE",
+    "ST_LENGTH",
+    "ST_LINEFROMTEXT",
+    "ST_LINEFROMWKB",
+    "ST_LINEINTERPOLATEPOINT",
+    "ST_LINEINTERPOLATEPOINTS",
+    "ST_LONGFROMGEOHASH",
+    "ST_LONGITUDE",
+    "ST_MAKEENVELOPE",
+    "ST_NUMGEOMETRIES",
+    "ST_NUMINTERIORRING",
+    "ST_NUMINTERIORRINGS",
+    "ST_NUMPOINTS",
+    "ST_OVERLAPS",
+    "ST_POINTATDISTANCE",
+    "ST_POINTFROMGEOHASH",
+    "ST_POINTFROMTEXT",
+    "ST_POINTFROMWKB",
+    "ST_POINTN",
+    "ST_POLYFROMTEXT",
+    "ST_POLYFROMWKB",
+    "ST_SIMPLIFY",
+    "ST_SRID",
+    "ST_STARTPOINT",
+    "ST_SWAPXY",
+    "ST_SYMDIFFERENCE",
+    "ST_TOUCHES",
+    "ST_TRANSFORM",
+    "ST_UNION",
+    "ST_VALIDATE",
+    "ST_WITHIN",
+    "ST_X",
+    "ST_Y",
     "SUBDATE",
     "SUBSTR",
     "SUBSTRING",
@@ -217,6 +325,7 @@ const PURE: &[&str] = &[
     "TO_BASE64",
     "TO_DAYS",
     "TO_SECONDS",
+    "TO_VECTOR",
     "TRIM",
     "TRUNCATE",
     "UCASE",
@@ -224,6 +333,7 @@ const PURE: &[&str] = &[
     "UNCOMPRESSED_LENGTH",
     "UNHEX",
     "UNIX_TIMESTAMP",
+    "UPDATEXML",
     "UPPER",
     "UTC_DATE",
     "UTC_TIME",
@@ -234,6 +344,8 @@ const PURE: &[&str] = &[
     "VARIANCE",
     "VAR_POP",
     "VAR_SAMP",
+    "VECTOR_DIM",
+    "VECTOR_TO_STRING",
     "WEEK",
     "WEEKDAY",
     "WEEKOFYEAR",
@@ -242,57 +354,161 @@ const PURE: &[&str] = &[
     "YEARWEEK",
 ];
 
-/// Keywords behind which a parenthesis is no call, sorted.
+/// Keywords behind which a parenthesis is no call, and types, sorted.
 const NOT_CALLS: &[&str] = &[
+    "AGAINST",
     "ALL",
     "AND",
     "ANY",
     "AS",
     "BETWEEN",
+    "BIGINT",
+    "BIT",
+    "BLOB",
     "BY",
     "CASE",
+    "COLUMNS",
+    "DATETIME",
+    "DEC",
+    "DECIMAL",
+    "DESC",
+    "DESCRIBE",
     "DISTINCT",
     "DIV",
+    "DO",
+    "DOUBLE",
     "ELSE",
+    "ELSEIF",
+    "ENUM",
+    "ESCAPE",
     "EXCEPT",
     "EXISTS",
+    "EXPLAIN",
+    "FLOAT",
+    "FOR",
     "FROM",
     "HAVING",
     "IN",
+    "INDEX",
+    "INT",
+    "INTEGER",
     "INTERSECT",
+    "INTO",
     "IS",
     "JOIN",
+    "KEY",
+    "LATERAL",
     "LIKE",
     "LIMIT",
+    "MATCH",
+    "MEDIUMINT",
     "MEMBER",
+    "NCHAR",
     "NOT",
+    "NUMERIC",
+    "NVARCHAR",
     "OF",
     "OFFSET",
     "ON",
     "OR",
     "OVER",
     "PARTITION",
+    "PATH",
+    "REAL",
+    "RECURSIVE",
     "REGEXP",
     "RLIKE",
     "ROW",
     "SELECT",
+    "SET",
+    "SMALLINT",
     "SOME",
+    "SOUNDS",
+    "STRAIGHT_JOIN",
+    "TABLE",
+    "TEXT",
     "THEN",
+    "TINYINT",
+    "TO",
     "UNION",
+    "UNTIL",
     "USING",
+    "VALUE",
+    "VARBINARY",
+    "VARCHAR",
+    "VECTOR",
     "WHEN",
     "WHERE",
+    "WHILE",
+    "WINDOW",
+    "WITH",
     "XOR",
 ];
 
-/// Is a word with a parenthesis behind it known to change nothing?
-pub(super) fn is_harmless(word: &[u8]) -> bool {
-    let upper = word.to_ascii_uppercase();
+/// The longest name in the lists, in bytes.
+const LONGEST: usize = 32;
+
+/// What a call does, or needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    /// Nothing but its arguments, or it is no call at all.
+    Pure,
+    /// GET_LOCK().
+    TakeUserLock,
+    /// RELEASE_ALL_LOCKS().
+    ReleaseUserLocks,
+    /// The other functions about user locks.
+    UserLock,
+    /// LAST_INSERT_ID(), with or without an argument.
+    LastInsertId,
+    /// What belongs to the connection.
+    Connection,
+    /// What the statement before has left on the connection.
+    LastStatement,
+    /// What belongs to the instance.
+    Instance,
+    /// A stored or loadable function, or one that nobody here has heard of.
+    Stored,
+}
+
+/// What a call of this name does.
+pub(super) fn call(word: &[u8]) -> Call {
+    let mut upper = [0; LONGEST];
+    let Some(upper) = upper.get_mut(..word.len()) else {
+        return Call::Stored;
+    };
+    upper.copy_from_slice(word);
+    upper.make_ascii_uppercase();
     let known = |list: &[&str]| {
-        list.binary_search_by(|own| own.as_bytes().cmp(&upper))
+        list.binary_search_by(|own| own.as_bytes().cmp(upper))
             .is_ok()
     };
-    known(PURE) || known(NOT_CALLS)
+    match &*upper {
+        b"GET_LOCK" => Call::TakeUserLock,
+        b"RELEASE_ALL_LOCKS" => Call::ReleaseUserLocks,
+        b"RELEASE_LOCK" | b"IS_FREE_LOCK" | b"IS_USED_LOCK" => Call::UserLock,
+        b"LAST_INSERT_ID" => Call::LastInsertId,
+        b"FOUND_ROWS" | b"ROW_COUNT" => Call::LastStatement,
+        b"CONNECTION_ID"
+        | b"CURRENT_ROLE"
+        | b"CURRENT_USER"
+        | b"PS_CURRENT_THREAD_ID"
+        | b"ROLES_GRAPHML"
+        | b"SESSION_USER"
+        | b"SYSTEM_USER"
+        | b"USER" => Call::Connection,
+        b"BENCHMARK"
+        | b"ICU_VERSION"
+        | b"LOAD_FILE"
+        | b"MASTER_POS_WAIT"
+        | b"PS_THREAD_ID"
+        | b"SOURCE_POS_WAIT"
+        | b"UUID_SHORT"
+        | b"VERSION"
+        | b"WAIT_FOR_EXECUTED_GTID_SET" => Call::Instance,
+        _ if known(PURE) || known(NOT_CALLS) => Call::Pure,
+        _ => Call::Stored,
+    }
 }
 
 #[cfg(test)]
@@ -300,15 +516,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lists_are_sorted() {
+    fn the_lists_are_sorted_and_no_name_is_too_long() {
         assert!(PURE.is_sorted() && NOT_CALLS.is_sorted());
+        assert!(PURE.iter().all(|name| name.len() <= LONGEST));
     }
 
     #[test]
-    fn functions_with_an_effect_or_a_place_are_not_harmless() {
+    fn p5_functions_with_an_effect_or_a_place_are_not_pure() {
         for name in [
             "GET_LOCK",
-            "RELEASE_LOCK",
+            "release_lock",
             "LAST_INSERT_ID",
             "FOUND_ROWS",
             "ROW_COUNT",
@@ -324,8 +541,10 @@ mod tests {
             "NEXTVAL",
             "VERSION",
             "USER",
+            "a_name_that_is_longer_than_any_that_mysql_knows",
         ] {
-            assert!(!is_harmless(name.as_bytes()), "{name}");
+            assert_ne!(call(name.as_bytes()), Call::Pure, "{name}");
         }
+        assert_eq!(call(b"concat_ws"), Call::Pure);
     }
 }

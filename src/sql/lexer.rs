@@ -20,6 +20,8 @@ pub enum Token<'a> {
     Quoted(&'a [u8]),
     /// A string or another literal.
     Literal,
+    /// Digits alone.
+    Number(&'a [u8]),
     /// `@name`: a user variable.
     UserVariable,
     /// `@@…`: a system variable.
@@ -39,8 +41,10 @@ pub struct Lexer<'a> {
     mode: LexMode,
     /// Inside `/*! … */`, whose content is code.
     in_versioned: bool,
-    /// Such a comment was seen: whether the backend runs its content depends on its version.
-    pub versioned: bool,
+    /// Their content is comment: they are meant for another version.
+    skips_versioned: bool,
+    /// So many of them were seen: whether the backend runs their content depends on its version.
+    pub versioned: usize,
 }
 
 impl<'a> Lexer<'a> {
@@ -50,8 +54,16 @@ impl<'a> Lexer<'a> {
             rest: sql,
             mode,
             in_versioned: false,
-            versioned: false,
+            skips_versioned: false,
+            versioned: 0,
         }
+    }
+
+    /// The same statement for a server that takes no content of a versioned comment for code.
+    #[must_use]
+    pub fn skipping_versioned(mut self) -> Self {
+        self.skips_versioned = true;
+        self
     }
 
     fn skip(&mut self, count: usize) {
@@ -99,6 +111,10 @@ impl<'a> Lexer<'a> {
             (Some(b'M'), Some(b'!')) => 4,
             _ => return false,
         };
+        self.versioned += 1;
+        if self.skips_versioned {
+            return false;
+        }
         self.skip(opener);
         let digits = self
             .rest
@@ -108,7 +124,6 @@ impl<'a> Lexer<'a> {
             .count();
         self.skip(if digits >= 5 { digits } else { 0 });
         self.in_versioned = true;
-        self.versioned = true;
         true
     }
 
@@ -206,7 +221,7 @@ impl<'a> Iterator for Lexer<'a> {
             }
             (b'0'..=b'9', _) => match self.word() {
                 // 1e, 1x: an identifier may begin with a digit.
-                word if word.iter().all(u8::is_ascii_digit) => Token::Literal,
+                word if word.iter().all(u8::is_ascii_digit) => Token::Number(word),
                 word => Token::Word(word),
             },
             (0, _) => Token::Broken,
@@ -286,6 +301,8 @@ mod tests {
     fn a_versioned_comment_is_noticed() {
         let mut lexer = Lexer::new(b"SELECT /*!99999 1, */ 2", LexMode::default());
         assert_eq!(lexer.by_ref().count(), 4);
-        assert!(lexer.versioned);
+        assert_eq!(lexer.versioned, 1);
+        let skipping = Lexer::new(b"SELECT /*!99999 1, */ 2", LexMode::default());
+        assert_eq!(skipping.skipping_versioned().count(), 2);
     }
 }

@@ -100,6 +100,27 @@ pub struct Kill {
 }
 
 impl Statement {
+    /// One that leaves nothing.
+    pub(super) fn new(class: Class) -> Self {
+        Self {
+            class,
+            leaves: Marks::NONE,
+            ends: Marks::NONE,
+            names_tracking: false,
+        }
+    }
+
+    /// One that is not understood: nobody knows what it leaves.
+    pub(super) fn unknown() -> Self {
+        Self::new(Class::Other(Other::Unknown)).leaving(Marks::UNKNOWN)
+    }
+
+    /// The same, and it may leave this too.
+    pub(super) fn leaving(mut self, marks: Marks) -> Self {
+        self.leaves |= marks;
+        self
+    }
+
     /// Has it no effect beyond its own session, so that an error leaves nothing behind?
     pub fn is_pure(&self) -> bool {
         matches!(

@@ -1,0 +1,94 @@
+//! Statements about the server, its sessions and its locks, and those that only show something.
+
+use super::lexer::Token;
+use super::marks::Marks;
+use super::scan::{Facts, Scan, is_one_of};
+use super::statement::{Class, Kill, Other, Statement, WriterRead};
+
+/// By its first word, in upper case.
+pub(super) fn classify(verb: &[u8], scan: &Scan<'_>) -> Statement {
+    let connection = Class::WriterRead(WriterRead::Connection);
+    let instance = Class::WriterRead(WriterRead::Instance);
+    match verb {
+        b"SHOW" => show(scan),
+        b"GET" => Statement::new(Class::LastStatement).leaving(Marks::USER_VARIABLE),
+        b"RESIGNAL" => Statement::new(Class::LastStatement),
+        b"SIGNAL" => Statement::new(connection),
+        b"HELP" | b"CHECK" | b"CHECKSUM" => Statement::new(instance),
+        b"HANDLER" => Statement::new(connection).leaving(Marks::HANDLER),
+        b"KILL" => Statement::new(kill(scan)),
+        // Both commit the open transaction, as statements that are not understood may.
+        b"LOCK" => Statement::new(Class::Other(Other::Unknown)).leaving(Marks::TABLE_LOCKS),
+        b"UNLOCK" => Statement {
+            ends: Marks::TABLE_LOCKS,
+            ..Statement::new(Class::Other(Other::Unknown))
+        },
+        b"FLUSH" => Statement::new(Class::Admin).leaving(match locks_tables(scan) {
+            true => Marks::TABLE_LOCKS,
+            false => Marks::NONE,
+        }),
+        b"ANALYZE" if is_one_of(&["TABLE", "LOCAL", "NO_WRITE_TO_BINLOG"], scan.word(1)) => {
+            Statement::new(Class::Admin)
+        }
+        b"OPTIMIZE" | b"REPAIR" | b"CACHE" | b"RESET" | b"PURGE" | b"CHANGE" | b"STOP"
+        | b"SHUTDOWN" | b"RESTART" | b"INSTALL" | b"UNINSTALL" | b"CLONE" => {
+            Statement::new(Class::Admin)
+        }
+        _ => Statement::unknown(),
+    }
+}
+
+/// FLUSH TABLES … WITH READ LOCK, or FOR EXPORT.
+fn locks_tables(scan: &Scan<'_>) -> bool {
+    scan.facts.has(Facts::LOCKING | Facts::ODD)
+}
+
+fn kill(scan: &Scan<'_>) -> Class {
+    let query_only = scan.is(1, "QUERY");
+    let at = 1 + usize::from(query_only || scan.is(1, "CONNECTION"));
+    let number = match scan.head.get(at) {
+        Some(Token::Number(digits)) if scan.count == at + 1 => std::str::from_utf8(digits).ok(),
+        _ => None,
+    };
+    match number.and_then(|digits| digits.parse().ok()) {
+        Some(id) => Class::Kill(Kill { id, query_only }),
+        None => Class::Admin,
+    }
+}
+
+fn show(scan: &Scan<'_>) -> Statement {
+    if !scan.functions.is_empty() || scan.facts.has(Facts::USER_LOCK) {
+        return Statement::unknown();
+    }
+    let full = is_one_of(&["FULL", "EXTENDED"], scan.word(1));
+    let extended_full = full && scan.is(2, "FULL");
+    let at = 1 + usize::from(full) + usize::from(extended_full);
+    let what = scan.word(at);
+    let leftovers = is_one_of(&["WARNINGS", "ERRORS"], what)
+        // SHOW COUNT(*) WARNINGS.
+        || is_one_of(&["COUNT"], what) && scan.head.get(at + 1) == Some(&Token::Mark(b'('));
+    if leftovers {
+        return Statement::new(Class::LastStatement);
+    }
+    if is_one_of(&["PROFILE", "PROFILES"], what) {
+        return Statement::new(Class::WriterRead(WriterRead::Connection));
+    }
+    // The dictionary is replicated; what else a server shows is its own, also the
+    // AUTO_INCREMENT in SHOW CREATE TABLE, statistics, and whether an event is enabled.
+    let dictionary = ["TABLES", "COLUMNS", "FIELDS", "DATABASES", "SCHEMAS"];
+    let created = [
+        "DATABASE",
+        "SCHEMA",
+        "VIEW",
+        "PROCEDURE",
+        "FUNCTION",
+        "TRIGGER",
+    ];
+    let replicated = is_one_of(&dictionary, what)
+        || is_one_of(&["CREATE"], what) && is_one_of(&created, scan.word(at + 1));
+    let own = Facts::INSTANCE | Facts::CONNECTION | Facts::LAST_STATEMENT | Facts::USER_VARIABLE;
+    Statement::new(match replicated && !scan.facts.has(own) {
+        true => Class::Read { tables: true },
+        false => Class::WriterRead(WriterRead::Instance),
+    })
+}

@@ -1,0 +1,205 @@
+//! Statements about the session: variables, transactions, locks, prepared statements.
+
+use crate::notation::Rows;
+
+pub(crate) const ROWS: Rows = &[
+    (
+        "set",
+        &[
+            "SET NAMES utf8mb4",
+            "SET NAMES 'utf8' COLLATE 'utf8_bin'",
+            "SET NAMES DEFAULT",
+            "SET CHARACTER SET latin1",
+            "SET CHARSET latin1",
+            "SET autocommit = 0",
+            "SET AUTOCOMMIT=1;",
+            "SET @@autocommit := 1",
+            "SET @@session.autocommit = ON",
+            "SET SESSION sql_mode = 'ANSI_QUOTES'",
+            "SET LOCAL sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')",
+            "SET `sql_mode` = ''",
+            "SET time_zone = '+00:00', sql_mode = '', NAMES utf8mb4",
+            "SET NAMES utf8, time_zone = '+01:00'",
+            "SET character_set_results = NULL",
+            "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+            "SET SESSION TRANSACTION READ ONLY, ISOLATION LEVEL SERIALIZABLE",
+            "SET SESSION transaction_isolation = 'READ-COMMITTED'",
+            "SET transaction_isolation = 'READ-COMMITTED'",
+            "SET @@session.transaction_isolation = 'SERIALIZABLE'",
+            "SET foreign_key_checks = 0, unique_checks = 0",
+            "SET wait_timeout = 28800",
+            "SET sql_mode = @old",
+            "SET SESSION group_concat_max_len = (1 + 2) * 3",
+        ],
+    ),
+    (
+        "set +user_variable",
+        &[
+            "SET @x = 1",
+            "SET @x := 1, @y = 2",
+            "SET @x = @@sql_mode, sql_mode = ''",
+            "SET @`a b` = NOW()",
+            "SET sql_mode = (@a := '')",
+        ],
+    ),
+    (
+        "set +session_variable",
+        &[
+            "SET SESSION rand_seed1 = 1",
+            "SET timestamp = 1",
+            "SET insert_id = 5",
+            "SET gtid_next = 'AUTOMATIC'",
+            "SET @@pseudo_thread_id = 5",
+            "SET profiling = 1",
+            "SET sql_mode = '', something_new = 1",
+            "SET `my.variable` = 1",
+        ],
+    ),
+    (
+        "set +sql_log_bin",
+        &["SET sql_log_bin = 0", "SET SESSION SQL_LOG_BIN = OFF"],
+    ),
+    (
+        "set +last_insert_id",
+        &["SET last_insert_id = 5", "SET @@identity = 5"],
+    ),
+    (
+        "set +role",
+        &["SET ROLE r", "SET ROLE NONE", "SET ROLE ALL EXCEPT r"],
+    ),
+    (
+        "set +next_transaction",
+        &[
+            "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+            "SET TRANSACTION READ ONLY",
+            "SET @@transaction_isolation = 'SERIALIZABLE'",
+            "SET @@transaction_read_only = 1",
+        ],
+    ),
+    (
+        "set tracking",
+        &[
+            "SET session_track_gtids = OFF",
+            "SET SESSION session_track_state_change = 1, sql_mode = ''",
+            "SET @@session.`session_track_schema` = 0",
+        ],
+    ),
+    (
+        "instance tracking",
+        &[
+            "SELECT @@session_track_gtids",
+            "SELECT @@session.session_track_schema",
+        ],
+    ),
+    (
+        "unknown +user_variable",
+        &[
+            "SET @x = (SELECT 1)",
+            "SET @x = (SELECT MAX(a) FROM t), sql_mode = ''",
+        ],
+    ),
+    ("unknown +user_variable +unknown", &["SET @x = f(1)"]),
+    (
+        "set +user_variable +user_lock",
+        &["SET @x = GET_LOCK('a', 1)"],
+    ),
+    ("use", &["USE db", "use `db`;"]),
+    (
+        "begin",
+        &[
+            "BEGIN",
+            "BEGIN WORK;",
+            "START TRANSACTION",
+            "START TRANSACTION READ WRITE",
+        ],
+    ),
+    (
+        "begin with snapshot",
+        &[
+            "START TRANSACTION WITH CONSISTENT SNAPSHOT",
+            "START TRANSACTION READ WRITE, WITH CONSISTENT SNAPSHOT",
+        ],
+    ),
+    (
+        "begin read only",
+        &[
+            "START TRANSACTION READ ONLY",
+            "start /**/ transaction read only;",
+        ],
+    ),
+    (
+        "begin read only with snapshot",
+        &[
+            "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+            "START TRANSACTION READ ONLY, WITH CONSISTENT SNAPSHOT",
+        ],
+    ),
+    (
+        "commit",
+        &[
+            "COMMIT",
+            "COMMIT WORK",
+            "COMMIT AND CHAIN",
+            "COMMIT AND NO CHAIN NO RELEASE",
+            "COMMIT RELEASE",
+            "commit work and no chain release;",
+        ],
+    ),
+    (
+        "control",
+        &[
+            "ROLLBACK",
+            "ROLLBACK WORK AND CHAIN",
+            "ROLLBACK TO a",
+            "ROLLBACK WORK TO SAVEPOINT a",
+            "ROLLBACK RELEASE",
+            "SAVEPOINT a",
+            "SAVEPOINT `a`",
+            "RELEASE SAVEPOINT a",
+        ],
+    ),
+    (
+        "xa +xa",
+        &[
+            "XA START 'a'",
+            "XA BEGIN 'a'",
+            "XA END 'a'",
+            "XA PREPARE 'a'",
+        ],
+    ),
+    (
+        "xa -xa",
+        &[
+            "XA COMMIT 'a'",
+            "XA COMMIT 'a' ONE PHASE",
+            "XA ROLLBACK 'a'",
+        ],
+    ),
+    ("xa", &["XA RECOVER"]),
+    (
+        "unknown +table_locks",
+        &[
+            "LOCK TABLES t READ",
+            "LOCK TABLE t WRITE",
+            "LOCK INSTANCE FOR BACKUP",
+        ],
+    ),
+    (
+        "unknown -table_locks",
+        &["UNLOCK TABLES", "UNLOCK INSTANCE"],
+    ),
+    ("call +unknown", &["CALL p()", "CALL db.p(1, @x)", "CALL p"]),
+    (
+        "prepared +prepared",
+        &["PREPARE s FROM 'SELECT 1'", "PREPARE s FROM @x"],
+    ),
+    (
+        "prepared +unknown",
+        &[
+            "EXECUTE s",
+            "EXECUTE s USING @a, @b",
+            "EXECUTE IMMEDIATE 'SELECT 1'",
+        ],
+    ),
+    ("prepared", &["DEALLOCATE PREPARE s", "DROP PREPARE s"]),
+];
