@@ -1,0 +1,26 @@
+//! Ways to break the proxy. The oracle has to catch each.
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mutation {
+    None,
+    /// COM_RESET_CONNECTION forgets what the scope must see.
+    DropTokenOnReset,
+    /// The executed set is taken for all that a read has seen.
+    ExecutedAsSeen,
+    /// What a reader has received is taken for what it has executed.
+    BelieveTheBinlog,
+    /// A read on the writer leaves no mark.
+    ForgetSawWriter,
+    /// A read on a reader leaves no mark.
+    ForgetSawReader,
+    /// A session with state on its writer connection reads elsewhere.
+    ForgetPin,
+    /// An error at the writer counts as if nothing was written.
+    IgnoreError,
+    /// A commit without an answer counts as over, though its thread is not gone.
+    IgnoreThread,
+    /// A connection is used whatever incarnation it leads to.
+    TrustTheAddress,
+    /// A read counts as ended when it is sent.
+    EndTooEarly,
+}
