@@ -81,7 +81,7 @@ impl Simulation {
             policy: self.policy,
             session: session as u64,
             home: client.home,
-            pin: pinned.then_some(Reason::PinUserVariable),
+            pin: pinned.then_some(Reason::PinTemporaryTable),
             transaction,
             autocommit: true,
             isolation: client
