@@ -1,183 +1,137 @@
-//! What the proxy learns of the servers, and when: polls, probes and free watermarks, published as
-//! snapshots.
+//! One monitor for each backend: it connects, asks, and connects again. Its question takes time, so
+//! that everything can happen in between.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant};
-
-use tidegate::gtid::{Incarnation, Set, Watermark};
-use tidegate::routing::{BackendId, BackendView, Lag, LagClock, Place, Probe, Role, Snapshot};
+use rand::Rng;
+use tidegate::gtid::Set;
 
 use crate::mutation::Mutation;
-use crate::truth::{Micros, Server};
+use crate::publisher::Answer;
+use crate::simulation::{Event, Simulation};
+use crate::truth::Micros;
 
-/// Old snapshots that a session may still decide by.
-const KEPT: usize = 4;
+/// The pause between two questions that nobody hurries.
+const INTERVAL: Micros = 1_500;
 
-static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+/// The pause after a connection that failed.
+const RETRY_PAUSE: Micros = 1_000;
 
-pub(crate) fn at(time: Micros) -> Instant {
-    *START + Duration::from_micros(time)
-}
-
+#[derive(Debug, Default)]
 pub(crate) struct Monitor {
-    views: Vec<BackendView>,
-    clock: LagClock,
-    published: VecDeque<Arc<Snapshot>>,
-    mutation: Mutation,
+    /// The generation of the server that its connection leads to.
+    connected: Option<u64>,
+    /// Nothing was proven yet on this connection.
+    fresh: bool,
+    asking: Option<Question>,
+    /// Somebody wants a question that is sent from now on.
+    kicked: bool,
+    /// Counts its pauses, so that the end of one that was cut short means nothing.
+    pause: u64,
 }
 
-impl Monitor {
-    pub(crate) fn new(servers: &[Server], mutation: Mutation) -> Self {
-        let views = servers
-            .iter()
-            .enumerate()
-            .map(|(index, server)| BackendView {
-                id: BackendId(u16::try_from(index).unwrap()),
-                role: if index == 0 {
-                    Role::Writer
-                } else {
-                    Role::Reader
-                },
-                weight: 100,
-                up: true,
-                writable: index == 0,
-                incarnation: Some(incarnation(server)),
-                watermark: None,
-                lag: None,
-                probe: None,
-                shunned_until: None,
-                draining: false,
-            });
-        let mut monitor = Self {
-            views: views.collect(),
-            clock: LagClock::default(),
-            published: VecDeque::new(),
-            mutation,
-        };
-        monitor.publish();
-        monitor
-    }
+/// A question under way.
+#[derive(Debug)]
+struct Question {
+    started: Micros,
+    owned: Set,
+    executed: Set,
+}
 
-    /// The newest snapshot, or one from before it.
-    pub(crate) fn snapshot(&self, back: usize) -> Arc<Snapshot> {
-        let index = self.published.len().saturating_sub(1 + back);
-        Arc::clone(&self.published[index])
-    }
-
-    pub(crate) fn finds_down(&mut self, backend: usize) {
-        let view = &mut self.views[backend];
-        if view.up {
-            (view.up, view.incarnation) = (false, None);
-            (view.watermark, view.lag, view.probe) = (None, None, None);
-            self.publish();
+impl Simulation {
+    /// Whoever asks while a question is under way gets the next one.
+    pub(crate) fn kick(&mut self, backend: usize) {
+        if self.monitors[backend].asking.is_some() {
+            self.monitors[backend].kicked = true;
+        } else {
+            self.ask(backend);
         }
     }
 
-    /// An answer to a probe, or to the monitor's own poll, which asks the same.
-    pub(crate) fn learns(&mut self, backend: usize, server: &Server, answer: Answer, now: Micros) {
-        let incarnation = answer.incarnation;
-        if self.views[backend].incarnation != Some(incarnation) {
-            if self.views[backend]
-                .incarnation
-                .is_some_and(|it| it.epoch > incarnation.epoch)
-            {
-                return;
+    pub(crate) fn pause_over(&mut self, backend: usize, pause: u64) {
+        let monitor = &self.monitors[backend];
+        if monitor.pause == pause && monitor.asking.is_none() {
+            self.ask(backend);
+        }
+    }
+
+    fn ask(&mut self, backend: usize) {
+        let server = &self.servers[backend];
+        let monitor = &mut self.monitors[backend];
+        if monitor.connected.is_none() {
+            if !server.up {
+                return self.rest(backend, RETRY_PAUSE);
             }
-            let view = &mut self.views[backend];
-            (view.up, view.incarnation) = (true, Some(incarnation));
-            (view.watermark, view.lag, view.probe) = (None, None, None);
+            (monitor.connected, monitor.fresh) = (Some(server.generation), true);
         }
-        let started = at(answer.started);
-        let executed = Arc::new(answer.executed);
-        let mut seen = (*executed).clone();
-        if self.mutation != Mutation::ExecutedAsSeen {
-            seen.union(&answer.owned);
-        }
-        if backend == 0 {
-            self.clock
-                .observe(started, Arc::clone(&executed), incarnation.server_uuid);
-        }
-        let newest = self.views[backend]
-            .probe
-            .as_ref()
-            .map(|probe| probe.started);
-        if newest <= Some(started) {
-            let executed = Arc::clone(&executed);
-            let probe = Probe {
-                started,
-                seen: Arc::new(seen),
-                executed,
-                incarnation,
-            };
-            self.views[backend].probe = Some(Arc::new(probe));
-        }
-        self.sees(backend, incarnation, server, (*executed).clone(), now);
+        monitor.asking = Some(Question {
+            started: self.now,
+            owned: Set::default(),
+            executed: Set::default(),
+        });
+        self.soon(Event::Owned(backend), 80);
     }
 
-    /// A lower bound of what a server has executed, on whatever way it came.
-    pub(crate) fn sees(
-        &mut self,
-        backend: usize,
-        incarnation: Incarnation,
-        server: &Server,
-        mut executed: Set,
-        now: Micros,
-    ) {
-        let view = &mut self.views[backend];
-        if view.incarnation != Some(incarnation) {
-            return;
-        }
-        if self.mutation == Mutation::BelieveTheBinlog && backend != 0 {
-            executed = server.received_set();
-        }
-        let known = view.watermark.as_ref();
-        if known.is_none_or(|known| executed.contains(&known.executed)) {
-            let behind = Duration::from_micros(server.step * 3);
-            view.lag = self
-                .clock
-                .covered(&executed)
-                .map(|covered| Lag { covered, behind });
-            let executed = Arc::new(executed);
-            view.watermark = Some(Watermark {
-                executed,
-                learned: at(now),
-                incarnation,
-            });
-        }
-        self.publish();
+    pub(crate) fn read_owned(&mut self, backend: usize) {
+        let owned = self.servers[backend].owned_set();
+        self.question(backend).owned = owned;
+        self.soon(Event::Executed(backend), 60);
     }
 
-    fn publish(&mut self) {
-        let (backends, samples) = (self.views.clone(), Arc::new(self.clock.clone()));
-        let routines = Arc::default();
-        self.published.push_back(Arc::new(Snapshot {
-            backends,
-            routines,
-            samples,
-        }));
-        if self.published.len() > KEPT {
-            self.published.pop_front();
+    pub(crate) fn read_executed(&mut self, backend: usize) {
+        let executed = self.told(backend);
+        self.question(backend).executed = executed;
+        // Some answers are slow, so that they are old when they come.
+        let slow = self.random.random_ratio(1, 10);
+        self.soon(Event::Arrive(backend), if slow { 2_000 } else { 80 });
+    }
+
+    pub(crate) fn arrive(&mut self, backend: usize) {
+        let monitor = &mut self.monitors[backend];
+        let question = monitor.asking.take().expect("a question");
+        let server = &self.servers[backend];
+        if !server.up || monitor.connected != Some(server.generation) {
+            monitor.connected = None;
+            self.publisher.lost(backend);
+            self.wake_all();
+            return self.rest(backend, RETRY_PAUSE);
+        }
+        let mut seen = question.executed.clone();
+        if self.mutation != Mutation::ProbeWithoutOwned {
+            seen.union(&question.owned);
+        }
+        let answer = Answer {
+            started: question.started,
+            server_uuid: server.uuid(),
+            seen,
+            executed: question.executed,
+        };
+        let fresh = std::mem::take(&mut monitor.fresh);
+        self.publisher.learn(backend, answer, fresh, self.now);
+        self.wake_all();
+        self.rest(backend, INTERVAL);
+    }
+
+    /// What this backend is believed to have executed, by its own word.
+    pub(crate) fn told(&self, backend: usize) -> Set {
+        match self.mutation {
+            Mutation::BelieveTheBinlog if backend != 0 => self.servers[backend].received_set(),
+            _ => self.servers[backend].executed_set(),
         }
     }
-}
 
-/// What a server said to `SELECT @@gtid_owned, @@gtid_executed`.
-pub(crate) struct Answer {
-    pub(crate) started: Micros,
-    pub(crate) owned: Set,
-    pub(crate) executed: Set,
-    pub(crate) incarnation: Incarnation,
-}
-
-pub(crate) fn incarnation(server: &Server) -> Incarnation {
-    Incarnation {
-        server_uuid: server.uuid(),
-        epoch: server.generation,
+    fn rest(&mut self, backend: usize, pause: Micros) {
+        let monitor = &mut self.monitors[backend];
+        monitor.pause += 1;
+        let number = monitor.pause;
+        let pause = if std::mem::take(&mut monitor.kicked) {
+            1
+        } else {
+            pause
+        };
+        self.after(Event::PauseOver(backend, number), pause);
     }
-}
 
-/// Whether a connection that proved itself as this place still stands.
-pub(crate) fn stands(place: Place, server: &Server) -> bool {
-    server.up && place.incarnation == incarnation(server)
+    fn question(&mut self, backend: usize) -> &mut Question {
+        let asking = &mut self.monitors[backend].asking;
+        asking.as_mut().expect("a question")
+    }
 }

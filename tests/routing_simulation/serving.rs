@@ -1,179 +1,338 @@
-//! The session layer in small: it dispatches, and tells causality what came of it.
+//! Running a statement where the decision says, and telling causality what came of it: `session`'s
+//! `reader` and `writer` in small.
 
 use rand::Rng;
-use tidegate::routing::{Exclusion, Isolation, Place};
+use tidegate::gtid::Set;
+use tidegate::routing::{Causality, Exclusion, Isolation, Place};
 
-use crate::client::{Open, What};
-use crate::monitor::{at, stands};
+use crate::client::{Open, Outcome, Run, What};
+use crate::connection::NoConnection;
 use crate::mutation::Mutation;
+use crate::publisher::at;
+use crate::scope::{Promise, Scope};
 use crate::simulation::{Event, Simulation};
+use crate::truth::Micros;
+
+/// How long a reader whose answer was wrong gets no reads.
+const SHUN: Micros = 10_000;
 
 impl Simulation {
-    pub(crate) fn dispatch(&mut self, session: usize, place: Place) {
-        let client = &mut self.sessions[session];
-        let statement = client.statement.as_mut().expect("a statement");
-        let forgotten = match place.backend.0 {
-            0 => Mutation::ForgetSawWriter,
-            _ => Mutation::ForgetSawReader,
-        };
-        if statement.what.reads() && self.mutation != forgotten {
-            let causality = &mut self.scopes[client.scope].causality;
-            statement.mark = Some(causality.begin_read(place));
-            if self.mutation == Mutation::EndTooEarly {
-                causality.end_read(statement.mark.take().unwrap(), at(self.now));
+    pub(crate) fn execute(&mut self, session: usize) {
+        let run = self.statement(session).run.take().expect("a run");
+        let what = self.statement(session).what;
+        let place = run.place;
+        let notices = self.random.random();
+        let connected = self.connect(session, place, &run.before, notices);
+        self.statement(session).run = Some(run);
+        if let Err(how) = connected {
+            return self.without_connection(session, how);
+        }
+        let mut server = place.backend.index();
+        if let (Mutation::WriteAtHome, What::Write(_), Some(home)) =
+            (self.mutation, what, self.sessions[session].home)
+        {
+            server = home.index();
+        }
+        let wrote = self.sessions[session]
+            .transaction
+            .is_some_and(|it| it.wrote);
+        match what {
+            What::Write(outcome) => self.write(session, server, outcome),
+            What::Commit(outcome) if wrote => self.write(session, server, outcome),
+            What::WriteInside => self.write_inside(session, place),
+            _ if what.reads() => self.read(session, place),
+            _ => {
+                self.change_state(session, place, what);
+                let number = self.sessions[session].number;
+                self.soon(Event::End(session, number), 100);
             }
         }
+    }
+
+    fn write_inside(&mut self, session: usize, place: Place) {
+        if place.backend.0 != 0 {
+            self.violates(Promise::P5, format!("{session} writes on {place:?}"));
+        }
+        let value = self.servers[0].visible;
+        self.statement(session).value = value;
+        let client = &mut self.sessions[session];
+        let open = client.transaction.as_mut().expect("a transaction");
+        (open.wrote, open.left) = (true, open.left - 1);
         let number = client.number;
-        // Some statements wait for a lock or for their turn.
-        let within = if self.random.random_ratio(1, 5) {
-            3_000
-        } else {
-            100
-        };
-        self.soon(Event::Execute(session, number), within);
-    }
-
-    /// The connection proves itself before it is used.
-    pub(crate) fn reaches(&self, place: Place) -> bool {
-        let server = &self.servers[place.backend.index()];
-        match self.mutation {
-            Mutation::TrustTheAddress => server.up,
-            _ => stands(place, server),
-        }
-    }
-
-    pub(crate) fn execute(&mut self, session: usize, number: u64) {
-        let place = self.sessions[session]
-            .statement
-            .as_ref()
-            .and_then(|it| it.place);
-        let place = place.expect("a place");
-        if !self.reaches(place) {
-            return self.retry(session, place);
-        }
-        let server = &self.servers[place.backend.index()];
-        let client = &mut self.sessions[session];
-        let statement = client.statement.as_mut().expect("a statement");
-        let what = statement.what;
-        if what.writes() {
-            return self.write(session);
-        }
-        if what.reads() {
-            let snapshot = client
-                .transaction
-                .filter(|it| it.isolation == Isolation::RepeatableRead);
-            let snapshot = snapshot.and_then(|open| open.snapshot);
-            statement.value = snapshot.unwrap_or(server.visible);
-            if let Some(open) = &mut client.transaction {
-                open.snapshot.get_or_insert(statement.value);
-                open.reads_left -= 1;
-            }
-            if snapshot.is_some() {
-                // It keeps what it has: nothing newer was promised to this read.
-                statement.required = 0;
-            }
-            return self.soon(Event::Show(session, number), 300);
-        }
-        self.change_state(session, place, what);
         self.soon(Event::End(session, number), 100);
     }
 
+    fn read(&mut self, session: usize, place: Place) {
+        let visible = self.servers[place.backend.index()].visible;
+        let client = &mut self.sessions[session];
+        let statement = client.statement.as_mut().expect("a statement");
+        statement.value = visible;
+        if let Some(open) = &mut client.transaction {
+            if open.isolation == Isolation::RepeatableRead
+                && let Some(snapshot) = open.snapshot
+            {
+                // It keeps what it has: nothing newer was promised to this read.
+                statement.value = snapshot;
+                statement.required = crate::scope::Required::default();
+            }
+            open.snapshot.get_or_insert(statement.value);
+            open.left -= 1;
+        }
+        let number = client.number;
+        // Of a long result some reaches the client before the end is there.
+        if self.random.random_ratio(1, 5) {
+            self.soon(Event::Show(session, number), 300);
+        } else {
+            self.soon(Event::End(session, number), 300);
+        }
+    }
+
     fn change_state(&mut self, session: usize, place: Place, what: What) {
-        let reads_left = self.random.random_range(1..4);
+        let left = self.random.random_range(1..4);
         let client = &mut self.sessions[session];
         match what {
-            What::MakeState => client.pinned = true,
+            What::MakeState(pin) => client.pin = Some(pin),
             What::BeginReadOnly(isolation) | What::Begin(isolation) => {
                 client.transaction = Some(Open {
                     place,
                     isolation,
                     snapshot: None,
-                    reads_left,
+                    left,
+                    wrote: false,
                 });
             }
-            _ => client.transaction = None,
+            What::Commit(_) => (client.transaction, client.read_only_at_writer) = (None, false),
+            _ => {}
         }
     }
 
-    /// Nothing was shown yet: a read outside of a transaction runs again elsewhere.
-    fn retry(&mut self, session: usize, place: Place) {
-        let client = &mut self.sessions[session];
-        let statement = client.statement.as_mut().expect("a statement");
-        if let Some(mark) = statement.mark.take() {
-            self.scopes[client.scope].causality.cancel_read(mark);
+    pub(crate) fn show(&mut self, session: usize) {
+        let place = self.place(session);
+        if self.stands(session, place) {
+            self.client_sees(session, place);
         }
-        if !statement.what.reads() || client.transaction.is_some() {
-            return self.fail(session);
-        }
-        self.report.retries += 1;
-        statement
-            .excluded
-            .push((place.backend, Exclusion::Unreachable));
-        self.decide(session);
+        let number = self.sessions[session].number;
+        self.soon(Event::End(session, number), 5_000);
     }
 
-    pub(crate) fn show(&mut self, session: usize, number: u64) {
-        let scope = self.sessions[session].scope;
-        let statement = self.sessions[session]
-            .statement
-            .as_ref()
-            .expect("a statement");
-        let place = statement.place.expect("a place");
+    fn client_sees(&mut self, session: usize, place: Place) {
+        let statement = self.statement(session);
+        statement.shown = true;
         let (what, value, required) = (statement.what, statement.value, statement.required);
-        if !self.reaches(place) && self.random.random() {
-            return self.retry(session, place);
-        }
         if what == What::ReadState && place.backend.0 != 0 {
-            self.violation(format!("{session} reads its state on {place:?}"));
+            let what = format!("{session} does not find its temporary table on {place:?}");
+            self.violates(Promise::P1, what);
         }
-        if value < required {
-            self.violation(format!(
-                "{session} reads {value} on {place:?}, promised {required}"
-            ));
-        }
-        self.scopes[scope].requires(value);
-        match place.backend.0 {
-            0 => self.report.reads_on_writer += 1,
-            _ => self.report.reads_on_readers += 1,
-        }
-        // Some results are long.
-        let within = if self.random.random_ratio(1, 5) {
-            5_000
-        } else {
-            100
-        };
-        self.soon(Event::End(session, number), within);
+        let checked = what.reads().then_some(required);
+        self.show_to(session, place, value, checked);
     }
 
-    pub(crate) fn end(&mut self, session: usize, _number: u64) {
-        let client = &mut self.sessions[session];
-        let statement = client.statement.as_mut().expect("a statement");
-        let place = statement.place.expect("a place");
-        if let Some(mark) = statement.mark.take() {
-            self.scopes[client.scope]
-                .causality
-                .end_read(mark, at(self.now));
+    pub(crate) fn end(&mut self, session: usize) {
+        let place = self.place(session);
+        let what = self.statement(session).what;
+        if !self.stands(session, place) {
+            return self.broken(session, place);
         }
-        if place.backend.0 != 0 && statement.what.reads() {
-            client.home = Some(place.backend);
+        if what.reads() && place.backend.0 != 0 {
+            return self.end_at_reader(session, place);
         }
-        if !stands(place, &self.servers[place.backend.index()]) {
-            return self.fail(session);
+        if what.shows_rows() {
+            self.end_read(session, true);
+            if !self.statement(session).shown {
+                self.client_sees(session, place);
+            }
         }
-        self.sees(place.backend.index());
+        self.report.reads_on_writer += u64::from(what == What::Read);
         self.finish(session);
     }
 
-    /// The client gets an error, and a transaction of a lost connection is over.
+    /// Looks at an answer before the client does.
+    fn end_at_reader(&mut self, session: usize, place: Place) {
+        let executed = self.told(place.backend.index());
+        let token = self.run_of(session).token.clone();
+        let stale = self.free_watermarks && token.is_some_and(|it| !executed.contains(&it));
+        let shown = self.statement(session).shown;
+        self.end_read(session, shown || !stale);
+        if stale {
+            self.report.alarms += 1;
+            self.publisher.shun(place, self.now + SHUN);
+            self.wake_all();
+            self.kick(place.backend.index());
+            return match shown {
+                true => self.reconnect(session),
+                false => self.again(session, place, Exclusion::Alarm),
+            };
+        }
+        if self.free_watermarks {
+            self.publisher.executed(place, executed, self.now);
+            self.wake_all();
+        }
+        if !shown {
+            self.client_sees(session, place);
+        }
+        self.report.reads_on_readers += 1;
+        self.sessions[session].home = Some(place.backend);
+        self.finish(session);
+    }
+
+    /// The read is over, and has shown something or not.
+    fn end_read(&mut self, session: usize, shown: bool) {
+        let now = at(self.now);
+        let client = &mut self.sessions[session];
+        let statement = client.statement.as_mut().expect("a statement");
+        let run = statement.run.as_mut().expect("a run");
+        let Some(mark) = run.mark.take() else {
+            return;
+        };
+        let causality = &mut self.scopes[client.scope].causality;
+        if !shown {
+            return causality.cancel_read(mark);
+        }
+        if self.mutation == Mutation::ExecutedAsSeen {
+            causality.cancel_read(mark);
+            let server = &self.servers[run.place.backend.index()];
+            return causality.acknowledge(&server.executed_set());
+        }
+        causality.end_read(mark, now);
+    }
+
+    /// A write that ended with GTIDs needs no mark: what it saw was committed before it.
+    pub(crate) fn end_write(&mut self, session: usize, gtids: Option<&Set>) {
+        self.end_read(session, gtids.is_none());
+        if let Some(gtids) = gtids {
+            let scope = self.sessions[session].scope;
+            self.scopes[scope].causality.acknowledge(gtids);
+        }
+    }
+
+    fn without_connection(&mut self, session: usize, how: NoConnection) {
+        let place = self.place(session);
+        self.kick(place.backend.index());
+        self.end_read(session, how == NoConnection::Broken);
+        match how {
+            NoConnection::StateLost => self.reconnect(session),
+            _ => self.again(session, place, Exclusion::Unreachable),
+        }
+    }
+
+    /// The connection broke before the answer was whole.
+    fn broken(&mut self, session: usize, place: Place) {
+        self.kick(place.backend.index());
+        self.end_read(session, true);
+        self.sessions[session].held[place.backend.index()] = None;
+        if self.sessions[session].holds_state() && place.backend.0 == 0 {
+            return self.reconnect(session);
+        }
+        match self.statement(session).shown {
+            true => self.fail(session),
+            false => self.again(session, place, Exclusion::Unreachable),
+        }
+    }
+
+    /// Nothing has reached the client: a read outside of a transaction runs again elsewhere.
+    fn again(&mut self, session: usize, place: Place, how: Exclusion) {
+        let client = &mut self.sessions[session];
+        if let Some(open) = client.transaction.take() {
+            client.read_only_at_writer |= open.place.backend.0 != 0;
+            return self.fail(session);
+        }
+        let statement = client.statement.as_mut().expect("a statement");
+        let is_read = statement.what == What::Read;
+        if !is_read && !matches!(statement.what, What::BeginReadOnly(_)) {
+            return self.fail(session);
+        }
+        statement.run = None;
+        statement.excluded.push((place.backend, how));
+        self.report.retries += 1;
+        self.decide(session);
+    }
+
+    pub(crate) fn reset(&mut self, session: usize) {
+        let client = &mut self.sessions[session];
+        client.forget();
+        if self.mutation == Mutation::DropTokenOnReset {
+            let fresh = Scope::new(self.now).causality;
+            self.scopes[client.scope].causality = fresh;
+        }
+        self.finish(session);
+    }
+
+    /// The session goes on as another user, and must see what it saw before.
+    pub(crate) fn change_user(&mut self, session: usize) {
+        let old = self.sessions[session].scope;
+        let new = if self.users == 0 {
+            self.scopes.push(Scope::new(self.now));
+            self.scopes.len() - 1
+        } else {
+            self.random.random_range(0..self.users)
+        };
+        if old != new {
+            let Scope {
+                wrote, saw, untold, ..
+            } = &self.scopes[old];
+            let (wrote, saw, untold) = (*wrote, *saw, untold.clone());
+            self.scopes[new].is_promised_too(wrote, saw, &untold);
+            if self.mutation != Mutation::ForgetOldUser {
+                let [from, to] = self
+                    .scopes
+                    .get_disjoint_mut([old, new])
+                    .expect("two scopes");
+                Causality::merge_from(&mut to.causality, &from.causality);
+            }
+        }
+        self.sessions[session].scope = new;
+        self.sessions[session].forget();
+        self.finish(session);
+    }
+
+    /// The session has ended, and its client connects again.
+    pub(crate) fn reconnect(&mut self, session: usize) {
+        if self.users == 0 {
+            self.scopes.push(Scope::new(self.now));
+            self.sessions[session].scope = self.scopes.len() - 1;
+        }
+        self.report.reconnects += 1;
+        self.sessions[session].forget();
+        self.sessions[session].home = None;
+        self.finish(session);
+    }
+
+    /// The client gets an error, and the session goes on.
     pub(crate) fn fail(&mut self, session: usize) {
-        self.sessions[session].transaction = None;
+        if let Some(open) = self.sessions[session].transaction
+            && !self.stands(session, open.place)
+        {
+            self.sessions[session].transaction = None;
+        } else if let What::Commit(_) = self.statement(session).what {
+            self.sessions[session].transaction = None;
+        } else if let Some(open) = &mut self.sessions[session].transaction {
+            open.left = open.left.saturating_sub(1);
+        }
         self.finish(session);
     }
 
     pub(crate) fn finish(&mut self, session: usize) {
         let client = &mut self.sessions[session];
         let rounds = client.statement.take().map_or(0, |it| it.rounds);
+        self.report.statements += 1;
         self.report.most_rounds = self.report.most_rounds.max(rounds);
         self.soon(Event::Think(session), 600);
+    }
+
+    fn place(&self, session: usize) -> Place {
+        self.run_of(session).place
+    }
+
+    fn run_of(&self, session: usize) -> &Run {
+        let statement = self.sessions[session].statement.as_ref();
+        let run = statement.and_then(|it| it.run.as_ref());
+        run.expect("a run")
+    }
+
+    pub(crate) fn commit_is_over(&mut self, session: usize, outcome: Outcome) {
+        let client = &mut self.sessions[session];
+        if client.transaction.take().is_some() && outcome == Outcome::Good {
+            client.read_only_at_writer = false;
+        }
     }
 }

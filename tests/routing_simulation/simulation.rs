@@ -10,22 +10,31 @@ use tidegate::routing::Policy;
 use crate::client::Session;
 use crate::monitor::Monitor;
 use crate::mutation::Mutation;
-use crate::probing::Flight;
+use crate::publisher::Publisher;
+use crate::report::Report;
 use crate::scope::{Scope, Write};
 use crate::truth::{Micros, Server};
 
 /// How long a schedule is.
-const LENGTH: Micros = 60_000;
+const LENGTH: Micros = 100_000;
 
 const SESSIONS: usize = 4;
+
+/// Whether things go wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Weather {
+    Calm,
+    Storm,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Event {
     /// A session takes up its next statement.
     Think(usize),
-    /// A wait is over: of this session, in this statement.
-    Timeout(usize, u64),
-    /// The statement reaches its backend, shows its first row, and ends.
+    /// Something was published, or time is up: for this session, statement and round.
+    Wake(usize, u64, u32),
+    Timeout(usize, u64, u32),
+    /// The statement reaches its backend, shows its first rows, and ends.
     Execute(usize, u64),
     Show(usize, u64),
     End(usize, u64),
@@ -34,53 +43,47 @@ pub(crate) enum Event {
     Answer(usize),
     Lose(usize),
     /// The writer is asked whether the thread of a lost write is gone.
-    CheckThread(usize, usize),
-    /// The steps of a probe: owned is read, then executed, then the answer arrives.
+    CheckThread(usize),
+    /// The steps of a monitor's question: owned is read, then executed, then the answer arrives.
     Owned(usize),
     Executed(usize),
     Arrive(usize),
-    Poll(usize),
-    Watch(usize),
+    PauseOver(usize, u64),
     /// A server makes progress, gets what the writer has sent, or comes back.
     Step(usize),
     Deliver(usize, u64),
     Back(usize, u64),
+    /// What a reader has forgotten of its GTIDs is put into gtid_purged.
+    Purge(usize),
     Nemesis,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Report {
-    pub(crate) violations: Vec<String>,
-    pub(crate) reads_on_readers: u64,
-    pub(crate) reads_on_writer: u64,
-    pub(crate) refused: u64,
-    pub(crate) probes: u64,
-    pub(crate) waits: u64,
-    pub(crate) retries: u64,
-    pub(crate) gates: u64,
-    pub(crate) errant: u64,
-    pub(crate) most_rounds: u32,
 }
 
 pub(crate) struct Simulation {
     pub(crate) now: Micros,
     pub(crate) random: StdRng,
     pub(crate) mutation: Mutation,
+    pub(crate) weather: Weather,
     pub(crate) policy: Policy,
+    /// Accounts whose sessions share a scope; none if each connection has its own.
+    pub(crate) users: usize,
+    /// Readers tell their executed set with each answer.
+    pub(crate) free_watermarks: bool,
     pub(crate) servers: Vec<Server>,
-    pub(crate) monitor: Monitor,
+    pub(crate) monitors: Vec<Monitor>,
+    pub(crate) publisher: Publisher,
     pub(crate) scopes: Vec<Scope>,
     pub(crate) sessions: Vec<Session>,
     pub(crate) writes: Vec<Write>,
-    pub(crate) flights: Vec<Flight>,
     pub(crate) report: Report,
+    /// The server_uuid, in short, that was given out last.
+    pub(crate) next_letter: u8,
     queue: BinaryHeap<Reverse<(Micros, u64, Event)>>,
     scheduled: u64,
 }
 
 /// Plays the schedule of this seed.
-pub(crate) fn run(seed: u64, mutation: Mutation) -> Report {
-    let mut simulation = Simulation::new(seed, mutation);
+pub(crate) fn run(seed: u64, mutation: Mutation, weather: Weather) -> Report {
+    let mut simulation = Simulation::new(seed, mutation, weather);
     while let Some(Reverse((time, _, event))) = simulation.queue.pop() {
         if time > LENGTH {
             break;
@@ -92,41 +95,59 @@ pub(crate) fn run(seed: u64, mutation: Mutation) -> Report {
 }
 
 impl Simulation {
-    fn new(seed: u64, mutation: Mutation) -> Self {
+    fn new(seed: u64, mutation: Mutation, weather: Weather) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
-        let mut servers = vec![Server::new(b'w', 40)];
-        for letter in [b'a', b'b'] {
-            servers.push(Server::new(
-                letter,
-                [100, 400, 2000][random.random_range(0..3)],
-            ));
-        }
-        let shared = random.random();
-        let scopes = if shared { 1 } else { SESSIONS };
+        let readers = random.random_range(2..=3);
+        let users = random.random_range(0..=2);
+        let scopes = if users == 0 { SESSIONS } else { users };
+        let policy = match weather {
+            Weather::Calm => crate::chance::calm_policy(),
+            Weather::Storm => crate::chance::policy(&mut random),
+        };
+        let servers = std::iter::once(b'w').chain((b'a'..=b'c').take(readers));
         let mut simulation = Self {
             now: 0,
             mutation,
-            policy: crate::chance::policy(&mut random),
-            monitor: Monitor::new(&servers, mutation),
-            servers,
-            scopes: (0..scopes).map(|_| Scope::new()).collect(),
-            sessions: (0..SESSIONS).map(|it| Session::new(it % scopes)).collect(),
+            weather,
+            policy,
+            users,
+            free_watermarks: random.random_ratio(3, 4),
+            servers: servers.map(|letter| Server::new(letter, 40)).collect(),
+            monitors: (0..=readers).map(|_| Monitor::default()).collect(),
+            publisher: Publisher::new(readers + 1),
+            scopes: (0..scopes).map(|_| Scope::new(0)).collect(),
+            sessions: (0..SESSIONS)
+                .map(|it| Session::new(it % scopes, readers + 1))
+                .collect(),
             writes: Vec::new(),
-            flights: Vec::new(),
             report: Report::default(),
+            next_letter: b'c',
             queue: BinaryHeap::new(),
             scheduled: 0,
             random,
         };
-        for session in 0..SESSIONS {
-            simulation.soon(Event::Think(session), 2_000);
-        }
-        for server in 0..simulation.servers.len() {
-            simulation.soon(Event::Step(server), 100);
-            simulation.soon(Event::Poll(server), 100);
-        }
-        simulation.soon(Event::Nemesis, 5_000);
+        simulation.begin();
         simulation
+    }
+
+    fn begin(&mut self) {
+        for session in 0..self.sessions.len() {
+            self.soon(Event::Think(session), 2_000);
+        }
+        for server in 0..self.servers.len() {
+            if server > 0 {
+                self.servers[server].step = if self.is_calm() { 100 } else { self.pace() };
+            }
+            self.soon(Event::Step(server), 100);
+            self.kick(server);
+        }
+        if !self.is_calm() {
+            self.soon(Event::Nemesis, 5_000);
+        }
+    }
+
+    pub(crate) fn is_calm(&self) -> bool {
+        self.weather == Weather::Calm
     }
 
     /// Schedules an event at a random time from now, no later than `within`.
@@ -144,28 +165,31 @@ impl Simulation {
     fn handle(&mut self, event: Event) {
         match event {
             Event::Think(session) => self.think(session),
-            Event::Timeout(session, number) => self.time_out(session, number),
-            Event::Execute(session, number) => self.execute(session, number),
-            Event::Show(session, number) => self.show(session, number),
-            Event::End(session, number) => self.end(session, number),
+            Event::Wake(session, number, round) => self.wake(session, number, round, false),
+            Event::Timeout(session, number, round) => self.wake(session, number, round, true),
+            Event::Execute(session, number) if self.runs(session, number) => self.execute(session),
+            Event::Show(session, number) if self.runs(session, number) => self.show(session),
+            Event::End(session, number) if self.runs(session, number) => self.end(session),
+            // The statement was lost meanwhile.
+            Event::Execute(..) | Event::Show(..) | Event::End(..) => {}
             Event::Sync(write) => self.sync(write),
             Event::Answer(write) => self.answer(write),
             Event::Lose(write) => self.lose(write),
-            Event::CheckThread(scope, write) => self.check_thread(scope, write),
-            Event::Owned(flight) => self.read_owned(flight),
-            Event::Executed(flight) => self.read_executed(flight),
-            Event::Arrive(flight) => self.arrive(flight),
-            Event::Poll(server) => self.poll(server),
-            Event::Watch(server) => self.watch(server),
+            Event::CheckThread(write) => self.check_thread(write),
+            Event::Owned(backend) => self.read_owned(backend),
+            Event::Executed(backend) => self.read_executed(backend),
+            Event::Arrive(backend) => self.arrive(backend),
+            Event::PauseOver(backend, pause) => self.pause_over(backend, pause),
             Event::Step(server) => self.step(server),
             Event::Deliver(server, number) => self.deliver(server, number),
             Event::Back(server, age) => self.back(server, age),
+            Event::Purge(server) => self.servers[server].forgotten = 0,
             Event::Nemesis => self.nemesis(),
         }
     }
 
-    pub(crate) fn violation(&mut self, what: String) {
-        let what = format!("{} us: {what}", self.now);
-        self.report.violations.push(what);
+    fn runs(&self, session: usize, number: u64) -> bool {
+        let client = &self.sessions[session];
+        client.number == number && client.statement.is_some()
     }
 }

@@ -9,6 +9,7 @@ pub(crate) type Micros = u64;
 /// One server. `executed <= visible <= owned <= received`, and on the writer `owned == received`.
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
+    /// Its server_uuid in short.
     pub(crate) letter: u8,
     pub(crate) up: bool,
     /// Counts its restarts and whatever else breaks all connections to it.
@@ -21,6 +22,10 @@ pub(crate) struct Server {
     pub(crate) visible: u64,
     /// `@@gtid_executed` has it.
     pub(crate) executed: u64,
+    /// RESET BINARY LOGS AND GTIDS has taken all up to this out of `@@gtid_executed`.
+    pub(crate) forgotten: u64,
+    /// Writes with sql_log_bin=0: on the writer alone, and without a GTID.
+    pub(crate) unlogged: u64,
     /// Transactions of its own that nobody else has.
     pub(crate) errant: u64,
     /// The applier stands still; on the writer: no semi-sync ack comes.
@@ -39,6 +44,8 @@ impl Server {
             owned: 0,
             visible: 0,
             executed: 0,
+            forgotten: 0,
+            unlogged: 0,
             errant: 0,
             held: false,
             step,
@@ -85,14 +92,12 @@ impl Server {
     pub(crate) fn restore(&mut self, age: u64) {
         self.visible = self.visible.saturating_sub(age);
         self.received = self.visible;
-        self.errant = 0;
+        (self.errant, self.forgotten) = (0, 0);
         self.recover(false);
     }
 
     pub(crate) fn executed_set(&self) -> Set {
-        let mut set = numbers(b'w', 1, self.executed);
-        set.union(&numbers(self.letter, 1, self.errant));
-        set
+        self.up_to(self.executed)
     }
 
     pub(crate) fn owned_set(&self) -> Set {
@@ -101,7 +106,11 @@ impl Server {
 
     /// What a binlog stream would make one believe.
     pub(crate) fn received_set(&self) -> Set {
-        let mut set = numbers(b'w', 1, self.received);
+        self.up_to(self.received)
+    }
+
+    fn up_to(&self, last: u64) -> Set {
+        let mut set = numbers(b'w', self.forgotten + 1, last);
         set.union(&numbers(self.letter, 1, self.errant));
         set
     }

@@ -2,29 +2,51 @@
 
 use tidegate::routing::UnknownCause;
 
-use crate::client::What;
-use crate::monitor::at;
+use crate::client::{Outcome, Pin, What};
 use crate::mutation::Mutation;
-use crate::scope::Write;
+use crate::publisher::at;
+use crate::scope::{Promise, Write};
 use crate::simulation::{Event, Simulation};
 use crate::truth::numbers;
 
 impl Simulation {
-    pub(crate) fn write(&mut self, session: usize) {
-        let client = &self.sessions[session];
-        let what = client.statement.as_ref().map(|it| it.what);
+    pub(crate) fn write(&mut self, session: usize, server: usize, outcome: Outcome) {
+        if server != 0 {
+            self.violates(Promise::P5, format!("{session} writes on server {server}"));
+        }
+        let value = self.servers[0].visible;
+        self.statement(session).value = value;
+        if self.sessions[session].pin == Some(Pin::SqlLogBin) {
+            return self.write_unlogged(session);
+        }
         self.writes.push(Write {
             session,
-            statement: client.number,
+            statement: self.sessions[session].number,
             generation: self.servers[0].generation,
+            outcome,
             number: None,
-            over: false,
+            over: outcome == Outcome::Refused,
         });
         let write = self.writes.len() - 1;
-        self.soon(Event::Sync(write), 400);
-        if what == Some(What::WriteLost) {
-            self.soon(Event::Lose(write), 600);
+        match outcome {
+            Outcome::Refused => self.soon(Event::Answer(write), 400),
+            Outcome::Good | Outcome::Error => self.soon(Event::Sync(write), 400),
+            Outcome::Lost => {
+                self.soon(Event::Sync(write), 400);
+                self.soon(Event::Lose(write), 600);
+            }
         }
+    }
+
+    /// With sql_log_bin=0: on the writer alone, and without a GTID.
+    fn write_unlogged(&mut self, session: usize) {
+        self.servers[0].unlogged += 1;
+        self.sessions[session].unlogged = self.servers[0].unlogged;
+        self.end_write(session, None);
+        let scope = self.sessions[session].scope;
+        let causality = &mut self.scopes[scope].causality;
+        causality.lose(UnknownCause::NoGtid, at(self.now), None);
+        self.finish(session);
     }
 
     /// It enters the binlog: from now on it is durable, and on its way to the readers.
@@ -55,59 +77,70 @@ impl Simulation {
     }
 
     pub(crate) fn answer(&mut self, write: usize) {
-        let Write {
-            session,
-            statement,
-            generation,
-            number,
-            ..
-        } = self.writes[write];
-        if self.sessions[session].number != statement || self.sessions[session].statement.is_none()
-        {
+        let it = self.writes[write];
+        if !self.is_awaited(it) {
             return;
         }
-        if generation != self.servers[0].generation {
+        if it.generation != self.servers[0].generation || !self.servers[0].up {
             return self.lose(write);
         }
-        let what = self.sessions[session].statement.as_ref().map(|it| it.what);
-        let number = number.expect("a number");
+        let session = it.session;
+        let gtids = it
+            .number
+            .filter(|_| it.outcome == Outcome::Good)
+            .map(|number| numbers(b'w', number, number));
+        self.end_write(session, gtids.as_ref());
+        let value = self.statement(session).value;
         let scope = &mut self.scopes[self.sessions[session].scope];
-        if what == Some(What::Write) {
-            scope.causality.acknowledge(&numbers(b'w', number, number));
-        } else if self.mutation != Mutation::IgnoreError {
-            scope
-                .causality
-                .lose(UnknownCause::Error, at(self.now), None);
+        if gtids.is_none() && self.mutation != Mutation::IgnoreError {
+            let causality = &mut scope.causality;
+            causality.lose(UnknownCause::Error, at(self.now), None);
         }
-        scope.requires(number);
+        scope.wrote = scope.wrote.max(it.number.unwrap_or(0));
+        if let What::Commit(_) = self.statement(session).what {
+            self.commit_is_over(session, it.outcome);
+        } else {
+            // Its count of rows tells something of what it found.
+            let scope = &mut self.scopes[self.sessions[session].scope];
+            scope.saw = scope.saw.max(value);
+        }
         self.finish(session);
     }
 
     /// The client learns that its connection to the writer is lost. The thread may go on.
     pub(crate) fn lose(&mut self, write: usize) {
-        let Write {
-            session, statement, ..
-        } = self.writes[write];
-        if self.sessions[session].number != statement || self.sessions[session].statement.is_none()
-        {
+        let it = self.writes[write];
+        if !self.is_awaited(it) {
             return;
         }
-        let scope = self.sessions[session].scope;
+        let session = it.session;
+        let cause = match self.statement(session).what {
+            What::Commit(_) => UnknownCause::CommitUnanswered,
+            _ => UnknownCause::ConnectionLost,
+        };
+        self.end_write(session, None);
+        let client = &mut self.sessions[session];
+        (client.held[0], client.transaction) = (None, None);
+        let pinned = client.pin.is_some();
+        let scope = &mut self.scopes[client.scope];
         let thread = (self.mutation != Mutation::IgnoreThread).then_some(write as u64);
-        let causality = &mut self.scopes[scope].causality;
-        causality.lose(UnknownCause::CommitUnanswered, at(self.now), thread);
-        self.scopes[scope].untold.push(write);
-        self.soon(Event::CheckThread(scope, write), 1_000);
-        self.fail(session);
+        scope.causality.lose(cause, at(self.now), thread);
+        scope.untold.push(write);
+        self.soon(Event::CheckThread(write), 1_000);
+        match pinned {
+            true => self.reconnect(session),
+            false => self.finish(session),
+        }
     }
 
-    pub(crate) fn check_thread(&mut self, scope: usize, write: usize) {
-        if self.writes[write].over && self.servers[0].up {
-            self.scopes[scope]
-                .causality
-                .thread_gone(write as u64, at(self.now));
-        } else {
-            self.soon(Event::CheckThread(scope, write), 1_000);
+    /// The writer is asked whether the thread of a lost write is gone.
+    pub(crate) fn check_thread(&mut self, write: usize) {
+        if !self.writes[write].over || !self.servers[0].up {
+            return self.soon(Event::CheckThread(write), 1_000);
+        }
+        // Also those that have taken in the scope which lost it.
+        for scope in &mut self.scopes {
+            scope.causality.thread_gone(write as u64, at(self.now));
         }
     }
 
@@ -118,5 +151,10 @@ impl Simulation {
                 self.soon(Event::Lose(write), 200);
             }
         }
+    }
+
+    fn is_awaited(&self, write: Write) -> bool {
+        let client = &self.sessions[write.session];
+        client.number == write.statement && client.statement.is_some()
     }
 }
