@@ -6,6 +6,10 @@ use tidegate::gtid::{Set, Uuid};
 /// Seconds are too long here: all times are in microseconds of virtual time.
 pub(crate) type Micros = u64;
 
+/// Transactions that every server and every copy has from the start. Without any, a reader that is
+/// made to forget its GTIDs could not be told from one that never had some.
+const HISTORY: u64 = 10;
+
 /// One server. `executed <= visible <= owned <= received`, and on the writer `owned == received`.
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
@@ -40,10 +44,10 @@ impl Server {
             letter,
             up: true,
             generation: 1,
-            received: 0,
-            owned: 0,
-            visible: 0,
-            executed: 0,
+            received: HISTORY,
+            owned: HISTORY,
+            visible: HISTORY,
+            executed: HISTORY,
             forgotten: 0,
             unlogged: 0,
             errant: 0,
@@ -90,7 +94,7 @@ impl Server {
 
     /// Comes back from an old copy.
     pub(crate) fn restore(&mut self, age: u64) {
-        self.visible = self.visible.saturating_sub(age);
+        self.visible = self.visible.saturating_sub(age).max(HISTORY);
         self.received = self.visible;
         (self.errant, self.forgotten) = (0, 0);
         self.recover(false);
