@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rand::Rng;
 use rand::rngs::StdRng;
+use tidegate::gtid::Set;
 use tidegate::routing::{
     BackendId, Exclusion, Isolation, Kind, Place, ReadMark, Reason, Snapshot, Waiting,
 };
@@ -107,7 +108,7 @@ pub(crate) struct Run {
     pub(crate) place: Place,
     pub(crate) mark: Option<ReadMark>,
     /// What its answer has to cover.
-    pub(crate) token: Option<Arc<tidegate::gtid::Set>>,
+    pub(crate) token: Option<Arc<Set>>,
     /// What was known when it was sent.
     pub(crate) before: Arc<Snapshot>,
 }

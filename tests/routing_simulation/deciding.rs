@@ -2,9 +2,10 @@
 //! `statement` in small.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::Rng;
+use tidegate::gtid::Set;
 use tidegate::routing::{
     BackendId, Decision, Exclusion, Isolation, Level, Need, Place, Reason, SessionFacts, Snapshot,
     Transaction, Waiting, decide,
@@ -127,7 +128,7 @@ impl Simulation {
     }
 
     /// What an answer from `place` has to cover.
-    fn promised(&self, session: usize, place: Place) -> Option<Arc<tidegate::gtid::Set>> {
+    fn promised(&self, session: usize, place: Place) -> Option<Arc<Set>> {
         let client = &self.sessions[session];
         let statement = client.statement.as_ref().expect("a statement");
         let taken = client.transaction.is_some_and(|it| it.snapshot.is_some());
@@ -204,11 +205,7 @@ impl Simulation {
     }
 }
 
-fn unanswered(
-    backends: &[BackendId],
-    asked: std::time::Instant,
-    snapshot: &Snapshot,
-) -> Vec<BackendId> {
+fn unanswered(backends: &[BackendId], asked: Instant, snapshot: &Snapshot) -> Vec<BackendId> {
     let answered = |id: &&BackendId| {
         let view = snapshot.backend(**id);
         let probe = view.and_then(|view| view.current_probe());

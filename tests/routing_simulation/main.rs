@@ -14,10 +14,12 @@
     reason = "a panic is how a test fails, in its helpers too"
 )]
 
+mod account;
 mod chance;
 mod client;
 mod connection;
 mod deciding;
+mod ending;
 mod monitor;
 mod mutation;
 mod mutations;

@@ -1,15 +1,11 @@
-//! Running a statement where the decision says, and telling causality what came of it: `session`'s
-//! `reader` and `writer` in small.
+//! Running a statement where the decision says: `session`'s `reader` and `writer` in small.
 
 use rand::Rng;
-use tidegate::gtid::Set;
-use tidegate::routing::{Causality, Exclusion, Isolation, Place};
+use tidegate::routing::{Exclusion, Isolation, Place};
 
-use crate::client::{Open, Outcome, Run, What};
-use crate::connection::NoConnection;
+use crate::client::{Open, Run, What};
 use crate::mutation::Mutation;
-use crate::publisher::at;
-use crate::scope::{Promise, Scope};
+use crate::scope::{Promise, Required};
 use crate::simulation::{Event, Simulation};
 use crate::truth::Micros;
 
@@ -73,7 +69,7 @@ impl Simulation {
             {
                 // It keeps what it has: nothing newer was promised to this read.
                 statement.value = snapshot;
-                statement.required = crate::scope::Required::default();
+                statement.required = Required::default();
             }
             open.snapshot.get_or_insert(statement.value);
             open.left -= 1;
@@ -175,164 +171,13 @@ impl Simulation {
         self.finish(session);
     }
 
-    /// The read is over, and has shown something or not.
-    fn end_read(&mut self, session: usize, shown: bool) {
-        let now = at(self.now);
-        let client = &mut self.sessions[session];
-        let statement = client.statement.as_mut().expect("a statement");
-        let run = statement.run.as_mut().expect("a run");
-        let Some(mark) = run.mark.take() else {
-            return;
-        };
-        let causality = &mut self.scopes[client.scope].causality;
-        if !shown {
-            return causality.cancel_read(mark);
-        }
-        if self.mutation == Mutation::ExecutedAsSeen {
-            causality.cancel_read(mark);
-            let server = &self.servers[run.place.backend.index()];
-            return causality.acknowledge(&server.executed_set());
-        }
-        causality.end_read(mark, now);
-    }
-
-    /// A write that ended with GTIDs needs no mark: what it saw was committed before it.
-    pub(crate) fn end_write(&mut self, session: usize, gtids: Option<&Set>) {
-        self.end_read(session, gtids.is_none());
-        if let Some(gtids) = gtids {
-            let scope = self.sessions[session].scope;
-            self.scopes[scope].causality.acknowledge(gtids);
-        }
-    }
-
-    fn without_connection(&mut self, session: usize, how: NoConnection) {
-        let place = self.place(session);
-        self.kick(place.backend.index());
-        self.end_read(session, how == NoConnection::Broken);
-        match how {
-            NoConnection::StateLost => self.reconnect(session),
-            _ => self.again(session, place, Exclusion::Unreachable),
-        }
-    }
-
-    /// The connection broke before the answer was whole.
-    fn broken(&mut self, session: usize, place: Place) {
-        self.kick(place.backend.index());
-        self.end_read(session, true);
-        self.sessions[session].held[place.backend.index()] = None;
-        if self.sessions[session].holds_state() && place.backend.0 == 0 {
-            return self.reconnect(session);
-        }
-        match self.statement(session).shown {
-            true => self.fail(session),
-            false => self.again(session, place, Exclusion::Unreachable),
-        }
-    }
-
-    /// Nothing has reached the client: a read outside of a transaction runs again elsewhere.
-    fn again(&mut self, session: usize, place: Place, how: Exclusion) {
-        let client = &mut self.sessions[session];
-        if let Some(open) = client.transaction.take() {
-            client.read_only_at_writer |= open.place.backend.0 != 0;
-            return self.fail(session);
-        }
-        let statement = client.statement.as_mut().expect("a statement");
-        let is_read = statement.what == What::Read;
-        if !is_read && !matches!(statement.what, What::BeginReadOnly(_)) {
-            return self.fail(session);
-        }
-        statement.run = None;
-        statement.excluded.push((place.backend, how));
-        self.report.retries += 1;
-        self.decide(session);
-    }
-
-    pub(crate) fn reset(&mut self, session: usize) {
-        let client = &mut self.sessions[session];
-        client.forget();
-        if self.mutation == Mutation::DropTokenOnReset {
-            let fresh = Scope::new(self.now).causality;
-            self.scopes[client.scope].causality = fresh;
-        }
-        self.finish(session);
-    }
-
-    /// The session goes on as another user, and must see what it saw before.
-    pub(crate) fn change_user(&mut self, session: usize) {
-        let old = self.sessions[session].scope;
-        let new = if self.users == 0 {
-            self.scopes.push(Scope::new(self.now));
-            self.scopes.len() - 1
-        } else {
-            self.random.random_range(0..self.users)
-        };
-        if old != new {
-            let Scope {
-                wrote, saw, untold, ..
-            } = &self.scopes[old];
-            let (wrote, saw, untold) = (*wrote, *saw, untold.clone());
-            self.scopes[new].is_promised_too(wrote, saw, &untold);
-            if self.mutation != Mutation::ForgetOldUser {
-                let [from, to] = self
-                    .scopes
-                    .get_disjoint_mut([old, new])
-                    .expect("two scopes");
-                Causality::merge_from(&mut to.causality, &from.causality);
-            }
-        }
-        self.sessions[session].scope = new;
-        self.sessions[session].forget();
-        self.finish(session);
-    }
-
-    /// The session has ended, and its client connects again.
-    pub(crate) fn reconnect(&mut self, session: usize) {
-        if self.users == 0 {
-            self.scopes.push(Scope::new(self.now));
-            self.sessions[session].scope = self.scopes.len() - 1;
-        }
-        self.report.reconnects += 1;
-        self.sessions[session].forget();
-        self.sessions[session].home = None;
-        self.finish(session);
-    }
-
-    /// The client gets an error, and the session goes on.
-    pub(crate) fn fail(&mut self, session: usize) {
-        if let Some(open) = self.sessions[session].transaction
-            && !self.stands(session, open.place)
-        {
-            self.sessions[session].transaction = None;
-        } else if let What::Commit(_) = self.statement(session).what {
-            self.sessions[session].transaction = None;
-        } else if let Some(open) = &mut self.sessions[session].transaction {
-            open.left = open.left.saturating_sub(1);
-        }
-        self.finish(session);
-    }
-
-    pub(crate) fn finish(&mut self, session: usize) {
-        let client = &mut self.sessions[session];
-        let rounds = client.statement.take().map_or(0, |it| it.rounds);
-        self.report.statements += 1;
-        self.report.most_rounds = self.report.most_rounds.max(rounds);
-        self.soon(Event::Think(session), 600);
-    }
-
-    fn place(&self, session: usize) -> Place {
+    pub(crate) fn place(&self, session: usize) -> Place {
         self.run_of(session).place
     }
 
-    fn run_of(&self, session: usize) -> &Run {
+    pub(crate) fn run_of(&self, session: usize) -> &Run {
         let statement = self.sessions[session].statement.as_ref();
         let run = statement.and_then(|it| it.run.as_ref());
         run.expect("a run")
-    }
-
-    pub(crate) fn commit_is_over(&mut self, session: usize, outcome: Outcome) {
-        let client = &mut self.sessions[session];
-        if client.transaction.take().is_some() && outcome == Outcome::Good {
-            client.read_only_at_writer = false;
-        }
     }
 }
