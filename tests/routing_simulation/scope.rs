@@ -1,0 +1,130 @@
+//! What a scope has been promised: the oracle beside the causality that is tested.
+
+use tidegate::gtid::Token;
+use tidegate::routing::{Causality, Place};
+
+use crate::client::Outcome;
+use crate::publisher::at;
+use crate::simulation::Simulation;
+use crate::truth::Micros;
+
+pub(crate) struct Scope {
+    pub(crate) causality: Causality,
+    /// The newest transaction that a client of the scope wrote.
+    pub(crate) wrote: u64,
+    /// The newest transaction that a client of the scope was shown.
+    pub(crate) saw: u64,
+    /// Writes whose clients were told that the connection was lost.
+    pub(crate) untold: Vec<usize>,
+}
+
+/// What a read must see, since its scope knew of it before the read arrived.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Required {
+    pub(crate) wrote: u64,
+    pub(crate) saw: u64,
+    /// Writes of its own session that are on the writer alone.
+    pub(crate) unlogged: u64,
+}
+
+/// A write on its way through the writer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Write {
+    pub(crate) session: usize,
+    /// The statement of the session that it belongs to.
+    pub(crate) statement: u64,
+    pub(crate) generation: u64,
+    pub(crate) outcome: Outcome,
+    pub(crate) number: Option<u64>,
+    /// Its thread is gone, with the write committed or not.
+    pub(crate) over: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Promise {
+    /// Never stale.
+    P1,
+    /// Never backwards.
+    P2,
+    /// Writes only to the writer.
+    P5,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Violation {
+    pub(crate) promise: Promise,
+    pub(crate) at: Micros,
+    pub(crate) what: String,
+}
+
+impl Scope {
+    pub(crate) fn new(now: Micros) -> Self {
+        Self {
+            causality: Causality::starting_from(Token::default(), at(now)),
+            wrote: 0,
+            saw: 0,
+            untold: Vec::new(),
+        }
+    }
+
+    /// From now on it must see what another scope must.
+    pub(crate) fn is_promised_too(&mut self, wrote: u64, saw: u64, untold: &[usize]) {
+        self.wrote = self.wrote.max(wrote);
+        self.saw = self.saw.max(saw);
+        self.untold.extend(untold);
+    }
+}
+
+impl Simulation {
+    /// What a read of this session that arrives now has to see.
+    pub(crate) fn required(&self, session: usize) -> Required {
+        let client = &self.sessions[session];
+        let scope = &self.scopes[client.scope];
+        // Writes that nobody was told of count from when they are there to be read.
+        let executed = self.servers[0].executed;
+        let untold = scope.untold.iter();
+        let untold = untold.filter_map(|write| self.writes[*write].number);
+        let settled = untold.filter(|number| *number <= executed).max();
+        Required {
+            wrote: scope.wrote.max(settled.unwrap_or(0)),
+            saw: scope.saw,
+            unlogged: client.unlogged,
+        }
+    }
+
+    /// A client is shown the state up to `value`.
+    pub(crate) fn show_to(
+        &mut self,
+        session: usize,
+        place: Place,
+        value: u64,
+        required: Option<Required>,
+    ) {
+        let unlogged = self.servers[place.backend.index()].unlogged;
+        let Required {
+            wrote,
+            saw,
+            unlogged: own,
+        } = required.unwrap_or_default();
+        if value < wrote {
+            let what = format!("{session} reads {value} on {place:?}, and its scope wrote {wrote}");
+            self.violates(Promise::P1, what);
+        }
+        if value < saw {
+            let what = format!("{session} reads {value} on {place:?}, and its scope saw {saw}");
+            self.violates(Promise::P2, what);
+        }
+        if unlogged < own {
+            let what = format!("{session} does not see its unlogged write {own} on {place:?}");
+            self.violates(Promise::P1, what);
+        }
+        let scope = &mut self.scopes[self.sessions[session].scope];
+        scope.saw = scope.saw.max(value);
+        self.report.note(&(self.now, session, place, value));
+    }
+
+    pub(crate) fn violates(&mut self, promise: Promise, what: String) {
+        let at = self.now;
+        self.report.violations.push(Violation { promise, at, what });
+    }
+}
