@@ -5,6 +5,7 @@ use std::io;
 use super::{ConnectionState, Greeting};
 use crate::gtid::{Set, Uuid};
 use crate::net::{Wire, WireError};
+use crate::protocol::track::{self, Change};
 use crate::protocol::{
     Boundary, Capabilities, Command, ErrPacket, Part, ProtocolError, Reader, Status, Want,
 };
@@ -112,6 +113,8 @@ pub struct Connection {
     pub state: ConnectionState,
     /// What it proved when it was opened, or when it was last asked again.
     pub proof: Proof,
+    /// Session variables that changed with the last answer to a question of the proxy's own.
+    pub changed: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// What a backend says of itself over this very connection: a name may lead to another server than
@@ -194,6 +197,7 @@ impl Connection {
         let mut boundary = Boundary::new(command, self.capabilities);
         let mut answer = Row::new();
         let mut refused = None;
+        self.changed.clear();
         self.wire.set_sequence(1);
         while boundary.end().is_none() {
             let payload = self.wire.read_payload(ANSWER_LIMIT).await?;
@@ -203,6 +207,13 @@ impl Connection {
                 Want::Whole => boundary.whole(&payload)?,
             };
             match part {
+                Part::Ok(ok) => {
+                    for change in track::changes(ok.session) {
+                        if let Change::SystemVariable { name, value } = change? {
+                            self.changed.push((name.to_vec(), value.to_vec()));
+                        }
+                    }
+                }
                 Part::Row if answer.is_empty() => answer = text_row(&payload)?,
                 Part::Err(packet) => {
                     refused = Some(Refusal {

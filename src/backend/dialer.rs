@@ -67,6 +67,7 @@ impl Dialer {
             greeting: logged_in.greeting,
             state: ConnectionState::after_login(request.collation, request.database.clone()),
             proof: Proof::default(),
+            changed: Vec::new(),
         };
         connection.queue_query(tracking.as_bytes());
         connection.queue_proof();

@@ -143,11 +143,13 @@ impl Intervals {
     }
 }
 
-/// The intervals from the first one on that does not end before `number`. The very next one is
+/// The intervals from the first one on that does not end before `number`. The next two are
 /// tried before a search, since equal sets are walked in step.
 fn from_reaching(sorted: &[Interval], number: u64) -> &[Interval] {
-    if sorted.first().is_none_or(|next| number <= next.last) {
-        return sorted;
+    for skipped in 0..2 {
+        if sorted.get(skipped).is_none_or(|next| number <= next.last) {
+            return sorted.get(skipped..).unwrap_or_default();
+        }
     }
     let skipped = sorted.partition_point(|have| have.last < number);
     sorted.get(skipped..).unwrap_or_default()

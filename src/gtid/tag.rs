@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A GTID tag in lower case; empty for GTIDs that have none, which sort first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Tag(Box<str>);
+pub(super) struct Tag(Option<Box<str>>);
 
 impl Tag {
     /// The longest tag that MySQL takes.
@@ -22,16 +22,17 @@ impl Tag {
 
     /// The tag of this text, which the parser has checked.
     pub(super) fn new(text: &str) -> Self {
-        Self(text.to_ascii_lowercase().into_boxed_str())
+        // Almost all have none, and to compare those has to cost nothing.
+        Self((!text.is_empty()).then(|| text.to_ascii_lowercase().into_boxed_str()))
     }
 }
 
 impl fmt::Display for Tag {
     /// With the colon that separates it from the UUID; nothing for the empty tag.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return Ok(());
+        match &self.0 {
+            None => Ok(()),
+            Some(tag) => write!(f, ":{tag}"),
         }
-        write!(f, ":{}", self.0)
     }
 }

@@ -78,6 +78,11 @@ impl Session {
         if !scope.is(&self.scope) {
             scope.take_in(&self.scope);
             self.scope = scope;
+            // Whatever still commits for the old account is waited for by the new one too.
+            let lost = self.scope.lock().lost_threads().to_vec();
+            for thread in lost {
+                self.await_thread(self.shared.writer, thread);
+            }
         }
         self.forget();
         self.state =
@@ -88,7 +93,9 @@ impl Session {
     fn forget(&mut self) {
         self.visible = Visible::default();
         self.tracks_as_wished = false;
+        self.unreplicated |= self.marks.intersects(Marks::SQL_LOG_BIN);
         self.marks = Marks::NONE;
+        self.collation_due = false;
         self.prepared.clear();
         self.transaction = Transaction::None;
         self.transaction_wrote = false;

@@ -35,6 +35,16 @@ impl Job {
         }
     }
 
+    /// Is all of its SQL parsed before any of it runs?
+    pub(super) fn is_parsed_whole(&self) -> bool {
+        let runs_more = [Other::Call, Other::Prepared, Other::Batch];
+        match self.class() {
+            Some(Class::Other(other)) => !runs_more.contains(other),
+            Some(_) => self.command == Command::Query,
+            None => false,
+        }
+    }
+
     /// The stored functions that it calls.
     pub(super) fn functions(&self) -> Names<'_> {
         match self.class() {

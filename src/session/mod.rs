@@ -1,6 +1,7 @@
 //! One client's session: login, command loop, relay, session state.
 
 mod account;
+mod collation;
 mod command;
 mod config;
 mod connections;

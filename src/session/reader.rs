@@ -290,6 +290,9 @@ impl Session {
 
     /// A connection to a reader, and what it has to be told first.
     async fn reader_at(&mut self, place: Place, job: &Job) -> Result<(Held, Replay), Exclusion> {
+        if !self.knows_collation(job).await {
+            return Err(Exclusion::ReplayFailed);
+        }
         let in_transaction = self.transaction.is_at(place);
         let keeps = in_transaction || matches!(job.class(), Some(Class::LastStatement));
         if self.replaces()

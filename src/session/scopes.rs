@@ -41,7 +41,9 @@ impl ScopeHandle {
     /// From now on it must see what another scope must.
     pub(super) fn take_in(&self, other: &Self) {
         if !self.is(other) {
-            self.lock().merge_from(&other.lock());
+            // One lock at a time: two sessions may change places.
+            let theirs = other.lock().clone();
+            self.lock().merge_from(&theirs, Instant::now());
         }
     }
 
@@ -90,7 +92,7 @@ impl Scopes {
         }
         let from_floor = || {
             let handle = ScopeHandle::fresh();
-            handle.lock().merge_from(&self.floor.lock());
+            handle.lock().merge_from(&self.floor.lock(), Instant::now());
             handle
         };
         let entry = self.users.entry(user.to_vec());
@@ -102,7 +104,7 @@ impl Scopes {
         self.users.retain(|_, handle| {
             let unused = handle.is_unused();
             if unused {
-                self.floor.lock().merge_from(&handle.lock());
+                self.floor.lock().merge_from(&handle.lock(), Instant::now());
             }
             !unused
         });

@@ -59,6 +59,10 @@ pub(super) struct Session {
     pub(super) state: SessionState,
     /// What lives on the writer's connection alone.
     pub(super) marks: Marks,
+    /// The writer's connection has a collation that it has not told.
+    pub(super) collation_due: bool,
+    /// It may have written what reaches no reader, ever.
+    pub(super) unreplicated: bool,
     /// The statements that the client has prepared, by id: they live on the writer's connection.
     pub(super) prepared: HashMap<u32, Arc<Statement>>,
     /// How its SQL is to be read.
@@ -99,6 +103,8 @@ impl Session {
             transaction_wrote: false,
             state,
             marks: Marks::NONE,
+            unreplicated: false,
+            collation_due: false,
             prepared: HashMap::new(),
             lex: LexMode::default(),
             charset_readable: true,

@@ -25,6 +25,9 @@ const PINS: &[(Marks, Reason)] = &[
     (Marks::UNKNOWN, Reason::PinUnknownState),
 ];
 
+/// MySQL's error for a syntax that it does not understand.
+const PARSE_ERROR: u16 = 1064;
+
 /// Character sets in which a byte that looks like a quote or a backslash may be half a letter
 /// (MySQL manual, "The Big5 …, GBK …, sjis Character Set").
 const UNREADABLE_CHARSETS: &[&[u8]] = &[b"big5", b"cp932", b"gb18030", b"gbk", b"sjis"];
@@ -47,8 +50,17 @@ impl Session {
             self.lose(UnknownCause::TrackingOff, None);
         }
         if let Some(code) = progress.error() {
-            self.settle_error(job, code, place);
+            if code == PARSE_ERROR && job.is_parsed_whole() {
+                // Nothing of it ran.
+                return;
+            }
+            self.marks |= job.leaves();
+            self.settle_error(job, place);
             return;
+        }
+        self.marks |= job.leaves();
+        if job.command != Command::StmtPrepare && !self.keeps_no_state(job) {
+            self.marks |= Marks::UNKNOWN;
         }
         let written = self.settle_transaction(held.status, job, notes, place);
         if written && !notes.gtids {
@@ -61,8 +73,17 @@ impl Session {
         }
     }
 
+    /// Do the stored functions that it calls leave nothing on the connection, as far as is known?
+    fn keeps_no_state(&self, job: &Job) -> bool {
+        let functions = job.functions();
+        let snapshot = self.shared.watch.snapshot();
+        let schema = self.schema_name();
+        let mut names = functions.iter();
+        names.all(|name| snapshot.routines.reads_only(schema, name))
+    }
+
     /// An ERR carries neither GTIDs nor flags: whatever the statement did before it is unknown.
-    fn settle_error(&mut self, job: &Job, _code: u16, place: Place) {
+    fn settle_error(&mut self, job: &Job, place: Place) {
         self.lose_unless_pure(job, UnknownCause::Error, None);
         // A procedure may have begun a transaction before it failed. The next OK will tell.
         let may_begin = matches!(job.class(), None | Some(Class::Other(_)));
@@ -141,6 +162,7 @@ impl Session {
     fn settle_state(&mut self, held: &mut Held, job: &Job, notes: &WriterNotes<'_>) {
         for (name, value) in &notes.variables {
             self.settle_variable(held, name, value);
+            self.collation_due |= name == b"character_set_connection";
         }
         if let Some(schema) = &notes.schema {
             let schema = (!schema.is_empty()).then(|| schema.clone());
@@ -208,6 +230,9 @@ impl Session {
     pub(super) fn pin(&self) -> Option<Reason> {
         if self.tracks_as_wished || self.visible.needs_the_writer() {
             return Some(Reason::PinTracking);
+        }
+        if self.unreplicated {
+            return Some(Reason::PinSqlLogBin);
         }
         PINS.iter()
             .find(|(mark, _)| self.marks.intersects(*mark))

@@ -17,7 +17,7 @@ use crate::routing::{
     BackendId, Causality, Decision, Exclusion, Level, Need, Place, ReadMark, Reason, RefuseKind,
     Role, SessionFacts, Transaction, Waiting, decide,
 };
-use crate::sql::{Class, Kill, Statement, classify};
+use crate::sql::{Class, Kill, Statement, WriterRead, classify, is_instance_schema};
 
 /// How an attempt at one backend ended.
 pub(super) enum Attempt {
@@ -79,11 +79,11 @@ impl Session {
         match command {
             Command::Query => {
                 let sql = query_text(&request.payload, self.capabilities).ok()?;
-                Some(Arc::new(classify(sql, self.lex)))
+                Some(Arc::new(self.classify(sql)))
             }
             Command::StmtPrepare => {
                 let sql = request.payload.get(1..)?;
-                Some(Arc::new(classify(sql, self.lex)))
+                Some(Arc::new(self.classify(sql)))
             }
             Command::StmtExecute => {
                 let id = execute_statement_id(&request.payload).ok()?;
@@ -91,6 +91,21 @@ impl Session {
             }
             _ => None,
         }
+    }
+
+    /// Classifies SQL as it counts in this session's schema.
+    fn classify(&self, sql: &[u8]) -> Statement {
+        let mut statement = classify(sql, self.lex);
+        if self.state.schema.as_deref().is_some_and(is_instance_schema) {
+            match statement.class {
+                Class::Read { tables: true } => {
+                    statement.class = Class::WriterRead(WriterRead::Instance);
+                }
+                Class::ReadWithFunctions(_) => statement = Statement::unknown(),
+                _ => {}
+            }
+        }
+        statement
     }
 
     /// Decides and runs until the client has an answer.

@@ -14,7 +14,7 @@ use super::visible::Filter;
 use super::{Ended, PoolPolicy};
 use crate::backend::ConnectError;
 use crate::error::ClientError;
-use crate::routing::{Exclusion, Place, ReadMark, Transaction, UnknownCause};
+use crate::routing::{BackendId, Exclusion, Place, ReadMark, Transaction, UnknownCause};
 use crate::sql::Class;
 
 /// Why there is no connection to the writer for a statement.
@@ -49,7 +49,6 @@ impl Session {
         if self.entry.is_killed() {
             return self.killed(run.mark);
         }
-        self.marks |= job.leaves();
         let scope = self.scope.clone();
         let mut notes = WriterNotes::new(&scope);
         let (progress, ended) = match self.send(&mut held, &mut job.request).await {
@@ -128,6 +127,7 @@ impl Session {
             held.quit().await;
         }
         let mut held = self.writer_connection(place).await?;
+        self.learn_collation(&mut held, job).await?;
         if job.statement.as_ref().is_some_and(|it| it.names_tracking) {
             self.track_as_wished(&mut held).await?;
         } else if self.tracks_as_wished && !leftovers {
@@ -268,10 +268,14 @@ impl Session {
         let thread = held.map(|held| held.thread_id);
         self.scope.lock().lose(cause, Instant::now(), thread);
         if let Some(held) = held {
-            let (shared, scope) = (Arc::clone(&self.shared), self.scope.clone());
-            let (writer, thread) = (held.backend, held.thread_id);
-            tokio::spawn(async move { shared.await_thread(writer, thread, &scope).await });
+            self.await_thread(held.backend, held.thread_id);
         }
+    }
+
+    /// Tells the scope when this thread of the writer is gone, whatever becomes of the session.
+    pub(super) fn await_thread(&self, writer: BackendId, thread: u64) {
+        let (shared, scope) = (Arc::clone(&self.shared), self.scope.clone());
+        tokio::spawn(async move { shared.await_thread(writer, thread, &scope).await });
     }
 
     pub(super) fn lose_unless_pure(&self, job: &Job, cause: UnknownCause, held: Option<&Held>) {
@@ -283,6 +287,7 @@ impl Session {
     /// Does the session's connection to the writer hold what no other one would?
     pub(super) fn holds_state(&self) -> bool {
         let transaction = matches!(self.transaction, Transaction::OnWriter { .. });
-        transaction || !self.marks.is_empty() || !self.prepared.is_empty() || self.tracks_as_wished
+        let stateful = !self.marks.is_empty() || !self.prepared.is_empty();
+        transaction || stateful || self.tracks_as_wished || self.collation_due
     }
 }

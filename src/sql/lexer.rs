@@ -248,10 +248,12 @@ mod tests {
 
     #[test]
     fn tokens_end_where_mysql_ends_them() {
-        use Token::{Assign, Broken, Literal, Mark, Quoted, SystemVariable, UserVariable, Word};
+        use Token::{
+            Assign, Broken, Literal, Mark, Number, Quoted, SystemVariable, UserVariable, Word,
+        };
         let table: &[(&str, &[Token<'_>])] = &[
             ("", &[]),
-            ("SELECT 1", &[Word(b"SELECT"), Literal]),
+            ("SELECT 1", &[Word(b"SELECT"), Number(b"1")]),
             ("SELECT'a''b'", &[Word(b"SELECT"), Literal]),
             (r"'a\'b' x", &[Literal, Word(b"x")]),
             ("'open", &[Broken]),

@@ -291,7 +291,7 @@ impl<'a> Reading<'a> {
 
     fn word(&mut self, word: &'a [u8]) {
         self.tracking(word);
-        if is_one_of(INSTANCE_SCHEMAS, word) {
+        if is_instance_schema(word) {
             self.add(Facts::INSTANCE);
         }
         // Behind a dot every word is an identifier, and FOR UPDATE writes nothing.
@@ -312,7 +312,7 @@ impl<'a> Reading<'a> {
 
     fn name(&mut self, name: &'a [u8]) {
         self.tracking(name);
-        if is_one_of(INSTANCE_SCHEMAS, name) {
+        if is_instance_schema(name) {
             self.add(Facts::INSTANCE);
         }
     }
@@ -433,6 +433,11 @@ impl Keyword {
         let found = FACTS.iter().find(|(keyword, _)| is(word, keyword));
         found.map(|(_, facts)| Self::Fact(*facts))
     }
+}
+
+/// Does a schema tell of the instance itself?
+pub fn is_instance_schema(name: &[u8]) -> bool {
+    is_one_of(INSTANCE_SCHEMAS, name)
 }
 
 /// Is it this keyword?

@@ -111,7 +111,7 @@ impl Statement {
     }
 
     /// One that is not understood: nobody knows what it leaves.
-    pub(super) fn unknown() -> Self {
+    pub fn unknown() -> Self {
         Self::new(Class::Other(Other::Unknown)).leaving(Marks::UNKNOWN)
     }
 

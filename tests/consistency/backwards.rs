@@ -134,12 +134,13 @@ async fn p2_from_a_reader_to_a_writer_that_has_it_too() {
 async fn p2_over_connections_of_one_user_that_read_on_different_readers() {
     let stage = stage_with_row(Scope::User).await;
     let mut first = stage.client().await;
-    let mut second = stage.client().await;
-    // One of them has its home on the reader ahead, the other one elsewhere.
-    while served_by(&mut first).await == served_by(&mut second).await {
-        second = stage.client().await;
-    }
     for value in 1..6 {
+        // One of them has its home on the reader ahead, the other one elsewhere.
+        let home = on_a_reader(&mut first).await;
+        let mut second = stage.client().await;
+        while on_a_reader(&mut second).await == home {
+            second = stage.client().await;
+        }
         write_seen_on(&stage, usize::from(value % 2 == 0), value).await;
         let reading = async {
             while read(&mut first).await.0 != value && read(&mut second).await.0 != value {}

@@ -182,7 +182,7 @@ fn p2_a_changed_user_keeps_what_the_session_has_seen() {
     stage.acknowledges("w:101");
     stage.reads(B);
     let mut other = Causality::starting_from(Token::Known(set("w:1-5")), at(0));
-    other.merge_from(&stage.causality);
+    other.merge_from(&stage.causality, stage.now);
     stage.causality = other;
     assert_eq!(stage.causality.token(), Token::Known(set("w:1-5 w:101")));
     stage.executes(A, "w:1-101");
@@ -201,9 +201,9 @@ fn p2_an_evicted_scope_lives_on_in_the_floor() {
         .causality
         .lose(tidegate::routing::UnknownCause::Error, stage.now, Some(7));
     let mut floor = Causality::starting_from(Token::Known(set("w:1-50")), at(0));
-    floor.merge_from(&stage.causality);
+    floor.merge_from(&stage.causality, stage.now);
     let mut fresh = Causality::starting_from(Token::default(), at(0));
-    fresh.merge_from(&floor);
+    fresh.merge_from(&floor, stage.now);
     assert_eq!(fresh.token(), Token::Unknown);
     assert_eq!(fresh.lost_threads(), [7]);
     fresh.thread_gone(7, stage.now);

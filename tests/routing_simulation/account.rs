@@ -39,7 +39,11 @@ impl Simulation {
                     .scopes
                     .get_disjoint_mut([old, new])
                     .expect("two scopes");
-                Causality::merge_from(&mut to.causality, &from.causality);
+                Causality::merge_from(
+                    &mut to.causality,
+                    &from.causality,
+                    crate::publisher::at(self.now),
+                );
             }
         }
         self.sessions[session].scope = new;

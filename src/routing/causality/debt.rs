@@ -42,6 +42,14 @@ impl Debt {
         self.ended = self.ended.max(Some(at));
     }
 
+    /// The same for somebody who will not hear of the end of what is running.
+    pub(super) fn interrupted(mut self, at: Instant) -> Self {
+        if std::mem::take(&mut self.in_flight) > 0 {
+            self.end(at);
+        }
+        self
+    }
+
     /// Takes over another debt: settled is only what both have settled, or the one that owes.
     pub(super) fn absorb(&mut self, other: Self) {
         self.settled = match (self.is_paid(), other.is_paid()) {

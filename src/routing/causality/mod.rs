@@ -50,7 +50,7 @@ pub(super) use self::settle::Settlement;
 pub const MAX_TOKEN_INTERVALS: usize = 64;
 
 /// What one scope must see, and where it has read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Causality {
     /// The token, as far as it is known. Shared with statements that wait for it.
     known: Arc<Set>,
@@ -167,8 +167,9 @@ impl Causality {
     }
 
     /// Takes in what another scope has seen: the old account's on COM_CHANGE_USER, or an evicted
-    /// scope's into the floor. No read of `other` may be running; one that is counts for ever.
-    pub fn merge_from(&mut self, other: &Self) {
+    /// scope's into the floor. Of a read of `other` that still runs counts what it has shown
+    /// until `at`.
+    pub fn merge_from(&mut self, other: &Self, at: Instant) {
         if self.proven_on != other.proven_on {
             // Neither gate is complete for both: the next decision begins with the whole token.
             self.proven_on = None;
@@ -176,15 +177,13 @@ impl Causality {
         self.require(&other.known);
         self.gated.union(&other.gated);
         self.lost.absorb(&other.lost);
-        self.gone.absorb(other.gone);
+        self.gone.absorb(other.gone.interrupted(at));
         for theirs in &other.marks {
-            match self
-                .marks
-                .iter_mut()
-                .find(|ours| ours.place == theirs.place)
-            {
-                Some(ours) if theirs.debt.in_flight == 0 => ours.debt.absorb(theirs.debt),
-                _ => self.gone.absorb(theirs.debt),
+            let debt = theirs.debt.interrupted(at);
+            let mut marks = self.marks.iter_mut();
+            match marks.find(|ours| ours.place == theirs.place) {
+                Some(ours) => ours.debt.absorb(debt),
+                None => self.gone.absorb(debt),
             }
         }
     }

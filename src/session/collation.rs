@@ -1,0 +1,58 @@
+//! What SET NAMES does not tell.
+//!
+//! MySQL's tracker names the three character sets that SET NAMES and SET CHARACTER SET change, and
+//! not the collation that goes with them. So the writer's connection is asked, before the next
+//! statement and with one that leaves warnings, ROW_COUNT() and FOUND_ROWS() as SET left them.
+
+use super::connections::Held;
+use super::job::Job;
+use super::session::Session;
+use crate::backend::ConnectError;
+use crate::protocol::Command;
+use crate::sql::Class;
+
+/// Its answer reports the value.
+const QUESTION: &[u8] = b"SET collation_connection = @@collation_connection";
+
+impl Session {
+    /// Asks for the collation, if it is not known and the statement may depend on it.
+    ///
+    /// # Errors
+    /// As [`crate::backend::Connection::read_answer`].
+    pub(super) async fn learn_collation(
+        &mut self,
+        held: &mut Held,
+        job: &Job,
+    ) -> Result<(), ConnectError> {
+        if !self.collation_due || matches!(job.class(), Some(Class::LastStatement)) {
+            return Ok(());
+        }
+        held.queue_query(QUESTION);
+        held.wire.flush().await?;
+        held.read_answer(Command::Query).await?;
+        let is_it = |(name, _): &&(Vec<u8>, Vec<u8>)| name == b"collation_connection";
+        if let Some((_, value)) = held.changed.iter().find(is_it) {
+            let value = value.clone();
+            let name: Box<str> = "collation_connection".into();
+            self.state.variables.insert(name.clone(), value.clone());
+            held.state.variables.insert(name, value);
+            self.collation_due = false;
+        }
+        Ok(())
+    }
+
+    /// The same on the writer's connection, before a reader is told; false if it stays unknown.
+    pub(super) async fn knows_collation(&mut self, job: &Job) -> bool {
+        if !self.collation_due || matches!(job.class(), Some(Class::LastStatement)) {
+            return true;
+        }
+        let Some(mut held) = self.connections.take(self.shared.writer) else {
+            return false;
+        };
+        if self.learn_collation(&mut held, job).await.is_err() {
+            return false;
+        }
+        self.connections.put(held);
+        !self.collation_due
+    }
+}
