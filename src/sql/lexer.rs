@@ -265,13 +265,16 @@ mod tests {
             ("/*M! y */", &[Word(b"y")]),
             ("/*+ SET_VAR(a=1) */ x", &[Word(b"x")]),
             ("-- all\nx", &[Word(b"x")]),
-            ("5--1", &[Literal, Mark(b'-'), Mark(b'-'), Literal]),
+            (
+                "5--1",
+                &[Number(b"5"), Mark(b'-'), Mark(b'-'), Number(b"1")],
+            ),
             ("# all\nx", &[Word(b"x")]),
             (
                 "@a @`b c` @@d",
                 &[UserVariable, UserVariable, SystemVariable, Word(b"d")],
             ),
-            ("@a:=1", &[UserVariable, Assign, Literal]),
+            ("@a:=1", &[UserVariable, Assign, Number(b"1")]),
             ("x'00' b'1' n't'", &[Literal, Literal, Literal]),
             ("1a", &[Word(b"1a")]),
             ("a\0b", &[Word(b"a"), Broken]),

@@ -4,7 +4,7 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use tidegate::routing::Scope;
 
-use crate::stage::{LIMIT, Stage, WRITER, back_on_a_reader, on_a_reader, reads_until, served_by};
+use crate::stage::{LIMIT, Stage, WRITER, back_on_a_reader, on_a_reader, reads_until};
 use crate::steps::take;
 
 const READ: &str = "SELECT v, name FROM app.moving JOIN app.whoami";
