@@ -116,6 +116,9 @@ async fn compare(options: &Options) -> Result<(), Error> {
             }
         }
     }
+    for road in roads {
+        road.end().await?;
+    }
     report.print(protocol, options);
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use std::{fs, io};
 
 use tidegate::lab::fetch::Tool;
-use tidegate::lab::{Cluster, Launcher, MONITOR};
+use tidegate::lab::{Cluster, Instance, Launcher, MONITOR};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// After this time all connections are open, and what logins cost is not counted.
 const LOGINS: Duration = Duration::from_secs(1);
+
+const NO_READER: &str = "a lab without a reader";
 
 /// A way to the reader.
 #[derive(Debug)]
@@ -46,8 +48,10 @@ pub(crate) struct Measured {
 struct Counters {
     /// CPU seconds of the proxy since its start.
     cpu: Option<f64>,
-    /// SELECTs that the writer and the reader have run.
-    selects: [f64; 2],
+    /// SELECTs that the writer has run since its start.
+    at_writer: f64,
+    /// SELECTs that the reader has run since its start.
+    at_reader: f64,
 }
 
 impl Road {
@@ -111,6 +115,14 @@ impl Road {
         })
     }
 
+    /// Ends the proxy.
+    pub(crate) async fn end(mut self) -> Result<(), Error> {
+        match &mut self.proxy {
+            Some(proxy) => Ok(proxy.kill().await?),
+            None => Ok(()),
+        }
+    }
+
     /// Where clients connect, on loopback.
     pub(crate) fn port(&self) -> u16 {
         self.port
@@ -130,15 +142,12 @@ impl Road {
         };
         let (sample, before) = load.run(self.port, threads, seconds, warm).await?;
         let (before, after) = (before?, self.counters(cluster).await?);
-        let [at_writer, at_reader] = [0, 1].map(|n| match (before.selects, after.selects) {
-            ([before, _], [after, _]) if n == 0 => after - before,
-            ([_, before], [_, after]) => after - before,
-        });
-        let queries = at_writer + at_reader;
-        let cpu = |before: f64, after: f64| (after - before) / queries * 1e5;
+        let at_reader = after.at_reader - before.at_reader;
+        let queries = at_reader + after.at_writer - before.at_writer;
+        let cpu = before.cpu.zip(after.cpu);
         Ok(Measured {
             sample,
-            cpu: before.cpu.zip(after.cpu).map(|(b, a)| cpu(b, a)),
+            cpu: cpu.map(|(before, after)| (after - before) / queries * 1e5),
             at_reader: at_reader / queries,
         })
     }
@@ -146,20 +155,23 @@ impl Road {
     async fn counters(&self, cluster: &Cluster) -> Result<Counters, Error> {
         let pid = self.proxy.as_ref().and_then(Child::id);
         let cpu = pid.map(cpu_seconds).transpose()?;
-        let mut selects = [0.0; 2];
-        for (count, instance) in selects.iter_mut().zip(cluster.instances()) {
-            let statement = "SELECT CAST(variable_value AS DOUBLE) \
-                             FROM performance_schema.global_status \
-                             WHERE variable_name = 'Com_select'";
-            let row = instance.row(statement).await?;
-            *count = row.and_then(|mut row| row.take(0)).unwrap_or_default();
-        }
-        Ok(Counters { cpu, selects })
+        let reader = cluster.readers().first().ok_or(NO_READER)?;
+        Ok(Counters {
+            cpu,
+            at_writer: selects(cluster.writer()).await?,
+            at_reader: selects(reader).await?,
+        })
     }
 }
 
+async fn selects(instance: &Instance) -> Result<f64, Error> {
+    let row = instance.row("SHOW GLOBAL STATUS LIKE 'Com_select'").await?;
+    let count: Option<f64> = row.and_then(|mut row| row.take(1));
+    count.ok_or_else(|| "no count of SELECTs".into())
+}
+
 fn reader(cluster: &Cluster) -> Result<u16, Error> {
-    let reader = cluster.readers().first().ok_or("a lab without a reader")?;
+    let reader = cluster.readers().first().ok_or(NO_READER)?;
     Ok(reader.port())
 }
 
