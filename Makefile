@@ -1,10 +1,13 @@
 # The commands for people; CI runs `make test`.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help test fmt clippy lab lab-down
+.PHONY: help test fmt clippy demo bench bench-short soak lab lab-down
 
 help:
 	@echo "make test       everything that CI runs: format, lints, unit tests, tests on real MySQL"
+	@echo "make demo       an application on real MySQL, with and without Tidegate; stays up to try"
+	@echo "make bench      Tidegate against HAProxy: queries per second, latency, CPU per query"
+	@echo "make soak       the checker on SEEDS histories (20), beyond what make test plays"
 	@echo "make lab        a writer and two lagging readers on loopback, to play with"
 	@echo "make lab-down   end that lab and remove it"
 
@@ -16,6 +19,19 @@ fmt:
 
 clippy:
 	cargo clippy --locked --all-targets -- -D warnings
+
+demo:
+	cargo run --locked --release -- demo
+
+bench:
+	cargo bench --locked --bench sysbench
+
+bench-short:
+	cargo bench --locked --bench sysbench -- --short
+
+SEEDS ?= 20
+soak:
+	TIDEGATE_CHECKER_SEEDS=$(SEEDS) cargo test --locked --test checker -- --nocapture
 
 lab:
 	cargo run --locked --quiet -- lab up

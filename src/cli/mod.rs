@@ -1,5 +1,7 @@
 //! The command line.
 
+mod demo;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -26,6 +28,8 @@ enum Command {
         #[arg(long)]
         config: PathBuf,
     },
+    /// Play an application on a throwaway cluster, with and without Tidegate, and stay up.
+    Demo,
     /// Throwaway clusters on loopback, to try things out on.
     #[command(subcommand)]
     Lab(Lab),
@@ -69,6 +73,7 @@ pub fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(arguments) => serve(arguments),
         Command::Check { config } => check(&config),
+        Command::Demo => demo(),
         Command::Lab(command) => lab(command),
     };
     match result {
@@ -89,6 +94,11 @@ async fn serve(arguments: Serve) -> Result<(), String> {
     let config = report(outcome)?;
     telemetry::init(&config.log).map_err(|error| error.to_string())?;
     app::serve(config).await.map_err(|error| error.to_string())
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn demo() -> Result<(), String> {
+    demo::run().await.map_err(|error| error.to_string())
 }
 
 #[tokio::main(flavor = "current_thread")]

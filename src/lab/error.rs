@@ -37,6 +37,14 @@ pub enum Error {
         /// The step that failed, with the end of its output.
         why: String,
     },
+    /// A program beside MySQL's is not on this machine, and could not be fetched.
+    #[error("no {name} on this machine, and fetching it failed: {why}\nway out: install {name}")]
+    Package {
+        /// The program and its package.
+        name: String,
+        /// The step that failed, with the end of its output.
+        why: String,
+    },
     /// A mysqld did not come up.
     #[error("{name} did not start: {why}\n{log}")]
     Start {

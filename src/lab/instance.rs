@@ -58,7 +58,13 @@ impl Instance {
     ) -> Result<Self, Error> {
         let layout = Layout::make(plan.directory.clone())?;
         let (from, to) = (template.to_owned(), layout.data());
-        let copying = tokio::task::spawn_blocking(move || files::copy_tree(&from, &to));
+        // A start that is given up leaves the copying behind: the directory has to outlive it.
+        let held = hold.try_clone().map_err(Error::io("sharing a pipe"))?;
+        let copying = tokio::task::spawn_blocking(move || {
+            let copied = files::copy_tree(&from, &to);
+            drop(held);
+            copied
+        });
         let copied = copying
             .await
             .map_err(io::Error::from)

@@ -6,6 +6,7 @@ mod cache;
 mod installed;
 mod release;
 mod sources;
+mod tools;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use apt::Tree;
 pub use cache::cache_directory;
 pub(super) use cache::{Lock, Unfinished};
 use release::Architecture;
+pub use tools::{Tool, tool};
 
 use super::programs::{Launcher, Programs, first_file};
 use super::{Error, progress};

@@ -1,0 +1,191 @@
+//! The roads that are compared, and what the process on each of them costs.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::Stdio;
+use std::time::Duration;
+use std::{fs, io};
+
+use tidegate::lab::fetch::Tool;
+use tidegate::lab::{Cluster, Instance, Launcher, MONITOR};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep};
+
+use crate::Error;
+use crate::load::{Load, Sample};
+
+/// Ticks of /proc/PID/stat in a second; Linux shows all processes this value (proc(5), time(7)).
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// How long a proxy may take until it listens.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// After this time all connections are open, and what logins cost is not counted.
+const LOGINS: Duration = Duration::from_secs(1);
+
+const NO_READER: &str = "a lab without a reader";
+
+/// A way to the reader.
+#[derive(Debug)]
+pub(crate) struct Road {
+    port: u16,
+    proxy: Option<Child>,
+}
+
+/// One run by one road.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Measured {
+    /// What the client saw.
+    pub(crate) sample: Sample,
+    /// What the proxy used, in seconds of CPU for 100,000 queries; none without a proxy.
+    pub(crate) cpu: Option<f64>,
+    /// The share of the queries that the reader answered, from 0 to 1.
+    pub(crate) at_reader: f64,
+}
+
+/// Counters at a point in time.
+#[derive(Clone, Copy, Debug)]
+struct Counters {
+    /// CPU seconds of the proxy since its start.
+    cpu: Option<f64>,
+    /// SELECTs that the writer has run since its start.
+    at_writer: f64,
+    /// SELECTs that the reader has run since its start.
+    at_reader: f64,
+}
+
+impl Road {
+    /// No proxy.
+    pub(crate) fn direct(cluster: &Cluster) -> Result<Self, Error> {
+        let port = reader(cluster)?;
+        Ok(Self { port, proxy: None })
+    }
+
+    /// HAProxy in TCP mode before the reader, with a thread for each core.
+    pub(crate) async fn haproxy(cluster: &Cluster, haproxy: &Tool) -> Result<Self, Error> {
+        let port = free_port()?;
+        let file = cluster.directory().join("haproxy.cfg");
+        let text = format!(
+            "global\n  maxconn 1000\n\
+             defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 5m\n  \
+             timeout server 5m\n\
+             listen reader\n  bind 127.0.0.1:{port}\n  server reader 127.0.0.1:{}\n",
+            reader(cluster)?
+        );
+        fs::write(&file, text)?;
+        let mut command = haproxy.launcher.command();
+        command.arg("-db").arg("-f").arg(file);
+        Self::start(command, port).await
+    }
+
+    /// Tidegate with its defaults before writer and reader.
+    pub(crate) async fn tidegate(cluster: &Cluster) -> Result<Self, Error> {
+        let port = free_port()?;
+        let mut command = Launcher::plain(env!("CARGO_BIN_EXE_tidegate")).command();
+        command
+            .env("TIDEGATE_MONITOR_PASSWORD", MONITOR.password)
+            .args(["serve", "--monitor-user", MONITOR.user])
+            .arg(format!("--listen=127.0.0.1:{port}"))
+            .arg(format!("--writer={}", cluster.writer().address()))
+            .arg(format!("--reader=127.0.0.1:{}", reader(cluster)?));
+        Self::start(command, port).await
+    }
+
+    async fn start(mut command: Command, port: u16) -> Result<Self, Error> {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let since = Instant::now();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+            .await
+            .is_err()
+        {
+            let ended = child.try_wait()?;
+            if ended.is_some() || since.elapsed() > PATIENCE {
+                let program = command.as_std().get_program().to_string_lossy();
+                return Err(format!("{program} doesn't listen ({ended:?})").into());
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        Ok(Self {
+            port,
+            proxy: Some(child),
+        })
+    }
+
+    /// Ends the proxy.
+    pub(crate) async fn end(mut self) -> Result<(), Error> {
+        match &mut self.proxy {
+            Some(proxy) => Ok(proxy.kill().await?),
+            None => Ok(()),
+        }
+    }
+
+    /// Where clients connect, on loopback.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Measures one run.
+    pub(crate) async fn measure(
+        &self,
+        cluster: &Cluster,
+        load: &Load,
+        threads: usize,
+        seconds: u64,
+    ) -> Result<Measured, Error> {
+        let warm = async {
+            sleep(LOGINS).await;
+            self.counters(cluster).await
+        };
+        let (sample, before) = load.run(self.port, threads, seconds, warm).await?;
+        let (before, after) = (before?, self.counters(cluster).await?);
+        let at_reader = after.at_reader - before.at_reader;
+        let queries = at_reader + after.at_writer - before.at_writer;
+        let cpu = before.cpu.zip(after.cpu);
+        Ok(Measured {
+            sample,
+            cpu: cpu.map(|(before, after)| (after - before) / queries * 1e5),
+            at_reader: at_reader / queries,
+        })
+    }
+
+    async fn counters(&self, cluster: &Cluster) -> Result<Counters, Error> {
+        let pid = self.proxy.as_ref().and_then(Child::id);
+        let cpu = pid.map(cpu_seconds).transpose()?;
+        let reader = cluster.readers().first().ok_or(NO_READER)?;
+        Ok(Counters {
+            cpu,
+            at_writer: selects(cluster.writer()).await?,
+            at_reader: selects(reader).await?,
+        })
+    }
+}
+
+async fn selects(instance: &Instance) -> Result<f64, Error> {
+    let row = instance.row("SHOW GLOBAL STATUS LIKE 'Com_select'").await?;
+    let count: Option<f64> = row.and_then(|mut row| row.take(1));
+    count.ok_or_else(|| "no count of SELECTs".into())
+}
+
+fn reader(cluster: &Cluster) -> Result<u16, Error> {
+    let reader = cluster.readers().first().ok_or(NO_READER)?;
+    Ok(reader.port())
+}
+
+fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+        .local_addr()?
+        .port())
+}
+
+/// utime and stime of a process with all its threads: the 14th and 15th field of proc(5)'s stat.
+fn cpu_seconds(pid: u32) -> Result<f64, Error> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The second field stands in parentheses and may hold spaces.
+    let (_, rest) = stat.rsplit_once(") ").ok_or("no stat")?;
+    let ticks = rest.split(' ').skip(11).take(2).map(str::parse::<f64>);
+    Ok(ticks.sum::<Result<f64, _>>()? / TICKS_PER_SECOND)
+}
