@@ -183,6 +183,19 @@ impl ClientError {
             .says("Running in read-only mode (Tidegate: no writer is available)")
     }
 
+    /// 1836: more than one backend claims to be the writer, and none gets a write on a guess.
+    pub fn ambiguous_writer() -> Self {
+        Self::new(1836, "HY000", Fault::Backend, true).says(
+            "Running in read-only mode (Tidegate: more than one backend claims to be the writer)",
+        )
+    }
+
+    /// 1792: a write in a read-only transaction, in MySQL's own words.
+    pub fn read_only_transaction() -> Self {
+        Self::new(1792, "25006", Fault::Client, false)
+            .says("Cannot execute statement in a READ ONLY transaction.")
+    }
+
     /// 1429: no backend can be reached.
     pub fn all_gone() -> Self {
         Self::new(1429, "HY000", Fault::Backend, true)

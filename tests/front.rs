@@ -269,18 +269,36 @@ async fn a_drain_lets_a_transaction_end_and_takes_no_new_client() {
 }
 
 #[tokio::test]
-async fn without_a_writer_a_login_gets_a_clear_error() {
+async fn without_a_writer_clients_log_in_at_a_reader_and_their_writes_get_an_error_at_once() {
     let lab = support::lab().await;
     let mut config = wire::config(&lab);
-    let dead = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    config.backend.backends[0].address = format!("127.0.0.1:{dead}").parse().unwrap();
+    config.backend.backends[0].address = nobody();
     let (running, port) = wire::proxy(config).await;
-    assert_eq!(code(&Client::connect(port, APP, MODERN).await.login), 1836);
+    let mut client = Client::connect(port, APP, MODERN).await;
+    assert_eq!(code(&client.login), 0);
+    let refused = client.query("INSERT INTO app.none VALUES (1)").await;
+    assert_eq!(code(&refused[0]), 1836);
+    assert!(client.query("SELECT 1").await.len() > 1);
     running.drain().await;
+}
+
+#[tokio::test]
+async fn without_any_backend_a_login_gets_a_clear_error() {
+    let lab = support::lab().await;
+    let mut config = wire::config(&lab);
+    for backend in &mut config.backend.backends {
+        backend.address = nobody();
+    }
+    let (running, port) = wire::proxy(config).await;
+    assert_eq!(code(&Client::connect(port, APP, MODERN).await.login), 1429);
+    running.drain().await;
+}
+
+/// An address where nobody listens.
+fn nobody() -> tidegate::net::Endpoint {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    format!("127.0.0.1:{port}").parse().unwrap()
 }
 
 #[tokio::test]

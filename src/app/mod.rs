@@ -4,7 +4,7 @@ mod workers;
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,12 +14,13 @@ use zeroize::Zeroizing;
 
 use self::workers::Workers;
 use crate::admin;
+use crate::backend::watch::Watch;
 use crate::backend::{Credentials, Dialer, Greeting, LoginRequest};
 use crate::config::Config;
 use crate::net::{Endpoint, Listener, TlsError, acceptor};
 use crate::protocol::Capabilities;
-use crate::routing::{BackendId, Role};
-use crate::session::{LoginKeys, Registry, Shared};
+use crate::routing::{BackendId, Reason, Role, Snapshot, UnknownCause};
+use crate::session::{LoginKeys, Registry, Scopes, Shared};
 use crate::telemetry::{Metrics, MetricsError};
 
 /// What clients are greeted with until the writer has been reached once.
@@ -107,7 +108,18 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         .iter()
         .map(|one| one.name.clone())
         .collect();
-    let metrics = Arc::new(Metrics::new(&names, REASONS)?);
+    let reasons: Vec<_> = Reason::ALL
+        .iter()
+        .map(|it| (it.label(), it.help()))
+        .collect();
+    let causes: Vec<_> = UnknownCause::ALL
+        .iter()
+        .map(|it| (it.label(), it.help()))
+        .collect();
+    let metrics = Arc::new(Metrics::new(&names, &reasons, &causes)?);
+    let shown = Arc::clone(&metrics);
+    let on_publish = Box::new(move |snapshot: &Snapshot| show(&shown, snapshot));
+    let watch = Watch::start(&backends, on_publish);
     let dialer = Dialer::new(Arc::clone(&backends));
     let greeting = learn_greeting(&dialer, writer, &backends.monitor).await;
     let (drain, draining) = watch::channel(false);
@@ -117,6 +129,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         config: config.session,
         backend_names: names,
         writer,
+        watch,
+        scopes: Scopes::starting_at(Instant::now()),
         dialer,
         greeting: ArcSwap::from_pointee(greeting),
         metrics: Arc::clone(&metrics),
@@ -250,5 +264,15 @@ async fn learn_greeting(
     }
 }
 
-/// Why statements went where they went, with what each reason means.
-const REASONS: &[(&str, &str)] = &[("everything_to_writer", "reads are not split yet")];
+/// Shows in the metrics what is known of the backends.
+fn show(metrics: &Metrics, snapshot: &Snapshot) {
+    let now = Instant::now();
+    for view in &snapshot.backends {
+        let index = view.id.index();
+        metrics.backend_up(index).set(i64::from(view.up));
+        let lag = view
+            .lag
+            .map(|lag| now.saturating_duration_since(lag.covered));
+        metrics.set_backend_lag(index, lag);
+    }
+}

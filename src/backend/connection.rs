@@ -2,7 +2,8 @@
 
 use std::io;
 
-use super::Greeting;
+use super::{ConnectionState, Greeting};
+use crate::gtid::{Set, Uuid};
 use crate::net::{Wire, WireError};
 use crate::protocol::{
     Boundary, Capabilities, Command, ErrPacket, Part, ProtocolError, Reader, Status, Want,
@@ -43,6 +44,9 @@ pub enum ConnectError {
     /// No backend has this id.
     #[error("no such backend")]
     NotConfigured,
+    /// It is not the backend that the monitor watches under this name, or has less history.
+    #[error("it is not the server that the monitor reaches under this name")]
+    Stranger,
 }
 
 impl From<io::Error> for ConnectError {
@@ -104,6 +108,46 @@ pub struct Connection {
     pub login_ok: Vec<u8>,
     /// What the backend said of itself.
     pub greeting: Greeting,
+    /// What it has been told.
+    pub state: ConnectionState,
+    /// What it proved when it was opened, or when it was last asked again.
+    pub proof: Proof,
+}
+
+/// What a backend says of itself over this very connection: a name may lead to another server than
+/// the monitor's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// `@@server_uuid`; none if it can't be read.
+    pub server_uuid: Option<Uuid>,
+    /// A lower bound of what it has executed.
+    pub executed: Set,
+    /// The session's `sql_mode`.
+    pub sql_mode: Vec<u8>,
+    /// The session's `transaction_isolation`.
+    pub isolation: Vec<u8>,
+    /// The session's `character_set_client`.
+    pub client_charset: Vec<u8>,
+}
+
+impl Proof {
+    const QUESTION: &str = "SELECT @@server_uuid, @@global.gtid_executed, @@session.sql_mode, \
+        @@session.transaction_isolation, @@session.character_set_client";
+
+    fn read(row: Row) -> Result<Self, ConnectError> {
+        let mut cells = row.into_iter().map(Option::unwrap_or_default);
+        let mut next = || cells.next().ok_or(ConnectError::Unexpected);
+        let uuid = next()?;
+        let executed = next()?;
+        let text = |bytes| std::str::from_utf8(bytes).map_err(|_| ConnectError::Unexpected);
+        Ok(Self {
+            server_uuid: text(&uuid)?.parse().ok(),
+            executed: Set::parse(text(&executed)?).map_err(|_| ConnectError::Unexpected)?,
+            sql_mode: next()?,
+            isolation: next()?,
+            client_charset: next()?,
+        })
+    }
 }
 
 /// The first row of an answer; `None` for NULL. Empty if there was no row.
@@ -123,6 +167,22 @@ impl Connection {
     pub fn queue_command(&mut self, command: Command) {
         self.wire.restart_sequence();
         self.wire.queue(&[command as u8]);
+    }
+
+    /// Queues the question whose answer [`Connection::read_proof`] reads.
+    pub fn queue_proof(&mut self) {
+        self.queue_query(Proof::QUESTION.as_bytes());
+    }
+
+    /// Reads who the backend says it is, and how far it has come.
+    ///
+    /// # Errors
+    /// As [`Connection::read_answer`]; [`ConnectError::Unexpected`] for an answer that makes no
+    /// sense.
+    pub async fn read_proof(&mut self) -> Result<(), ConnectError> {
+        let row = self.read_answer(Command::Query).await?;
+        self.proof = Proof::read(row)?;
+        Ok(())
     }
 
     /// Reads one whole answer to a question of the proxy's own.

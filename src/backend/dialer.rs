@@ -6,7 +6,7 @@ use tokio::time::timeout;
 
 use super::connection::Connection;
 use super::login::{LoginRequest, log_in};
-use super::{Config, ConnectError};
+use super::{Config, ConnectError, ConnectionState, Proof};
 use crate::net::{Stream, Wire, connect};
 use crate::protocol::Command;
 use crate::routing::BackendId;
@@ -23,7 +23,8 @@ impl Dialer {
         Self { config }
     }
 
-    /// Connects and logs in; `tracking` is the SET that switches session tracking on.
+    /// Connects, logs in and asks the backend who it is; `tracking` is the SET that switches
+    /// session tracking on.
     ///
     /// Not cancel safe, but a caller that gives up only loses the connection.
     ///
@@ -64,10 +65,14 @@ impl Dialer {
             status: logged_in.status,
             login_ok: logged_in.ok,
             greeting: logged_in.greeting,
+            state: ConnectionState::after_login(request.collation, request.database.clone()),
+            proof: Proof::default(),
         };
         connection.queue_query(tracking.as_bytes());
+        connection.queue_proof();
         connection.wire.flush().await?;
         connection.read_answer(Command::Query).await?;
+        connection.read_proof().await?;
         Ok(connection)
     }
 }

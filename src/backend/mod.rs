@@ -5,9 +5,11 @@ mod config;
 mod connection;
 mod dialer;
 mod login;
+mod state;
 pub mod watch;
 
 pub use config::{BackendConfig, Config, MonitorConfig};
-pub use connection::{ConnectError, Connection, Refusal, Row};
+pub use connection::{ConnectError, Connection, Proof, Refusal, Row};
 pub use dialer::Dialer;
 pub use login::{Credentials, Greeting, LoginRequest};
+pub use state::{Baseline, ConnectionState, Variables};

@@ -62,6 +62,7 @@ pub(super) fn config(
             max_clients: limits.clients,
             login_timeout: limits.login_timeout,
             drain_timeout: limits.drain_timeout,
+            pool: session::PoolPolicy::Keep,
         },
         log: log?,
     })

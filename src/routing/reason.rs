@@ -70,6 +70,14 @@ reasons! {
     LockingRead = "locking_read",
     /// It takes, frees or asks for a user lock.
     UserLock = "user_lock",
+    /// It reads or sets a user variable, which the writer's connection holds.
+    UserVariable = "user_variable",
+    /// It reads what belongs to its connection, such as LAST_INSERT_ID().
+    ConnectionState = "connection_state",
+    /// It calls a procedure, which may do anything.
+    Call = "call",
+    /// It is part of an XA transaction.
+    Xa = "xa",
     /// The statement is not understood.
     UnknownStatement = "unknown_statement",
     /// It calls a function that is not known to read only.
@@ -79,27 +87,21 @@ reasons! {
     /// It is a prepared statement, which stays on the connection that prepared it.
     PreparedStatement = "prepared_statement",
 
-    /// Pinned: the session has set a user variable.
-    PinUserVariable = "pin_user_variable",
     /// Pinned: the session has a temporary table.
     PinTemporaryTable = "pin_temporary_table",
     /// Pinned: the session holds table locks.
     PinTableLocks = "pin_table_locks",
     /// Pinned: the session holds a user lock.
     PinUserLock = "pin_user_lock",
-    /// Pinned: the session has a HANDLER open.
-    PinHandler = "pin_handler",
     /// Pinned: the session has set a system variable.
     PinSessionVariable = "pin_session_variable",
-    /// Pinned: the session has a prepared statement.
-    PinPrepared = "pin_prepared",
     /// Pinned: the session has changed its role.
     PinRole = "pin_role",
     /// Pinned: the next transaction has its own characteristics.
     PinNextTransaction = "pin_next_transaction",
     /// Pinned: the session has an XA transaction.
     PinXa = "pin_xa",
-    /// Pinned: the server no longer tracks the session's GTIDs.
+    /// Pinned: the client has changed what the server tracks for it.
     PinTracking = "pin_tracking",
     /// Pinned: sql_log_bin is off, so what the session writes reaches no reader.
     PinSqlLogBin = "pin_sql_log_bin",

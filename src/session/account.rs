@@ -1,13 +1,18 @@
 //! COM_CHANGE_USER and COM_PROCESS_KILL: the commands in which the proxy has a word of its own.
 
 use super::command::Request;
+use super::connections::Held;
 use super::login::{Challenge, LoginFailure, make_nonce};
+use super::registry::Peer;
 use super::session::Session;
-use super::visible::Visible;
+use super::state::SessionState;
+use super::visible::{Visible, tracking_on_reader};
 use super::{Ended, Registry};
 use crate::backend::{ConnectError, Credentials, LoginRequest};
 use crate::error::ClientError;
 use crate::protocol::{Capabilities, ChangeUser, Command};
+use crate::routing::{BackendId, Transaction};
+use crate::sql::Marks;
 
 impl Session {
     /// Logs the client in again, as MySQL does: with a new challenge, and with nothing left of the
@@ -57,11 +62,77 @@ impl Session {
         for held in self.connections.drain() {
             held.quit().await;
         }
-        self.visible = Visible::default();
+        self.begin_anew();
         match self.log_in().await? {
             true => Ok(()),
             false => Err(Ended::Refused),
         }
+    }
+
+    /// Nothing is left of the session but what its scope must see: a pool that changes users may
+    /// have written as another one.
+    fn begin_anew(&mut self) {
+        let user = &self.request.credentials.user;
+        self.policy = self.shared.policy_of(user);
+        let scope = self.shared.scopes.open(self.policy.scope, user);
+        if !scope.is(&self.scope) {
+            scope.take_in(&self.scope);
+            self.scope = scope;
+        }
+        self.forget();
+        self.state =
+            SessionState::after_login(self.request.collation, self.request.database.clone());
+    }
+
+    /// Nothing lives on the writer's connection any more.
+    fn forget(&mut self) {
+        self.visible = Visible::default();
+        self.tracks_as_wished = false;
+        self.marks = Marks::NONE;
+        self.prepared.clear();
+        self.transaction = Transaction::None;
+        self.transaction_wrote = false;
+        self.read_only_at_writer = false;
+        self.last_statement = None;
+    }
+
+    /// COM_RESET_CONNECTION: what MySQL forgets is forgotten on every connection of the session,
+    /// and the token is kept, since pools reset what they lend.
+    pub(super) async fn reset(&mut self, request: Request) -> Result<(), Ended> {
+        self.client.set_sequence(request.sequence);
+        let lost_write = self.transaction_wrote;
+        let mut kept = None;
+        for held in self.connections.drain() {
+            match kept {
+                None if held.backend == self.shared.writer => kept = Some(held),
+                _ => held.quit().await,
+            }
+        }
+        if let Some(mut held) = kept
+            && self.reset_connection(&mut held).await.is_ok()
+        {
+            self.connections.put(held);
+        } else if lost_write {
+            // Whoever resets gives up an open transaction; MySQL rolls it back.
+            tracing::debug!(client = self.entry.id, "reset with an open transaction");
+        }
+        self.forget();
+        self.state.reset();
+        self.send_ok().await
+    }
+
+    async fn reset_connection(&mut self, held: &mut Held) -> Result<(), ConnectError> {
+        let tracking = Visible::default().tracking_on_writer();
+        held.queue_command(Command::ResetConnection);
+        held.queue_query(tracking.as_bytes());
+        held.queue_proof();
+        held.wire.flush().await?;
+        held.read_answer(Command::ResetConnection).await?;
+        held.read_answer(Command::Query).await?;
+        held.read_proof().await?;
+        held.state.reset();
+        self.begin_on(held);
+        Ok(())
     }
 
     /// Ends another client's session, by the id that the client knows itself by; other ids are
@@ -76,33 +147,71 @@ impl Session {
             return self.refuse(&ClientError::malformed()).await;
         };
         if !Registry::is_client_id(id) {
-            return self.forward(Command::ProcessKill, request).await;
+            return self.statement(Command::ProcessKill, request).await;
         }
         self.client.set_sequence(request.sequence);
+        self.kill_client(id, false).await
+    }
+
+    /// KILL of a client of this proxy: each backend thread that serves it is killed where it runs,
+    /// as this session's account, so that the backends decide whether it may.
+    pub(super) async fn kill_client(&mut self, id: u64, query_only: bool) -> Result<(), Ended> {
         let Some(peer) = self.shared.registry.find(id) else {
             return self.refuse(&ClientError::no_such_thread(id)).await;
         };
-        for (_, thread) in peer.threads() {
-            let mut held = match self.writer().await {
-                Ok(held) => held,
-                Err(error) => return self.refuse_connection(&error).await,
-            };
-            held.queue_query(format!("KILL CONNECTION {thread}").as_bytes());
-            let asked = async {
-                held.wire.flush().await?;
-                held.read_answer(Command::Query).await
-            };
-            match asked.await {
-                Ok(_) => self.connections.put(held),
-                Err(ConnectError::Refused(refusal)) => {
-                    self.connections.put(held);
-                    self.client.queue(&refusal.encode());
-                    return self.flush().await;
-                }
-                Err(_) => return Err(Ended::StateLost),
-            }
+        if !query_only {
+            peer.ask_kill();
         }
-        peer.kill();
-        self.send_ok().await
+        let what = if query_only { "QUERY" } else { "CONNECTION" };
+        let mut killed = Vec::new();
+        let refused = self.kill_threads(&peer, what, &mut killed).await;
+        match (&refused, query_only) {
+            (None, false) => {
+                peer.kill();
+                // It may have opened another connection meanwhile. Whoever opens one looks whether
+                // it was killed after it has entered the thread, so that none is left over.
+                let _ = self.kill_threads(&peer, what, &mut killed).await;
+            }
+            _ => peer.spare(),
+        }
+        match refused {
+            None => self.send_ok().await,
+            Some((backend, error)) => self.refuse_connection(backend, &error).await,
+        }
+    }
+
+    /// Kills the threads that are not among the `killed` yet; the first refusal, if there is one.
+    async fn kill_threads(
+        &self,
+        peer: &Peer,
+        what: &str,
+        killed: &mut Vec<(BackendId, u64)>,
+    ) -> Option<(BackendId, ConnectError)> {
+        let tracking = tracking_on_reader(false);
+        for (backend, thread) in peer.threads() {
+            if killed.contains(&(backend, thread)) {
+                continue;
+            }
+            killed.push((backend, thread));
+            let opened = self
+                .connections
+                .open(backend, &self.request, &tracking)
+                .await;
+            let mut held = match opened {
+                Ok(held) => held,
+                Err(error) => return Some((backend, error)),
+            };
+            match held.ask(&format!("KILL {what} {thread}")).await {
+                // Gone already: nothing is left to kill there.
+                Err(ConnectError::Refused(refusal)) if refusal.code == NO_SUCH_THREAD => {}
+                Err(error @ ConnectError::Refused(_)) => return Some((backend, error)),
+                Ok(_) | Err(_) => {}
+            }
+            held.quit().await;
+        }
+        None
     }
 }
+
+/// MySQL's error "Unknown thread id".
+const NO_SUCH_THREAD: u16 = 1094;

@@ -21,6 +21,20 @@ pub struct Config {
     pub login_timeout: Duration,
     /// How long a drain waits for running statements and transactions.
     pub drain_timeout: Duration,
+    /// Which backend connection serves a session next.
+    pub pool: PoolPolicy,
+}
+
+/// Which backend connection serves a session's next statement, as far as its state leaves a
+/// choice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PoolPolicy {
+    /// The one that it has.
+    #[default]
+    Keep,
+    /// A new one for each statement, told what the session was told: slow, and a proof that
+    /// nothing depends on the connection.
+    Replace,
 }
 
 /// Who decides about a login.

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use super::Shared;
 use super::registry::Peer;
 use crate::backend::{ConnectError, Connection, LoginRequest};
+use crate::gtid::Incarnation;
 use crate::protocol::Command;
-use crate::routing::BackendId;
+use crate::routing::{BackendId, Place, Snapshot};
 use crate::telemetry::ConnectionState;
 
 /// A connection in a session's hands; the books are kept by dropping it.
@@ -18,6 +19,10 @@ pub(super) struct Held {
     connection: Connection,
     shared: Arc<Shared>,
     peer: Arc<Peer>,
+    /// The life of the backend that it is proven to belong to.
+    incarnation: Option<Incarnation>,
+    /// The executed set that the backend told last, as text: most answers repeat it.
+    pub last_executed: String,
 }
 
 impl Held {
@@ -32,7 +37,50 @@ impl Held {
             connection,
             shared,
             peer,
+            incarnation: None,
+            last_executed: String::new(),
         }
+    }
+
+    /// The place that it leads to, once that is proven.
+    pub(super) fn place(&self) -> Option<Place> {
+        Some(Place {
+            backend: self.backend,
+            incarnation: self.incarnation?,
+        })
+    }
+
+    /// Compares what the backend has said over this connection with what the monitor knew of it
+    /// *before* it was asked: the same server, with at least the same history.
+    pub(super) fn adopt(&mut self, before: &Snapshot) -> Option<Place> {
+        let view = before.backend(self.backend)?;
+        let place = view.place()?;
+        let same = self.proof.server_uuid == Some(place.incarnation.server_uuid);
+        let known = view.current_watermark();
+        let whole = known.is_none_or(|mark| self.proof.executed.contains(&mark.executed));
+        self.incarnation = (same && whole).then_some(place.incarnation);
+        self.place()
+    }
+
+    /// Asks the backend again who it is.
+    ///
+    /// # Errors
+    /// As [`Connection::read_proof`].
+    pub(super) async fn prove(&mut self, before: &Snapshot) -> Result<Option<Place>, ConnectError> {
+        self.queue_proof();
+        self.wire.flush().await?;
+        self.read_proof().await?;
+        Ok(self.adopt(before))
+    }
+
+    /// Asks one question of the proxy's own.
+    ///
+    /// # Errors
+    /// As [`Connection::read_answer`].
+    pub(super) async fn ask(&mut self, sql: &str) -> Result<crate::backend::Row, ConnectError> {
+        self.queue_query(sql.as_bytes());
+        self.wire.flush().await?;
+        self.read_answer(Command::Query).await
     }
 
     /// Tells the backend that nothing more comes.
@@ -92,22 +140,22 @@ impl Connections {
         self.slots.get_mut(id.index())?.take()
     }
 
-    /// Opens a connection.
+    /// Opens a connection. What it leads to is proven against what the monitor knew before.
     ///
     /// # Errors
     /// As [`crate::backend::Dialer::connect`].
     pub(super) async fn open(
-        &mut self,
+        &self,
         id: BackendId,
         request: &LoginRequest,
         tracking: &str,
     ) -> Result<Held, ConnectError> {
+        let before = self.shared.watch.snapshot();
         let connection = self.shared.dialer.connect(id, request, tracking).await?;
-        Ok(Held::new(
-            connection,
-            Arc::clone(&self.shared),
-            Arc::clone(&self.peer),
-        ))
+        let shared = Arc::clone(&self.shared);
+        let mut held = Held::new(connection, shared, Arc::clone(&self.peer));
+        held.adopt(&before);
+        Ok(held)
     }
 
     /// Puts a connection back that is between two commands.

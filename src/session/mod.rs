@@ -4,22 +4,33 @@ mod account;
 mod command;
 mod config;
 mod connections;
+mod job;
 mod keys;
 mod login;
+mod observe;
+mod read_only;
+mod reader;
 mod registry;
 mod relay;
+mod scopes;
 mod serve;
 #[expect(
     clippy::module_inception,
     reason = "the room is named after its main inhabitant"
 )]
 mod session;
+mod settle;
 mod shared;
+mod state;
+mod statement;
+mod tracking;
 mod visible;
+mod writer;
 
-pub use config::{AuthMode, Config};
+pub use config::{AuthMode, Config, PoolPolicy};
 pub use keys::LoginKeys;
 pub use registry::{Entry, Registry};
+pub use scopes::{ScopeHandle, Scopes};
 pub use serve::serve;
 pub use shared::Shared;
 

@@ -20,14 +20,23 @@ pub struct Entry {
     /// The id that the client was told in its handshake.
     pub id: u32,
     peer: Arc<Peer>,
-    killed: watch::Receiver<bool>,
+    killed: watch::Receiver<Kill>,
 }
 
 /// What others may know of a client.
 #[derive(Debug)]
 pub struct Peer {
     threads: Mutex<Vec<(BackendId, u64)>>,
-    kill: watch::Sender<bool>,
+    kill: watch::Sender<Kill>,
+}
+
+/// Is a client to be killed?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kill {
+    No,
+    /// Somebody wants it, and the backends have not said yet whether they may.
+    Asked,
+    Yes,
 }
 
 /// All clients.
@@ -46,7 +55,7 @@ impl Registry {
             self.count.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
-        let (kill, killed) = watch::channel(false);
+        let (kill, killed) = watch::channel(Kill::No);
         let peer = Arc::new(Peer {
             threads: Mutex::default(),
             kill,
@@ -99,9 +108,34 @@ impl Peer {
         self.lock().retain(|known| *known != (backend, thread));
     }
 
+    /// Somebody is about to kill the client's backend threads: until that is decided, a lost
+    /// connection means nothing.
+    pub fn ask_kill(&self) {
+        let ask = |kill: &mut Kill| {
+            let first = *kill == Kill::No;
+            if first {
+                *kill = Kill::Asked;
+            }
+            first
+        };
+        self.kill.send_if_modified(ask);
+    }
+
+    /// They might not: the client goes on.
+    pub fn spare(&self) {
+        let spare = |kill: &mut Kill| {
+            let asked = *kill == Kill::Asked;
+            if asked {
+                *kill = Kill::No;
+            }
+            asked
+        };
+        self.kill.send_if_modified(spare);
+    }
+
     /// Ends the client's session at its next opportunity.
     pub fn kill(&self) {
-        self.kill.send_replace(true);
+        self.kill.send_replace(Kill::Yes);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(BackendId, u64)>> {
@@ -120,12 +154,20 @@ impl Entry {
     /// Cancel safe.
     pub async fn killed(&mut self) {
         // The sender lives in the peer, which lives as long as this entry.
-        let _ = self.killed.wait_for(|killed| *killed).await;
+        let _ = self.killed.wait_for(|kill| *kill == Kill::Yes).await;
     }
 
-    /// Was the client killed?
+    /// Was the client killed by now?
     pub fn is_killed(&self) -> bool {
-        *self.killed.borrow()
+        *self.killed.borrow() == Kill::Yes
+    }
+
+    /// Was the client killed? Waits while that is being decided.
+    ///
+    /// Cancel safe.
+    pub async fn was_killed(&mut self) -> bool {
+        let decided = self.killed.wait_for(|kill| *kill != Kill::Asked).await;
+        decided.is_ok_and(|kill| *kill == Kill::Yes)
     }
 }
 

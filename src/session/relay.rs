@@ -6,7 +6,8 @@
 
 use bytes::{Buf, BytesMut};
 
-use super::visible::Visible;
+use super::observe::Observer;
+use super::visible::Filter;
 use crate::backend::Connection;
 use crate::net::{READ_SIZE, Wire, WireError};
 use crate::protocol::{
@@ -38,12 +39,19 @@ pub(super) struct Progress {
     error: Option<u16>,
     /// Bytes still to come of the packet that is being forwarded.
     rest: usize,
+    /// Something has reached the client.
+    flushed: bool,
 }
 
 impl Progress {
     /// Can the client take an error packet next, or is it in the middle of a packet?
     pub(super) fn at_packet_boundary(&self) -> bool {
         self.rest == 0
+    }
+
+    /// Has anything reached the client?
+    pub(super) fn flushed(&self) -> bool {
+        self.flushed
     }
 
     /// The error number it ended with.
@@ -53,11 +61,15 @@ impl Progress {
 }
 
 /// One response on its way.
-pub(super) struct Relay<'a> {
+pub(super) struct Relay<'a, O> {
     client: &'a mut Wire,
     capabilities: Capabilities,
     connection: &'a mut Connection,
-    visible: &'a Visible,
+    filter: Filter<'a>,
+    observer: &'a mut O,
+    /// Nothing is written before so much has come, or all of it: the answer may yet be thrown
+    /// away.
+    hold: bool,
     boundary: Boundary,
     translator: Translator,
     /// The client was asked for a file and has not sent it yet.
@@ -70,14 +82,15 @@ pub(super) struct Relay<'a> {
     progress: Progress,
 }
 
-impl<'a> Relay<'a> {
+impl<'a, O: Observer> Relay<'a, O> {
     /// A relay for the response to `command`, which has been sent.
     pub(super) fn new(
         command: Command,
         client: &'a mut Wire,
         capabilities: Capabilities,
         connection: &'a mut Connection,
-        visible: &'a Visible,
+        filter: Filter<'a>,
+        observer: &'a mut O,
     ) -> Self {
         Self {
             boundary: Boundary::new(command, connection.capabilities),
@@ -85,12 +98,20 @@ impl<'a> Relay<'a> {
             client,
             capabilities,
             connection,
-            visible,
+            filter,
+            observer,
+            hold: false,
             file_wanted: false,
             eof_after: None,
             guessed_eof: None,
             progress: Progress::default(),
         }
+    }
+
+    /// Lets nothing through to the client before the buffer is full or the response has ended.
+    pub(super) fn holding(mut self) -> Self {
+        self.hold = true;
+        self
     }
 
     /// Relays until the response ends. Its last packet is left in the client's output, so that
@@ -111,7 +132,8 @@ impl<'a> Relay<'a> {
             {
                 return Ok(end);
             }
-            if !self.client.output().is_empty() {
+            let due = if self.hold { FLUSH_SIZE } else { 1 };
+            if self.client.output().len() >= due || self.file_wanted {
                 self.flush().await?;
             }
             if self.file_wanted {
@@ -128,6 +150,7 @@ impl<'a> Relay<'a> {
 
     async fn flush(&mut self) -> Result<(), RelayError> {
         self.guessed_eof = None;
+        self.progress.flushed = true;
         self.client
             .flush()
             .await
@@ -202,6 +225,7 @@ impl<'a> Relay<'a> {
         let part = self.boundary.whole(payload)?;
         if let Part::Ok(ok) | Part::ResultEnd(ok) = &part {
             self.connection.status = ok.status;
+            self.observer.ended(ok)?;
         }
         let around = self.around(&part);
         self.put_eof(around.before);
@@ -223,6 +247,7 @@ impl<'a> Relay<'a> {
                 match other {
                     Part::Err(packet) => self.progress.error = Some(packet.code),
                     Part::LocalInfile(_) => self.file_wanted = true,
+                    Part::PrepareOk(prepared) => self.observer.prepared(prepared),
                     _ => {}
                 }
                 self.put(payload);
@@ -252,7 +277,7 @@ impl<'a> Relay<'a> {
     /// The changes that the client may see, as they came.
     fn seen(&self, ok: &OkPacket<'_>) -> Result<Vec<u8>, ProtocolError> {
         match self.capabilities.contains(Capabilities::SESSION_TRACK) {
-            true => self.visible.filter(ok.session),
+            true => self.filter.apply(ok.session),
             false => Ok(Vec::new()),
         }
     }

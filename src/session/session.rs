@@ -9,19 +9,24 @@
 //!  Ended               Ended
 //! ```
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::command::Request;
 use super::connections::{Connections, Held};
 use super::login::{Claimed, encode_error};
 use super::registry::Entry;
-use super::relay::{Progress, Relay, RelayError};
+use super::relay::RelayError;
+use super::scopes::ScopeHandle;
+use super::state::SessionState;
 use super::visible::Visible;
 use super::{Ended, Shared};
-use crate::backend::{ConnectError, LoginRequest};
+use crate::backend::{ConnectError, LoginRequest, Row};
 use crate::error::ClientError;
 use crate::net::{Wire, WireError};
 use crate::protocol::{Capabilities, Command, OkPacket, Status, Translator};
+use crate::routing::{BackendId, Isolation, Place, Policy, Role, Transaction};
+use crate::sql::{LexMode, Marks, Statement};
 use crate::telemetry::{Direction, ErrorKind, Side};
 
 /// One client's session after its login.
@@ -32,53 +37,141 @@ pub(super) struct Session {
     pub(super) capabilities: Capabilities,
     pub(super) request: LoginRequest,
     pub(super) host: String,
-    pub(super) visible: Visible,
     pub(super) connections: Connections,
+    /// How its reads are treated.
+    pub(super) policy: Policy,
+    /// What it must see, with those that share its scope.
+    pub(super) scope: ScopeHandle,
+    /// The reader that it read from last.
+    pub(super) home: Option<BackendId>,
+    /// Where the last statement ran.
+    pub(super) last_statement: Option<Place>,
+    /// Why the next read-only transaction runs on the writer: the last one could not go on.
+    pub(super) read_only_at_writer: bool,
+
     /// The flags of the last answer.
     pub(super) status: Status,
+    pub(super) autocommit: bool,
+    pub(super) transaction: Transaction,
+    /// The open transaction on the writer has changed rows.
+    pub(super) transaction_wrote: bool,
+    /// What every backend connection has to be told.
+    pub(super) state: SessionState,
+    /// What lives on the writer's connection alone.
+    pub(super) marks: Marks,
+    /// The statements that the client has prepared, by id: they live on the writer's connection.
+    pub(super) prepared: HashMap<u32, Arc<Statement>>,
+    /// How its SQL is to be read.
+    pub(super) lex: LexMode,
+    pub(super) charset_readable: bool,
+    pub(super) default_isolation: Isolation,
+
+    /// What the client has asked to be told.
+    pub(super) visible: Visible,
+    /// The writer's connection tracks what the client asked for, not what the proxy needs.
+    pub(super) tracks_as_wished: bool,
+    pub(super) followed_before: Row,
 }
 
 impl Session {
-    /// A session whose client has named its account; whether it may log in is the writer's word.
+    /// A session whose client has named its account; whether it may log in is a backend's word.
     pub(super) fn new(shared: Arc<Shared>, entry: Entry, claimed: Claimed, host: String) -> Self {
+        let request = claimed.request;
+        let policy = shared.policy_of(&request.credentials.user);
+        let scope = shared.scopes.open(policy.scope, &request.credentials.user);
+        let state = SessionState::after_login(request.collation, request.database.clone());
         Self {
             connections: Connections::new(Arc::clone(&shared), entry.peer()),
             shared,
             entry,
             client: claimed.wire,
             capabilities: claimed.capabilities,
-            request: claimed.request,
+            request,
             host,
-            visible: Visible::default(),
+            policy,
+            scope,
+            home: None,
+            last_statement: None,
+            read_only_at_writer: false,
             status: Status::AUTOCOMMIT,
+            autocommit: true,
+            transaction: Transaction::None,
+            transaction_wrote: false,
+            state,
+            marks: Marks::NONE,
+            prepared: HashMap::new(),
+            lex: LexMode::default(),
+            charset_readable: true,
+            default_isolation: Isolation::Serializable,
+            visible: Visible::default(),
+            tracks_as_wished: false,
+            followed_before: Row::new(),
         }
     }
 
     /// Logs in at the writer and tells the client what the writer said; false if it said no.
     pub(super) async fn log_in(&mut self) -> Result<bool, Ended> {
-        let held = match self.open_writer().await {
+        let held = match self.open_any().await {
             Ok(held) => held,
-            Err(error) => {
-                self.refuse_connection(&error).await?;
+            Err((backend, error @ ConnectError::Refused(_))) => {
+                self.refuse_connection(backend, &error).await?;
+                return Ok(false);
+            }
+            Err((_, error)) => {
+                tracing::warn!(client = self.entry.id, %error, "no backend for a login");
+                self.refuse(&ClientError::all_gone()).await?;
                 return Ok(false);
             }
         };
-        self.shared.greeting.store(Arc::new(held.greeting.clone()));
+        if held.backend == self.shared.writer {
+            self.shared.greeting.store(Arc::new(held.greeting.clone()));
+        }
         let ok = held.login_ok.clone();
         let Ok(ok) = OkPacket::parse(&ok, held.capabilities) else {
             return Err(Ended::StateLost);
         };
         let mut payload = Vec::new();
-        let seen = self
-            .visible
-            .filter(ok.session)
-            .map_err(|_| Ended::StateLost)?;
+        let seen = super::visible::Filter::Wanted(&self.visible).apply(ok.session);
+        let seen = seen.map_err(|_| Ended::StateLost)?;
         Translator::new(self.capabilities).final_ok(&ok, &seen, &mut payload);
-        self.status = held.status;
+        self.begin_on(&held);
         self.connections.put(held);
         self.client.queue(&payload);
         self.flush().await?;
         Ok(true)
+    }
+
+    /// Logs in at the writer, or while it can't be reached at a reader: reads go on.
+    async fn open_any(&self) -> Result<Held, (BackendId, ConnectError)> {
+        let writer = self.shared.writer;
+        let tracking = self.visible.tracking_on_writer();
+        let failed = match self
+            .connections
+            .open(writer, &self.request, &tracking)
+            .await
+        {
+            Ok(held) => return Ok(held),
+            Err(refused @ ConnectError::Refused(_)) => return Err((writer, refused)),
+            Err(error) => error,
+        };
+        let snapshot = self.shared.watch.snapshot();
+        let readers = snapshot
+            .backends
+            .iter()
+            .filter(|view| view.role == Role::Reader && view.up);
+        let tracking = super::visible::tracking_on_reader(false);
+        for view in readers {
+            match self
+                .connections
+                .open(view.id, &self.request, &tracking)
+                .await
+            {
+                Ok(held) => return Ok(held),
+                Err(refused @ ConnectError::Refused(_)) => return Err((view.id, refused)),
+                Err(_) => {}
+            }
+        }
+        Err((writer, failed))
     }
 
     /// Serves commands until the session ends, then closes its backend connections.
@@ -87,7 +180,7 @@ impl Session {
         let ended = loop {
             self.count_bytes();
             self.client.rest();
-            let idle = !self.status.contains(Status::IN_TRANS);
+            let idle = self.transaction == Transaction::None;
             let drained = async {
                 // The sender lives as long as the process serves.
                 let _ = draining.wait_for(|draining| *draining).await;
@@ -124,48 +217,48 @@ impl Session {
             Some(Command::Quit) => Err(Ended::Quit),
             Some(Command::ChangeUser) => self.change_user(request).await,
             Some(Command::ProcessKill) => self.process_kill(request).await,
-            Some(command) if is_relayed(command) => self.forward(command, request).await,
+            Some(Command::ResetConnection) => self.reset(request).await,
+            Some(Command::Ping) if !self.holds_state() => {
+                self.client.set_sequence(request.sequence);
+                self.send_ok().await
+            }
+            Some(command) if is_relayed(command) => {
+                self.note_command(command, &request);
+                self.statement(command, request).await
+            }
             _ => self.unknown_command(request).await,
         }
     }
 
-    /// Sends a command to the writer and its response to the client.
-    pub(super) async fn forward(
-        &mut self,
-        command: Command,
-        request: Request,
-    ) -> Result<(), Ended> {
-        let mut held = match self.writer().await {
-            Ok(held) => held,
-            Err(error) => {
-                self.skip(request).await?;
-                return self.refuse_connection(&error).await;
-            }
-        };
-        let (progress, ended) = match self.send(&mut held, request).await {
-            Ok(()) => self.relay(command, &mut held).await,
-            Err(error) => (Progress::default(), Err(error)),
-        };
-        match ended {
-            Ok(_) => {
-                self.status = held.status;
-                if command == Command::ResetConnection && progress.error().is_none() {
-                    self.retrack(&mut held).await?;
+    /// What a command says besides what its answer will.
+    fn note_command(&mut self, command: Command, request: &Request) {
+        match (command, request.payload.get(1..)) {
+            (Command::StmtClose, Some(argument)) => {
+                if let Some(id) = argument.first_chunk::<4>() {
+                    self.prepared.remove(&u32::from_le_bytes(*id));
                 }
-                self.connections.put(held);
-                self.flush().await
             }
-            Err(RelayError::Client(_)) => Err(Ended::ClientGone),
-            Err(RelayError::Backend(error)) => {
-                let backend = self.shared.name(held.backend);
-                tracing::warn!(client = self.entry.id, backend, %error, "backend connection lost");
-                self.backend_lost(&progress).await
+            // Connections that are opened later have to agree.
+            (Command::SetOption, Some([0, 0])) => {
+                self.request
+                    .capabilities
+                    .insert(Capabilities::MULTI_STATEMENTS);
             }
+            (Command::SetOption, Some([1, 0])) => {
+                self.request
+                    .capabilities
+                    .remove(Capabilities::MULTI_STATEMENTS);
+            }
+            _ => {}
         }
     }
 
     /// Hands a command on; a long one as it comes.
-    async fn send(&mut self, held: &mut Held, mut request: Request) -> Result<(), RelayError> {
+    pub(super) async fn send(
+        &mut self,
+        held: &mut Held,
+        request: &mut Request,
+    ) -> Result<(), RelayError> {
         let backend = |error: std::io::Error| RelayError::Backend(error.into());
         held.wire.restart_sequence();
         loop {
@@ -182,70 +275,12 @@ impl Session {
         }
     }
 
-    async fn relay(
-        &mut self,
-        command: Command,
-        held: &mut Held,
-    ) -> (Progress, Result<crate::protocol::End, RelayError>) {
-        let relay = Relay::new(
-            command,
-            &mut self.client,
-            self.capabilities,
-            held,
-            &self.visible,
-        );
-        let relayed = relay.run().await;
+    /// Counts what passed on a backend connection.
+    pub(super) fn count_backend_bytes(&self, held: &mut Held) {
         let (received, sent) = held.wire.take_counts();
-        self.shared
-            .metrics
-            .bytes(Side::Backend, Direction::In)
-            .inc_by(received);
-        self.shared
-            .metrics
-            .bytes(Side::Backend, Direction::Out)
-            .inc_by(sent);
-        relayed
-    }
-
-    /// A reset switched tracking off; it is switched on again before anything else runs.
-    async fn retrack(&mut self, held: &mut Held) -> Result<(), Ended> {
-        held.queue_query(self.visible.tracking_statement().as_bytes());
-        let asked = async {
-            held.wire.flush().await?;
-            held.read_answer(Command::Query).await
-        };
-        asked.await.map(drop).map_err(|_| Ended::StateLost)
-    }
-
-    /// The session's state went with its connection, so the client has to hear of it and begin
-    /// anew: going on would lose variables, locks and temporary tables behind its back.
-    async fn backend_lost(&mut self, progress: &Progress) -> Result<(), Ended> {
-        if self.entry.is_killed() {
-            return Err(Ended::Killed);
-        }
-        if progress.at_packet_boundary() {
-            let error = match self.status.contains(Status::IN_TRANS) {
-                true => ClientError::transaction_lost(),
-                false => ClientError::connection_lost("the writer"),
-            };
-            self.refuse(&error).await?;
-        }
-        Err(Ended::StateLost)
-    }
-
-    /// The connection to the writer, opened if there is none.
-    pub(super) async fn writer(&mut self) -> Result<Held, ConnectError> {
-        match self.connections.take(self.shared.writer) {
-            Some(held) => Ok(held),
-            None => self.open_writer().await,
-        }
-    }
-
-    async fn open_writer(&mut self) -> Result<Held, ConnectError> {
-        let tracking = self.visible.tracking_statement();
-        self.connections
-            .open(self.shared.writer, &self.request, &tracking)
-            .await
+        let bytes = |direction| self.shared.metrics.bytes(Side::Backend, direction);
+        bytes(Direction::In).inc_by(received);
+        bytes(Direction::Out).inc_by(sent);
     }
 
     /// MySQL's answer to what it does not know, either.
@@ -255,7 +290,12 @@ impl Session {
     }
 
     /// Reads a command to its end without doing anything with it.
-    async fn skip(&mut self, mut request: Request) -> Result<(), Ended> {
+    pub(super) async fn skip(&mut self, mut request: Request) -> Result<(), Ended> {
+        self.skip_rest(&mut request).await
+    }
+
+    /// The same, for one that is still needed.
+    pub(super) async fn skip_rest(&mut self, request: &mut Request) -> Result<(), Ended> {
         while request.more {
             request
                 .read_more(&mut self.client)
@@ -268,8 +308,12 @@ impl Session {
 
     /// Tells the client why there is no backend connection: in the backend's own words, if it had
     /// any.
-    pub(super) async fn refuse_connection(&mut self, error: &ConnectError) -> Result<(), Ended> {
-        let backend = self.shared.name(self.shared.writer);
+    pub(super) async fn refuse_connection(
+        &mut self,
+        backend: BackendId,
+        error: &ConnectError,
+    ) -> Result<(), Ended> {
+        let backend = self.shared.name(backend);
         if let ConnectError::Refused(refusal) = error {
             self.shared.metrics.errors(ErrorKind::BackendLogin).inc();
             tracing::info!(
@@ -288,7 +332,7 @@ impl Session {
     /// An OK of the proxy's own.
     pub(super) async fn send_ok(&mut self) -> Result<(), Ended> {
         let ok = OkPacket {
-            status: self.status,
+            status: self.status & LASTING,
             ..OkPacket::default()
         };
         let mut payload = Vec::new();
@@ -335,7 +379,15 @@ impl Session {
     }
 }
 
-/// Commands that the writer answers; MySQL knows no other from a client, but for replication.
+/// Flags that say something of the session, not of one answer.
+const LASTING: Status = Status(
+    Status::IN_TRANS.0
+        | Status::AUTOCOMMIT.0
+        | Status::NO_BACKSLASH_ESCAPES.0
+        | Status::IN_TRANS_READONLY.0,
+);
+
+/// Commands that a backend answers; MySQL knows no other from a client, but for replication.
 fn is_relayed(command: Command) -> bool {
     matches!(
         command,
@@ -347,7 +399,6 @@ fn is_relayed(command: Command) -> bool {
             | Command::ProcessInfo
             | Command::Debug
             | Command::SetOption
-            | Command::ResetConnection
             | Command::StmtPrepare
             | Command::StmtExecute
             | Command::StmtFetch

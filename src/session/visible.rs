@@ -6,6 +6,7 @@
 
 use crate::protocol::ProtocolError;
 use crate::protocol::track::{self, Change};
+use crate::sql::FOLLOWED;
 
 /// What a client sees of session tracking; the default is MySQL's default.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,40 +37,106 @@ impl Default for Visible {
     }
 }
 
-/// The variables that the proxy itself follows: those that change how statements are read or where
-/// they may run, and tracking itself.
-const TRACKED: &str = "autocommit,character_set_client,character_set_connection,\
-    character_set_results,session_track_gtids,session_track_state_change,sql_mode,time_zone,\
-    transaction_isolation,transaction_read_only";
+/// Which session changes reach the client.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Filter<'a> {
+    /// Those that the client has asked for.
+    Wanted(&'a Visible),
+    /// All: the backend connection tracks what the client asked for, and no more.
+    All,
+    /// What a reader tells is for the proxy, but for the transaction's flags.
+    FromReader,
+}
+
+impl Filter<'_> {
+    /// The changes that may pass, as they came.
+    ///
+    /// # Errors
+    /// [`ProtocolError`] for a block that can't be decoded.
+    pub(super) fn apply(self, session: &[u8]) -> Result<Vec<u8>, ProtocolError> {
+        match self {
+            Self::Wanted(visible) => visible.filter(session),
+            Self::All => Ok(session.to_vec()),
+            Self::FromReader => {
+                let mut seen = Vec::new();
+                let wanted = |change: &Change<'_>| matches!(change, Change::TransactionState(_));
+                track::filter(session, &mut seen, wanted)?;
+                Ok(seen)
+            }
+        }
+    }
+}
+
+/// What the proxy follows besides [`FOLLOWED`]: tracking itself.
+const OWN: &[&str] = &["session_track_gtids", "session_track_state_change"];
 
 impl Visible {
     /// The SET that gives the proxy what it needs on the writer, and the client what it asked for.
-    pub(super) fn tracking_statement(&self) -> String {
+    pub(super) fn tracking_on_writer(&self) -> String {
         let all = self.gtids.eq_ignore_ascii_case("ALL_GTIDS");
+        let gtids = if all { "ALL_GTIDS" } else { "OWN_GTID" };
+        let mut names: Vec<&str> = FOLLOWED.iter().chain(OWN).copied().collect();
         // MySQL refuses a list that names a variable twice (error 3026).
-        let own = self.variables.split(',').map(str::trim);
-        let more = own.filter(|name| !name.is_empty() && !is_tracked(name));
-        let variables = more.fold(TRACKED.to_owned(), |list, name| list + "," + name);
-        let variables = if self.variables.trim() == "*" {
-            "*"
-        } else {
-            &variables
+        for name in self.variables.split(',').map(str::trim) {
+            let known = |other: &&str| other.eq_ignore_ascii_case(name);
+            if !name.is_empty() && !names.iter().any(known) {
+                names.push(name);
+            }
+        }
+        let variables = match self.variables.trim() {
+            "*" => "*".to_owned(),
+            _ => names.join(","),
         };
-        format!(
-            "SET SESSION session_track_gtids = {}, session_track_schema = 1, \
-             session_track_state_change = 1, session_track_system_variables = {}, \
-             session_track_transaction_info = {}",
-            if all { "ALL_GTIDS" } else { "OWN_GTID" },
-            quoted(variables),
-            self.transaction_info,
+        tracking(gtids, "1", "1", &variables, &self.transaction_info)
+    }
+
+    /// The SET that makes a connection track exactly what the client asked for.
+    pub(super) fn as_wished(&self) -> String {
+        let flag = |on| if on { "1" } else { "0" };
+        tracking(
+            &self.gtids,
+            flag(self.schema),
+            flag(self.state_change),
+            &self.variables,
+            &self.transaction_info,
         )
     }
+
+    /// Reads back what the client has set, from a row of [`Visible::READ_BACK`].
+    pub(super) fn read(row: &[Option<Vec<u8>>]) -> Option<Self> {
+        let text = |index: usize| {
+            let cell = row.get(index)?.as_deref().unwrap_or_default();
+            String::from_utf8(cell.to_vec()).ok()
+        };
+        Some(Self {
+            gtids: text(0)?,
+            schema: text(1)? == "1",
+            state_change: text(2)? == "1",
+            variables: text(3)?,
+            transaction_info: text(4)?,
+        })
+    }
+
+    /// Does the client want to be told what only the writer's connection tells right?
+    pub(super) fn needs_the_writer(&self) -> bool {
+        self.gtids.eq_ignore_ascii_case("ALL_GTIDS")
+            || !self.transaction_info.eq_ignore_ascii_case("OFF")
+    }
+
+    /// Where `sql_mode` stands in a row of [`Visible::READ_BACK`].
+    pub(super) const SQL_MODE: usize = 5;
+
+    /// Asks for what the client has set.
+    pub(super) const READ_BACK: &str = "SELECT @@session.session_track_gtids, \
+        @@session.session_track_schema, @@session.session_track_state_change, \
+        @@session.session_track_system_variables, @@session.session_track_transaction_info, \
+        @@session.sql_mode";
 
     /// What the client may see of a block of session changes.
     ///
     /// # Errors
     /// [`ProtocolError`] for a block that can't be decoded.
-    pub(super) fn filter(&self, session: &[u8]) -> Result<Vec<u8>, ProtocolError> {
+    fn filter(&self, session: &[u8]) -> Result<Vec<u8>, ProtocolError> {
         let mut seen = Vec::new();
         if !session.is_empty() {
             track::filter(session, &mut seen, |change| self.shows(change))?;
@@ -101,19 +168,30 @@ impl Visible {
     }
 }
 
-/// Is this variable followed for the proxy's own sake?
-fn is_tracked(name: &str) -> bool {
-    TRACKED
-        .split(',')
-        .any(|tracked| tracked.eq_ignore_ascii_case(name))
+/// The SET that makes a reader's connection tell its executed set with each answer, or nothing.
+pub(super) fn tracking_on_reader(free_watermarks: bool) -> String {
+    let gtids = if free_watermarks { "ALL_GTIDS" } else { "OFF" };
+    tracking(gtids, "1", "1", "", "OFF")
 }
 
-/// A text literal that no sql_mode reads in another way.
+fn tracking(gtids: &str, schema: &str, state: &str, variables: &str, info: &str) -> String {
+    format!(
+        "SET SESSION session_track_gtids = {}, session_track_schema = {schema}, \
+         session_track_state_change = {state}, session_track_system_variables = {}, \
+         session_track_transaction_info = {}",
+        quoted(gtids),
+        quoted(variables),
+        quoted(info),
+    )
+}
+
+/// A text literal that no sql_mode and no character set reads in another way.
 fn quoted(text: &str) -> String {
-    let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
-    if hex.is_empty() {
-        "''".to_owned()
-    } else {
-        format!("_utf8mb4 X'{hex}'")
+    let plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b',' | b'*' | b' ');
+    if text.bytes().all(plain) {
+        return format!("'{text}'");
     }
+    let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+    format!("_utf8mb4 X'{hex}'")
 }

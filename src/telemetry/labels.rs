@@ -82,19 +82,6 @@ labels! {
 }
 
 labels! {
-    /// Why a scope's token became unknown, so that the writer's executed set had to be fetched.
-    UnknownCause {
-        Error = "error": "an error on the writer that may have left a write behind",
-        ConnectionLost = "connection_lost": "a writer connection that broke or was killed",
-        CommitLost = "commit_lost": "a COMMIT without an answer",
-        MissingGtid = "missing_gtid": "a write without a GTID in its answer",
-        TrackingOff = "tracking_off": "session tracking was found switched off",
-        BackendGone = "backend_gone": "the backend that a scope read from could not be asked",
-        Limit = "limit": "a token grew beyond its limit",
-    }
-}
-
-labels! {
     /// Why a read was sent again, to another backend.
     RetryCause {
         BackendLost = "backend_lost": "its reader's connection broke before the first byte",
@@ -121,13 +108,6 @@ mod tests {
                 }
             )+};
         }
-        check!(
-            ConnectionState,
-            Side,
-            Direction,
-            ErrorKind,
-            UnknownCause,
-            RetryCause
-        );
+        check!(ConnectionState, Side, Direction, ErrorKind, RetryCause);
     }
 }

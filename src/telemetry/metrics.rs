@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use prometheus::{Gauge, Histogram, IntCounter, IntGauge, Registry, TextEncoder};
 
-use super::{ConnectionState, Direction, ErrorKind, RetryCause, Side, UnknownCause};
+use super::{ConnectionState, Direction, ErrorKind, RetryCause, Side};
 
 /// Why the metrics could not be set up: two backends or two reasons have one name.
 #[derive(Debug, thiserror::Error)]
@@ -59,8 +59,8 @@ struct Spare {
 }
 
 impl Metrics {
-    /// Makes every handle, for the backends by their index and the reasons (label, meaning) by
-    /// theirs.
+    /// Makes every handle: for the backends by their index, and for the reasons and the causes of
+    /// unknown tokens (label, meaning) by theirs.
     ///
     /// # Errors
     ///
@@ -68,8 +68,9 @@ impl Metrics {
     pub fn new(
         backend_names: &[String],
         reasons: &[(&'static str, &'static str)],
+        unknown_causes: &[(&'static str, &'static str)],
     ) -> Result<Self, MetricsError> {
-        Ok(build::metrics(backend_names, reasons)?)
+        Ok(build::metrics(backend_names, reasons, unknown_causes)?)
     }
 
     /// Counts a statement that a backend has got, with the reason why this one.
@@ -174,8 +175,8 @@ impl Metrics {
     }
 
     /// `tidegate_unknown_tokens_total`.
-    pub fn unknown_tokens(&self, cause: UnknownCause) -> &IntCounter {
-        self.counter(self.unknown_tokens.get(cause.index()))
+    pub fn unknown_tokens(&self, cause: usize) -> &IntCounter {
+        self.counter(self.unknown_tokens.get(cause))
     }
 
     /// `tidegate_retried_reads_total`.
@@ -212,8 +213,13 @@ mod tests {
         ("fresh_reader", "a reader is far enough"),
     ];
 
+    const CAUSES: &[(&str, &str)] = &[
+        ("no_gtid", "no GTID was told"),
+        ("commit_lost", "no answer came"),
+    ];
+
     fn metrics() -> Metrics {
-        Metrics::new(&["w1".to_owned(), "r1".to_owned()], REASONS).expect("metrics")
+        Metrics::new(&["w1".to_owned(), "r1".to_owned()], REASONS, CAUSES).expect("metrics")
     }
 
     #[test]
@@ -231,7 +237,7 @@ mod tests {
             "tidegate_logins_failed_total 0",
             "tidegate_bytes_total{direction=\"out\",side=\"backend\"} 0",
             "tidegate_errors_total{kind=\"no_writer\"} 0",
-            "tidegate_unknown_tokens_total{cause=\"missing_gtid\"} 0",
+            "tidegate_unknown_tokens_total{cause=\"no_gtid\"} 0",
             "tidegate_retried_reads_total{cause=\"lag\"} 0",
             "tidegate_consistency_alarms_total{backend=\"r1\"} 0",
             "tidegate_errant_gtids{backend=\"r1\"} 0",
@@ -258,7 +264,7 @@ mod tests {
         metrics.bytes(Side::Client, Direction::Out).inc_by(10);
         metrics.bytes(Side::Backend, Direction::In).inc_by(20);
         metrics.errors(ErrorKind::WaitTimeout).inc();
-        metrics.unknown_tokens(UnknownCause::CommitLost).inc();
+        metrics.unknown_tokens(1).inc();
         metrics.retried_reads(RetryCause::NotCovered).inc();
         metrics.logins_failed().inc();
         metrics.client_connections().inc();
@@ -336,10 +342,10 @@ mod tests {
 
     #[test]
     fn two_backends_of_one_name_are_refused_and_none_at_all_are_served() {
-        assert!(Metrics::new(&["a".into(), "a".into()], REASONS).is_err());
-        assert!(Metrics::new(&["none".into()], REASONS).is_err());
+        assert!(Metrics::new(&["a".into(), "a".into()], REASONS, CAUSES).is_err());
+        assert!(Metrics::new(&["none".into()], REASONS, CAUSES).is_err());
         assert!(
-            Metrics::new(&[], REASONS)
+            Metrics::new(&[], REASONS, CAUSES)
                 .unwrap()
                 .render()
                 .contains("backend=\"none\"")

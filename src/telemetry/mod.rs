@@ -4,6 +4,6 @@ mod labels;
 mod log;
 mod metrics;
 
-pub use labels::{ConnectionState, Direction, ErrorKind, RetryCause, Side, UnknownCause};
+pub use labels::{ConnectionState, Direction, ErrorKind, RetryCause, Side};
 pub use log::{FilterError, InitError, LogConfig, LogFormat, check_filter, init};
 pub use metrics::{Metrics, MetricsError};

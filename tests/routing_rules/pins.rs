@@ -5,13 +5,10 @@ use tidegate::routing::{Kind, Reason, Transaction};
 use crate::stage::{READ, W, stage};
 
 const PINS: &[Reason] = &[
-    Reason::PinUserVariable,
     Reason::PinTemporaryTable,
     Reason::PinTableLocks,
     Reason::PinUserLock,
-    Reason::PinHandler,
     Reason::PinSessionVariable,
-    Reason::PinPrepared,
     Reason::PinRole,
     Reason::PinNextTransaction,
     Reason::PinXa,

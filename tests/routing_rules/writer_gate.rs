@@ -14,7 +14,7 @@ use crate::stage::{A, B, READ, Stage, W, at, probe, refuse, set, stage, wait_of}
 fn moved_to_writer() -> Stage {
     let mut stage = stage();
     stage.reads(A);
-    stage.pin = Some(Reason::PinUserVariable);
+    stage.pin = Some(Reason::PinTemporaryTable);
     stage
 }
 
@@ -27,9 +27,9 @@ fn p2_a_read_that_moves_to_the_writer_asks_both_at_once() {
     );
     stage.answers(A, "w:1-101", "");
     stage.answers(W, "w:1-101", "");
-    assert_eq!(stage.decide(READ), stage.run(W, Reason::PinUserVariable));
+    assert_eq!(stage.decide(READ), stage.run(W, Reason::PinTemporaryTable));
     // Once the writer has proven it, later reads there are free.
-    stage.assert_runs(READ, W, Reason::PinUserVariable);
+    stage.assert_runs(READ, W, Reason::PinTemporaryTable);
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn p2_a_read_waits_for_a_writer_that_is_behind_a_reader_and_gets_an_error_in_the
     stage.executes(W, "w:1-101");
     assert_eq!(wait_of(&stage, &stage.waits_again()).0, W);
     stage.executes(W, "w:1-102");
-    assert_eq!(stage.decide(READ), stage.run(W, Reason::PinUserVariable));
+    assert_eq!(stage.decide(READ), stage.run(W, Reason::PinTemporaryTable));
 
     let mut stage = moved_to_writer();
     stage.arrives(READ);
@@ -204,7 +204,7 @@ fn p1_a_floor_is_proven_at_the_writer_before_the_first_read_there() {
 fn an_eventual_read_needs_no_gate_at_the_writer() {
     let mut stage = moved_to_writer();
     stage.policy.level = Level::Eventual;
-    stage.assert_runs(READ, W, Reason::PinUserVariable);
+    stage.assert_runs(READ, W, Reason::PinTemporaryTable);
 }
 
 #[test]

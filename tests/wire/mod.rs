@@ -94,6 +94,7 @@ pub fn config(cluster: &Cluster) -> Config {
             max_clients: 100,
             login_timeout: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(10),
+            pool: session::PoolPolicy::Keep,
         },
         log: LogConfig {
             format: LogFormat::Text,

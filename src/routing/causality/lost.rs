@@ -62,6 +62,20 @@ impl UnknownCause {
             Self::Unreadable => "unreadable",
         }
     }
+
+    /// One sentence for the operator, as metrics show it.
+    pub fn help(self) -> &'static str {
+        match self {
+            Self::NoFloor => "a scope began, and nothing was known of what it wrote before",
+            Self::Error => "an error on the writer that may have left a write behind",
+            Self::Killed => "a statement on the writer was killed",
+            Self::ConnectionLost => "the writer's connection broke in a statement",
+            Self::CommitUnanswered => "the answer to a COMMIT never came",
+            Self::NoGtid => "a write without a GTID in its answer",
+            Self::TrackingOff => "session tracking was found switched off",
+            Self::Unreadable => "a GTID set that can't be read",
+        }
+    }
 }
 
 /// What the writer's executed set, fetched later, will tell.

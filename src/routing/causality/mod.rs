@@ -220,7 +220,7 @@ impl Causality {
     }
 
     /// The part of the token that is known.
-    pub(super) fn known(&self) -> &Arc<Set> {
+    pub fn known(&self) -> &Arc<Set> {
         &self.known
     }
 

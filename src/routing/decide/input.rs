@@ -110,6 +110,18 @@ pub enum Transaction {
     },
 }
 
+impl Transaction {
+    /// Is it a read-only one on a reader?
+    pub fn is_on_reader(self) -> bool {
+        matches!(self, Self::ReadOnlyOn { .. })
+    }
+
+    /// Is it open on the reader in this very place?
+    pub fn is_at(self, reader: Place) -> bool {
+        matches!(self, Self::ReadOnlyOn { place, .. } if place == reader)
+    }
+}
+
 /// A transaction isolation level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isolation {

@@ -23,16 +23,14 @@ impl Deciding<'_> {
             Kind::Begin { .. } => self.ungated(Reason::TransactionControl),
             Kind::BeginReadOnly => self.read(),
             Kind::Admin => self.ungated(Reason::Admin),
+            // The writer's connection holds the session's state; the reader's is told of it.
+            Kind::State => self.ungated(Reason::SessionState),
             Kind::WriterRead(reason) if reason != Reason::LockingRead => self.gated(reason),
             _ if self.asks_for_the_writer() => self.gated(Reason::WriterLevel),
             _ if self.world.is_excluded(place.backend) => Decision::refuse(RefuseKind::StateLost),
             Kind::Control => Decision::Run {
                 place,
                 reason: Reason::TransactionControl,
-            },
-            Kind::State => Decision::Run {
-                place,
-                reason: Reason::SessionState,
             },
             Kind::LastStatement => self.last_statement(),
             Kind::Read { .. }

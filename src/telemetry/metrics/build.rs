@@ -10,7 +10,7 @@ use prometheus::{
 };
 
 use super::{Backend, Metrics, Spare};
-use crate::telemetry::{ConnectionState, Direction, ErrorKind, RetryCause, Side, UnknownCause};
+use crate::telemetry::{ConnectionState, Direction, ErrorKind, RetryCause, Side};
 
 /// The backend label of what reached no backend.
 const NO_BACKEND: &str = "none";
@@ -24,6 +24,7 @@ const WAIT_BUCKETS: &[f64] = &[
 pub(super) fn metrics(
     names: &[String],
     reasons: &[(&'static str, &'static str)],
+    unknown_causes: &[(&'static str, &'static str)],
 ) -> Result<Metrics, Error> {
     distinct(names.iter().map(String::as_str).chain([NO_BACKEND]))?;
     distinct(reasons.iter().map(|(label, _)| *label))?;
@@ -78,9 +79,7 @@ pub(super) fn metrics(
             "tidegate_unknown_tokens_total",
             "Times that what a scope must see became unknown until the writer was asked, by cause.",
             "cause",
-            UnknownCause::ALL
-                .iter()
-                .map(|cause| (cause.label(), cause.meaning())),
+            unknown_causes.iter().copied(),
         )?,
         retried_reads: labelled(
             &registry,

@@ -1,0 +1,164 @@
+//! One command on its way to a backend, as routing sees it.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::command::Request;
+use crate::protocol::Command;
+use crate::routing::{Kind, Reason};
+use crate::sql::{Class, Marks, Other, Statement, WriterRead};
+
+/// One command on its way to a backend.
+pub(super) struct Job {
+    /// Which command.
+    pub command: Command,
+    /// Its packets.
+    pub request: Request,
+    /// What its SQL says, or that of the prepared statement that it runs; `None` for commands
+    /// without SQL, and where it was not read.
+    pub statement: Option<Arc<Statement>>,
+}
+
+/// Borrowed names of functions.
+pub(super) type Names<'a> = SmallVec<[&'a str; 4]>;
+
+impl Job {
+    /// Has it provably no effect beyond its own session, so that an error leaves nothing behind?
+    pub(super) fn is_pure(&self) -> bool {
+        match &self.statement {
+            Some(statement) => statement.is_pure() || matches!(statement.class, Class::Kill(_)),
+            None => !matches!(
+                self.command,
+                Command::Query | Command::StmtExecute | Command::StmtFetch
+            ),
+        }
+    }
+
+    /// The stored functions that it calls.
+    pub(super) fn functions(&self) -> Names<'_> {
+        match self.class() {
+            Some(Class::ReadWithFunctions(names)) => names.iter().map(String::as_str).collect(),
+            _ => Names::new(),
+        }
+    }
+
+    /// What it does.
+    pub(super) fn class(&self) -> Option<&Class> {
+        self.statement.as_ref().map(|statement| &statement.class)
+    }
+
+    /// State that it may leave on its connection.
+    pub(super) fn leaves(&self) -> Marks {
+        self.statement
+            .as_ref()
+            .map_or(Marks::NONE, |statement| statement.leaves)
+    }
+
+    /// What routing has to know of it; `functions` are its own.
+    pub(super) fn kind<'a>(&self, functions: &'a [&'a str]) -> Kind<'a> {
+        let Some(class) = self.class().filter(|_| self.command == Command::Query) else {
+            return kind_of(self.command);
+        };
+        match class {
+            Class::Read { tables } => Kind::Read { tables: *tables },
+            Class::ReadWithFunctions(_) => Kind::ReadWithFunctions { functions },
+            Class::WriterRead(read) => Kind::WriterRead(match read {
+                WriterRead::Instance => Reason::InstanceRead,
+                WriterRead::Locking => Reason::LockingRead,
+                WriterRead::UserLock => Reason::UserLock,
+                WriterRead::UserVariable => Reason::UserVariable,
+                WriterRead::Connection => Reason::ConnectionState,
+            }),
+            Class::LastStatement => Kind::LastStatement,
+            Class::Write => Kind::Write,
+            Class::Other(other) => Kind::Other(match other {
+                Other::Call => Reason::Call,
+                Other::Xa => Reason::Xa,
+                Other::Prepared => Reason::PreparedStatement,
+                Other::Batch => Reason::Batch,
+                Other::Unknown => Reason::UnknownStatement,
+            }),
+            Class::Set | Class::Use => Kind::State,
+            Class::Admin | Class::Kill(_) => Kind::Admin,
+            Class::Begin {
+                consistent_snapshot,
+            } => Kind::Begin {
+                consistent_snapshot: *consistent_snapshot,
+            },
+            Class::BeginReadOnly { .. } => Kind::BeginReadOnly,
+            Class::Commit | Class::Control => Kind::Control,
+        }
+    }
+
+    /// May its answer show rows of tables?
+    pub(super) fn shows_rows(&self) -> bool {
+        match self.class() {
+            Some(Class::Read { tables }) => *tables,
+            Some(
+                Class::ReadWithFunctions(_)
+                | Class::WriterRead(_)
+                | Class::Other(_)
+                // The count of rows that it changed tells something of them.
+                | Class::Write
+                | Class::Begin {
+                    consistent_snapshot: true,
+                }
+                | Class::BeginReadOnly {
+                    consistent_snapshot: true,
+                },
+            ) => true,
+            Some(_) => false,
+            None => matches!(
+                self.command,
+                Command::Query | Command::StmtExecute | Command::StmtFetch
+            ),
+        }
+    }
+
+    /// Does its first consistent read fix what a REPEATABLE READ transaction shows?
+    pub(super) fn takes_snapshot(&self) -> bool {
+        match self.class() {
+            Some(Class::Read { tables }) => *tables,
+            Some(
+                Class::Begin {
+                    consistent_snapshot,
+                }
+                | Class::BeginReadOnly {
+                    consistent_snapshot,
+                },
+            ) => *consistent_snapshot,
+            Some(Class::ReadWithFunctions(_)) => true,
+            _ => false,
+        }
+    }
+
+    /// Does MySQL answer it at all?
+    pub(super) fn has_answer(&self) -> bool {
+        !matches!(self.command, Command::StmtClose | Command::StmtSendLongData)
+    }
+
+    /// Is it a read that a reader may take and that may be sent again?
+    pub(super) fn is_read(&self) -> bool {
+        let class = self.class().filter(|_| self.command == Command::Query);
+        matches!(
+            class,
+            Some(Class::Read { .. } | Class::ReadWithFunctions(_))
+        )
+    }
+}
+
+fn kind_of(command: Command) -> Kind<'static> {
+    match command {
+        Command::InitDb | Command::SetOption | Command::Ping => Kind::State,
+        Command::Statistics => Kind::WriterRead(Reason::InstanceRead),
+        Command::ProcessInfo | Command::Debug | Command::ProcessKill => Kind::Admin,
+        Command::StmtPrepare
+        | Command::StmtExecute
+        | Command::StmtFetch
+        | Command::StmtReset
+        | Command::StmtSendLongData
+        | Command::StmtClose => Kind::Other(Reason::PreparedStatement),
+        _ => Kind::Other(Reason::UnknownStatement),
+    }
+}

@@ -1,0 +1,151 @@
+//! Read-only transactions on a reader. One can't move: what the reader can't run either takes the
+//! whole transaction to the writer, before its snapshot is taken, or ends it.
+//!
+//! ```text
+//!        START TRANSACTION READ ONLY             COMMIT, ROLLBACK
+//! None ------------------------------> OnReader ------------------> None
+//!                                      |      |
+//!   nothing read yet, and a statement  |      | the same, but it has read: error 1213,
+//!   that only the writer runs          v      v and the next one runs on the writer
+//!                                 OnWriter   None
+//! ```
+
+use super::Ended;
+use super::job::Job;
+use super::session::Session;
+use super::statement::Attempt;
+use crate::error::ClientError;
+use crate::protocol::{Command, Status};
+use crate::routing::{Place, Reason, Role, Transaction};
+use crate::sql::{Class, WriterRead};
+
+impl Job {
+    /// Does it begin a transaction, which ends the one before?
+    pub(super) fn begins(&self) -> bool {
+        self.command == Command::Query
+            && matches!(
+                self.class(),
+                Some(Class::Begin { .. } | Class::BeginReadOnly { .. })
+            )
+    }
+}
+
+impl Session {
+    /// Is it a statement that the reader of the open transaction can't run, since what it needs
+    /// lives on the writer's connection, or since nobody knows what it does?
+    pub(super) fn must_leave_reader(&self, job: &Job) -> bool {
+        if !self.transaction.is_on_reader() {
+            return false;
+        }
+        match job.class().filter(|_| job.command == Command::Query) {
+            Some(Class::WriterRead(read)) => {
+                !matches!(read, WriterRead::Instance | WriterRead::Locking)
+            }
+            Some(Class::Other(_)) => true,
+            Some(_) => false,
+            None => !matches!(job.command, Command::InitDb | Command::Statistics),
+        }
+    }
+
+    /// Takes the open transaction to the writer, if it has read nothing yet; else ends it and
+    /// tells the client to run it again. False if the client has its answer.
+    pub(super) async fn leave_reader(&mut self, job: &Job) -> Result<bool, Ended> {
+        let taken = matches!(
+            self.transaction,
+            Transaction::ReadOnlyOn {
+                snapshot_taken: true,
+                ..
+            }
+        );
+        self.end_on_reader("ROLLBACK").await;
+        if !taken && self.begin_on_writer().await {
+            return Ok(true);
+        }
+        self.read_only_at_writer = true;
+        self.client.set_sequence(job.request.sequence);
+        self.refuse(&ClientError::transaction_on_reader()).await?;
+        Ok(false)
+    }
+
+    /// Begins the same transaction on the writer; nothing has been read in it.
+    async fn begin_on_writer(&mut self) -> bool {
+        let snapshot = self.shared.watch.snapshot();
+        let views = snapshot.backends.iter();
+        let mut writers = views.filter(|view| view.role == Role::Writer && view.writable);
+        let Some(place) = writers.next().and_then(|view| view.place()) else {
+            return false;
+        };
+        let Ok(mut held) = self.writer_connection(place).await else {
+            return false;
+        };
+        if held.ask("START TRANSACTION READ ONLY").await.is_err() {
+            return false;
+        }
+        self.connections.put(held);
+        self.transaction = Transaction::OnWriter {
+            place,
+            snapshot_taken: false,
+        };
+        let reason = Reason::ReadOnlyTransaction.index();
+        self.shared.metrics.statement(place.backend.index(), reason);
+        true
+    }
+
+    /// Ends the transaction on the reader. It has written nothing, so that how does not matter; if
+    /// the reader can't be told, its connection is closed.
+    pub(super) async fn end_on_reader(&mut self, how: &str) {
+        let Transaction::ReadOnlyOn { place, .. } = self.transaction else {
+            return;
+        };
+        self.transaction = Transaction::None;
+        if let Some(mut held) = self.connections.take(place.backend)
+            && held.ask(how).await.is_ok()
+        {
+            self.connections.put(held);
+        }
+    }
+
+    /// The reader can't go on with the transaction: the client has to run it again.
+    pub(super) async fn abandon_on_reader(&mut self, job: &Job) -> Result<Attempt, Ended> {
+        self.end_on_reader("ROLLBACK").await;
+        self.read_only_at_writer = true;
+        self.client.set_sequence(job.request.sequence);
+        self.refuse(&ClientError::transaction_on_reader()).await?;
+        Ok(Attempt::Done)
+    }
+
+    /// Follows the transaction by the reader's flags.
+    pub(super) fn follow_on_reader(
+        &mut self,
+        place: Place,
+        job: &Job,
+        status: Status,
+        failed: bool,
+    ) {
+        if failed {
+            // An ERR carries no flags, and a read ends no transaction.
+            return;
+        }
+        self.status = status;
+        if !status.contains(Status::IN_TRANS) {
+            self.transaction = Transaction::None;
+            if matches!(job.class(), Some(Class::Commit)) {
+                self.read_only_at_writer = false;
+            }
+            return;
+        }
+        let (had_snapshot, isolation) = match self.transaction {
+            Transaction::ReadOnlyOn {
+                snapshot_taken,
+                isolation,
+                ..
+            } if !job.begins() => (snapshot_taken, isolation),
+            _ => (false, self.isolation()),
+        };
+        self.transaction = Transaction::ReadOnlyOn {
+            place,
+            snapshot_taken: had_snapshot || job.takes_snapshot(),
+            isolation,
+        };
+    }
+}

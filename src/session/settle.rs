@@ -1,0 +1,287 @@
+//! What an answer of the writer means for the session and its scope, settled before the client
+//! can read it: GTIDs, unknown tokens, the transaction, session state, pins.
+
+use std::sync::Arc;
+
+use super::connections::Held;
+use super::job::Job;
+use super::observe::WriterNotes;
+use super::relay::Progress;
+use super::session::Session;
+use crate::protocol::{Command, Status};
+use crate::routing::{Isolation, Place, Reason, Transaction, UnknownCause};
+use crate::sql::{Class, LexMode, Marks, is_followed};
+
+/// What keeps a session on its writer connection, the most telling first.
+const PINS: &[(Marks, Reason)] = &[
+    (Marks::SQL_LOG_BIN, Reason::PinSqlLogBin),
+    (Marks::XA, Reason::PinXa),
+    (Marks::TABLE_LOCKS, Reason::PinTableLocks),
+    (Marks::USER_LOCK, Reason::PinUserLock),
+    (Marks::TEMPORARY_TABLE, Reason::PinTemporaryTable),
+    (Marks::NEXT_TRANSACTION, Reason::PinNextTransaction),
+    (Marks::ROLE, Reason::PinRole),
+    (Marks::SESSION_VARIABLE, Reason::PinSessionVariable),
+    (Marks::UNKNOWN, Reason::PinUnknownState),
+];
+
+/// Character sets in which a byte that looks like a quote or a backslash may be half a letter
+/// (MySQL manual, "The Big5 …, GBK …, sjis Character Set").
+const UNREADABLE_CHARSETS: &[&[u8]] = &[b"big5", b"cp932", b"gb18030", b"gbk", b"sjis"];
+
+impl Session {
+    /// Draws all conclusions from an answer that came whole.
+    pub(super) fn settle(
+        &mut self,
+        held: &mut Held,
+        job: &Job,
+        progress: &Progress,
+        notes: &WriterNotes<'_>,
+        place: Place,
+    ) {
+        self.settle_state(held, job, notes);
+        if notes.unreadable {
+            self.lose(UnknownCause::Unreadable, None);
+        }
+        if self.tracks_as_wished && !job.is_pure() && !matches!(job.class(), Some(Class::Set)) {
+            self.lose(UnknownCause::TrackingOff, None);
+        }
+        if let Some(code) = progress.error() {
+            self.settle_error(job, code, place);
+            return;
+        }
+        let written = self.settle_transaction(held.status, job, notes, place);
+        if written && !notes.gtids {
+            self.lose(UnknownCause::NoGtid, None);
+        }
+        if let Some(statement) = &job.statement
+            && job.command != Command::StmtPrepare
+        {
+            self.marks.remove(statement.ends);
+        }
+    }
+
+    /// An ERR carries neither GTIDs nor flags: whatever the statement did before it is unknown.
+    fn settle_error(&mut self, job: &Job, _code: u16, place: Place) {
+        self.lose_unless_pure(job, UnknownCause::Error, None);
+        // A procedure may have begun a transaction before it failed. The next OK will tell.
+        let may_begin = matches!(job.class(), None | Some(Class::Other(_)));
+        if self.transaction == Transaction::None && may_begin && !job.is_pure() {
+            self.transaction = Transaction::OnWriter {
+                place,
+                snapshot_taken: false,
+            };
+        }
+    }
+
+    /// Follows the transaction by the backend's flags. True if something was committed for sure,
+    /// so that a GTID was due.
+    fn settle_transaction(
+        &mut self,
+        status: Status,
+        job: &Job,
+        notes: &WriterNotes<'_>,
+        place: Place,
+    ) -> bool {
+        self.status = status;
+        self.autocommit = status.contains(Status::AUTOCOMMIT);
+        let wrote = notes.affected_rows > 0 && !job.is_pure();
+        if !status.contains(Status::IN_TRANS) {
+            let rolled_back = matches!(job.class(), Some(Class::Control));
+            let ended_a_write = std::mem::take(&mut self.transaction_wrote) && !rolled_back;
+            if !self.transaction.is_on_reader() {
+                self.transaction = Transaction::None;
+            }
+            if !matches!(job.class(), Some(Class::Set | Class::Use) | None) {
+                self.next_transaction_began(job);
+            }
+            if matches!(job.class(), Some(Class::Commit)) {
+                self.read_only_at_writer = false;
+            }
+            return wrote || ended_a_write;
+        }
+        if notes.gtids {
+            self.transaction_wrote = false;
+        }
+        self.transaction_wrote |= wrote;
+        let goes_on = matches!(
+            job.class(),
+            Some(
+                Class::Read { .. }
+                    | Class::ReadWithFunctions(_)
+                    | Class::WriterRead(_)
+                    | Class::LastStatement
+                    | Class::Write
+                    | Class::Set
+                    | Class::Use
+            )
+        );
+        let had_snapshot = matches!(
+            self.transaction,
+            Transaction::OnWriter {
+                snapshot_taken: true,
+                ..
+            }
+        );
+        self.transaction = Transaction::OnWriter {
+            place,
+            snapshot_taken: (goes_on && had_snapshot) || job.takes_snapshot(),
+        };
+        false
+    }
+
+    /// SET TRANSACTION holds for one transaction, and that one is over.
+    fn next_transaction_began(&mut self, job: &Job) {
+        if !job.leaves().intersects(Marks::NEXT_TRANSACTION) {
+            self.marks.remove(Marks::NEXT_TRANSACTION);
+        }
+    }
+
+    /// Takes over what the answer says about the session's state.
+    fn settle_state(&mut self, held: &mut Held, job: &Job, notes: &WriterNotes<'_>) {
+        for (name, value) in &notes.variables {
+            self.settle_variable(held, name, value);
+        }
+        if let Some(schema) = &notes.schema {
+            let schema = (!schema.is_empty()).then(|| schema.clone());
+            self.state.schema.clone_from(&schema);
+            self.request.database.clone_from(&schema);
+            held.state.schema = schema;
+        }
+        if notes.insert_id {
+            self.marks |= Marks::LAST_INSERT_ID;
+        }
+        let explained = job.command != Command::Query
+            || notes.schema.is_some()
+            || !job.leaves().is_empty()
+            || matches!(job.class(), Some(Class::Set | Class::Use));
+        if notes.state_changed && !explained {
+            self.marks |= Marks::UNKNOWN;
+        }
+        if let (Some(prepared), Some(statement)) = (&notes.prepared, &job.statement) {
+            self.prepared
+                .insert(prepared.statement_id, Arc::clone(statement));
+        }
+    }
+
+    fn settle_variable(&mut self, held: &mut Held, name: &[u8], value: &[u8]) {
+        if name.starts_with(b"session_track_") {
+            if !self.tracks_as_wished {
+                // Switched off in a procedure, say: what it wrote after that is unknown.
+                self.tracks_as_wished = true;
+                self.lose(UnknownCause::TrackingOff, None);
+            }
+            return;
+        }
+        let Ok(text) = std::str::from_utf8(name) else {
+            return;
+        };
+        if !is_followed(name) {
+            // Only the client asked for it.
+            return;
+        }
+        let name: Box<str> = text.to_ascii_lowercase().into();
+        match &*name {
+            "sql_mode" => self.lex = lex_mode(value),
+            "character_set_client" => self.charset_readable = is_readable(value),
+            _ => {}
+        }
+        self.state.variables.insert(name.clone(), value.to_vec());
+        held.state.variables.insert(name, value.to_vec());
+    }
+
+    /// Takes over what a connection has said of a session that begins on it.
+    pub(super) fn begin_on(&mut self, held: &Held) {
+        self.lex = lex_mode(&held.proof.sql_mode);
+        self.charset_readable = is_readable(&held.proof.client_charset);
+        self.default_isolation = isolation(&held.proof.isolation);
+        self.status = held.status;
+        self.autocommit = held.status.contains(Status::AUTOCOMMIT);
+    }
+
+    /// Can the proxy tell where a string ends in what this client sends?
+    pub(super) fn can_read_sql(&self) -> bool {
+        self.charset_readable
+    }
+
+    /// Why the session's state keeps it on its writer connection, if so.
+    pub(super) fn pin(&self) -> Option<Reason> {
+        if self.tracks_as_wished || self.visible.needs_the_writer() {
+            return Some(Reason::PinTracking);
+        }
+        PINS.iter()
+            .find(|(mark, _)| self.marks.intersects(*mark))
+            .map(|(_, reason)| *reason)
+    }
+
+    /// The isolation level of the open transaction, or else of the next. One that holds for a
+    /// single transaction only may be any: READ COMMITTED is gated at each statement.
+    pub(super) fn isolation(&self) -> Isolation {
+        if self.marks.intersects(Marks::NEXT_TRANSACTION) {
+            return Isolation::ReadCommitted;
+        }
+        match self.state.variables.get("transaction_isolation") {
+            Some(value) => isolation(value),
+            None => self.default_isolation,
+        }
+    }
+
+    /// The schema as routing looks up functions in it.
+    pub(super) fn schema_name(&self) -> Option<&str> {
+        std::str::from_utf8(self.state.schema.as_deref()?).ok()
+    }
+}
+
+pub(super) fn lex_mode(sql_mode: &[u8]) -> LexMode {
+    let has = |wanted: &str| {
+        sql_mode
+            .split(|byte| *byte == b',')
+            .any(|mode| mode.eq_ignore_ascii_case(wanted.as_bytes()))
+    };
+    LexMode {
+        ansi_quotes: has("ANSI_QUOTES") || has("ANSI"),
+        no_backslash_escapes: has("NO_BACKSLASH_ESCAPES"),
+    }
+}
+
+fn is_readable(charset: &[u8]) -> bool {
+    !UNREADABLE_CHARSETS
+        .iter()
+        .any(|name| charset.eq_ignore_ascii_case(name))
+}
+
+/// What is not one of the others is REPEATABLE READ, unless it is unknown: then the safe road.
+fn isolation(value: &[u8]) -> Isolation {
+    match value {
+        b"REPEATABLE-READ" => Isolation::RepeatableRead,
+        b"READ-COMMITTED" => Isolation::ReadCommitted,
+        b"READ-UNCOMMITTED" => Isolation::ReadUncommitted,
+        _ => Isolation::Serializable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p7_an_isolation_level_that_is_not_known_counts_as_the_strictest() {
+        assert_eq!(isolation(b"READ-COMMITTED"), Isolation::ReadCommitted);
+        assert_eq!(isolation(b"SNAPSHOT"), Isolation::Serializable);
+        assert_eq!(isolation(b""), Isolation::Serializable);
+    }
+
+    #[test]
+    fn the_lexer_follows_sql_mode() {
+        let mode = lex_mode(b"REAL_AS_FLOAT,PIPES_AS_CONCAT,ANSI_QUOTES,ANSI");
+        assert!(mode.ansi_quotes && !mode.no_backslash_escapes);
+        assert!(lex_mode(b"no_backslash_escapes").no_backslash_escapes);
+        assert_eq!(lex_mode(b""), LexMode::default());
+    }
+
+    #[test]
+    fn p5_sql_in_a_charset_that_hides_quotes_is_not_read() {
+        assert!(is_readable(b"utf8mb4") && is_readable(b"latin1"));
+        assert!(!is_readable(b"GBK") && !is_readable(b"sjis"));
+    }
+}

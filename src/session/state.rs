@@ -1,0 +1,252 @@
+//! What a session's state is, and what a backend connection still has to be told of it.
+
+use super::connections::Held;
+use crate::backend::{Baseline, ConnectError, ConnectionState, Variables};
+use crate::protocol::Command;
+use crate::sql::FOLLOWED;
+
+/// What the client has told its session: the half of the state that belongs to the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SessionState {
+    /// From where the variables count.
+    pub baseline: Baseline,
+    /// The schema in use.
+    pub schema: Option<Vec<u8>>,
+    /// Session variables set since the baseline.
+    pub variables: Variables,
+}
+
+/// What has to be sent before a connection may serve a session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Replay {
+    /// COM_RESET_CONNECTION comes first.
+    pub reset: bool,
+    /// COM_INIT_DB with this schema.
+    pub schema: Option<Vec<u8>>,
+    /// One SET statement.
+    pub set: Option<Vec<u8>>,
+}
+
+impl Replay {
+    /// Is there nothing to send?
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Held {
+    /// Queues what has to be sent before the connection may serve the session; the answers are
+    /// read by [`Held::read_replay`]. `tracking` is lost in a reset and sent again.
+    pub(super) fn queue_replay(&mut self, replay: &Replay, tracking: &str) {
+        if replay.reset {
+            self.queue_command(Command::ResetConnection);
+            self.queue_query(tracking.as_bytes());
+        }
+        if let Some(schema) = &replay.schema {
+            let payload = [&[Command::InitDb as u8], schema.as_slice()].concat();
+            self.wire.restart_sequence();
+            self.wire.queue(&payload);
+        }
+        if let Some(set) = &replay.set {
+            self.queue_query(set);
+        }
+    }
+
+    /// Reads the answers to what was queued.
+    ///
+    /// # Errors
+    /// As [`crate::backend::Connection::read_answer`]; after any of them the connection is of no
+    /// use, since answers may be outstanding.
+    pub(super) async fn read_replay(&mut self, replay: &Replay) -> Result<(), ConnectError> {
+        if replay.reset {
+            self.read_answer(Command::ResetConnection).await?;
+            self.read_answer(Command::Query).await?;
+        }
+        if replay.schema.is_some() {
+            self.read_answer(Command::InitDb).await?;
+        }
+        if replay.set.is_some() {
+            self.read_answer(Command::Query).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What may keep a connection from ever reaching a session's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unreachable;
+
+impl SessionState {
+    /// As right after login.
+    pub(super) fn after_login(collation: u8, schema: Option<Vec<u8>>) -> Self {
+        Self {
+            baseline: Baseline::Login { collation },
+            schema,
+            variables: Variables::new(),
+        }
+    }
+
+    /// As right after COM_RESET_CONNECTION, which keeps the schema.
+    pub(super) fn reset(&mut self) {
+        self.baseline = Baseline::Reset;
+        self.variables.clear();
+    }
+
+    /// The state of a connection that was told all of it.
+    pub(super) fn on_connection(&self) -> ConnectionState {
+        ConnectionState {
+            baseline: self.baseline,
+            schema: self.schema.clone(),
+            variables: self.variables.clone(),
+            unknown: false,
+        }
+    }
+}
+
+/// What `connection` has to be told so that it is as `session` is.
+///
+/// # Errors
+/// [`Unreachable`] where no replay leads there: a session that begins at a login's character set
+/// can't be served by a connection that was reset, or without a schema by one that has one.
+pub(super) fn diff(
+    session: &SessionState,
+    connection: &ConnectionState,
+) -> Result<Replay, Unreachable> {
+    let stray = connection
+        .variables
+        .keys()
+        .any(|name| !session.variables.contains_key(name));
+    let reset = connection.unknown || stray || session.baseline != connection.baseline;
+    if reset && session.baseline != Baseline::Reset {
+        return Err(Unreachable);
+    }
+    let schema = match (&session.schema, &connection.schema) {
+        (Some(wanted), had) if had.as_ref() != Some(wanted) => Some(wanted.clone()),
+        (None, Some(_)) => return Err(Unreachable),
+        _ => None,
+    };
+    let stale = |name: &&&str| {
+        let wanted = session.variables.get(**name);
+        wanted.is_some() && (reset || connection.variables.get(**name) != wanted)
+    };
+    let set = set_statement(FOLLOWED.iter().filter(stale).filter_map(|name| {
+        let value = session.variables.get(*name)?;
+        Some((*name, value.as_slice()))
+    }));
+    Ok(Replay { reset, schema, set })
+}
+
+/// One SET for all of them, in the order in which they come; `None` for none.
+fn set_statement<'a>(variables: impl Iterator<Item = (&'a str, &'a [u8])>) -> Option<Vec<u8>> {
+    let mut sql = Vec::new();
+    for (name, value) in variables {
+        sql.extend_from_slice(if sql.is_empty() { b"SET " } else { b", " });
+        sql.extend_from_slice(b"@@session.");
+        sql.extend_from_slice(name.as_bytes());
+        sql.push(b'=');
+        put_value(&mut sql, name, value);
+    }
+    (!sql.is_empty()).then_some(sql)
+}
+
+/// Numbers bare, since MySQL refuses a quoted one; everything else as hexadecimal text, which no
+/// character set and no sql_mode reads in another way.
+fn put_value(sql: &mut Vec<u8>, name: &str, value: &[u8]) {
+    let numeric = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
+    if value.is_empty() && name == "character_set_results" {
+        sql.extend_from_slice(b"NULL");
+    } else if !value.is_empty() && value.iter().all(numeric) {
+        sql.extend_from_slice(value);
+    } else {
+        sql.extend_from_slice(b"_utf8mb4 X'");
+        for byte in value {
+            sql.extend_from_slice(format!("{byte:02x}").as_bytes());
+        }
+        sql.push(b'\'');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(variables: &[(&str, &str)]) -> SessionState {
+        let mut state = SessionState::after_login(45, Some(b"app".to_vec()));
+        for (name, value) in variables {
+            state
+                .variables
+                .insert((*name).into(), value.as_bytes().to_vec());
+        }
+        state
+    }
+
+    fn fresh() -> ConnectionState {
+        ConnectionState::after_login(45, Some(b"app".to_vec()))
+    }
+
+    #[test]
+    fn equal_states_need_no_replay() {
+        assert_eq!(diff(&session(&[]), &fresh()), Ok(Replay::default()));
+    }
+
+    #[test]
+    fn only_what_differs_is_set() {
+        let session = session(&[("sql_select_limit", "7"), ("time_zone", "+01:00")]);
+        let mut connection = fresh();
+        connection
+            .variables
+            .insert("time_zone".into(), b"+01:00".to_vec());
+        let replay = diff(&session, &connection).expect("reachable");
+        assert_eq!(
+            replay.set.as_deref(),
+            Some(&b"SET @@session.sql_select_limit=7"[..])
+        );
+    }
+
+    #[test]
+    fn text_is_written_so_that_no_mode_can_misread_it() {
+        let session = session(&[("time_zone", "'x")]);
+        let replay = diff(&session, &fresh()).expect("reachable");
+        let expected = &b"SET @@session.time_zone=_utf8mb4 X'2778'"[..];
+        assert_eq!(replay.set.as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn results_without_a_character_set_are_null() {
+        let session = session(&[("character_set_results", "")]);
+        let replay = diff(&session, &fresh()).expect("reachable");
+        let expected = &b"SET @@session.character_set_results=NULL"[..];
+        assert_eq!(replay.set.as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn a_stray_variable_needs_a_reset() {
+        let mut connection = fresh();
+        connection.variables.insert("sql_mode".into(), Vec::new());
+        assert_eq!(diff(&session(&[]), &connection), Err(Unreachable));
+        let mut session = session(&[]);
+        session.reset();
+        let replay = Replay {
+            reset: true,
+            ..Replay::default()
+        };
+        assert_eq!(diff(&session, &connection), Ok(replay));
+    }
+
+    #[test]
+    fn a_reset_connection_can_not_go_back_to_a_login() {
+        let mut connection = fresh();
+        connection.reset();
+        assert_eq!(diff(&session(&[]), &connection), Err(Unreachable));
+    }
+
+    #[test]
+    fn the_schema_follows() {
+        let mut session = session(&[]);
+        session.schema = Some(b"other".to_vec());
+        let replay = diff(&session, &fresh()).expect("reachable");
+        assert_eq!(replay.schema.as_deref(), Some(&b"other"[..]));
+        session.schema = None;
+        assert_eq!(diff(&session, &fresh()), Err(Unreachable));
+    }
+}

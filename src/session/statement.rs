@@ -1,0 +1,257 @@
+//! The way of a statement: read it, decide, run it where the decision says, and decide again where
+//! that could not be done and nothing has reached the client.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use smallvec::SmallVec;
+
+use super::Ended;
+use super::command::Request;
+use super::job::Job;
+use super::session::Session;
+use crate::error::ClientError;
+use crate::gtid::Set;
+use crate::protocol::{Command, execute_statement_id, query_text};
+use crate::routing::{
+    BackendId, Causality, Decision, Exclusion, Level, Need, Place, ReadMark, Reason, RefuseKind,
+    Role, SessionFacts, Transaction, Waiting, decide,
+};
+use crate::sql::{Class, Kill, Statement, classify};
+
+/// How an attempt at one backend ended.
+pub(super) enum Attempt {
+    /// The client has its answer.
+    Done,
+    /// Nothing has reached the client, and the statement has left nothing behind.
+    Again(Exclusion),
+}
+
+/// What has been tried for one statement.
+#[derive(Default)]
+pub(super) struct Tried {
+    excluded: SmallVec<[(BackendId, Exclusion); 4]>,
+    waiting: Option<Waiting>,
+    /// When the first wait began.
+    waited_since: Option<Instant>,
+}
+
+/// A decision to run, with what was noted under the scope's lock.
+pub(super) struct Run {
+    /// Where.
+    pub place: Place,
+    /// Why there.
+    pub reason: Reason,
+    /// Ends the read; `None` for what shows no rows.
+    pub mark: Option<ReadMark>,
+    /// What an answer has to cover; `None` where nothing is promised.
+    pub token: Option<Arc<Set>>,
+}
+
+impl Session {
+    /// A command with SQL, or one that runs where SQL would.
+    pub(super) async fn statement(
+        &mut self,
+        command: Command,
+        request: Request,
+    ) -> Result<(), Ended> {
+        let statement = self.read_statement(command, &request);
+        let job = Job {
+            command,
+            request,
+            statement,
+        };
+        if let Some(Class::Kill(Kill { id, query_only })) = job.class()
+            && super::Registry::is_client_id(*id)
+        {
+            self.client.set_sequence(job.request.sequence);
+            return self.kill_client(*id, *query_only).await;
+        }
+        self.execute(job).await
+    }
+
+    /// What the SQL of a command says, as far as the proxy reads it: a statement beyond 16 MiB is
+    /// not collected.
+    fn read_statement(&self, command: Command, request: &Request) -> Option<Arc<Statement>> {
+        if request.more || !self.can_read_sql() {
+            return None;
+        }
+        match command {
+            Command::Query => {
+                let sql = query_text(&request.payload, self.capabilities).ok()?;
+                Some(Arc::new(classify(sql, self.lex)))
+            }
+            Command::StmtPrepare => {
+                let sql = request.payload.get(1..)?;
+                Some(Arc::new(classify(sql, self.lex)))
+            }
+            Command::StmtExecute => {
+                let id = execute_statement_id(&request.payload).ok()?;
+                self.prepared.get(&id).map(Arc::clone)
+            }
+            _ => None,
+        }
+    }
+
+    /// Decides and runs until the client has an answer.
+    pub(super) async fn execute(&mut self, mut job: Job) -> Result<(), Ended> {
+        if self.must_leave_reader(&job) && !self.leave_reader(&job).await? {
+            return Ok(());
+        }
+        let arrived = Instant::now();
+        let mut tried = Tried::default();
+        loop {
+            let decision = self.decide(&job, &tried, arrived);
+            let (decision, mark, token) = decision;
+            match decision {
+                Decision::Run { place, reason } => {
+                    self.observe_wait(&tried);
+                    let run = Run {
+                        place,
+                        reason,
+                        mark,
+                        token,
+                    };
+                    match self.attempt(run, &mut job).await? {
+                        Attempt::Done => return Ok(()),
+                        Attempt::Again(how) => tried.excluded.push((place.backend, how)),
+                    }
+                }
+                Decision::Probe { backends, .. } => {
+                    let silent = self.shared.watch.probe(&backends).await;
+                    let excluded = silent.into_iter().map(|id| (id, Exclusion::Unreachable));
+                    tried.excluded.extend(excluded);
+                }
+                Decision::Wait {
+                    place,
+                    token,
+                    until,
+                    ..
+                } => {
+                    tried.waited_since.get_or_insert_with(Instant::now);
+                    self.shared.watch.wait(place, &token, until).await;
+                    tried.waiting = Some(Waiting { place, token });
+                }
+                Decision::Refuse { kind, reason } => {
+                    self.observe_wait(&tried);
+                    self.shared.metrics.refused(reason.index());
+                    self.skip_rest(&mut job.request).await?;
+                    return self.answer(&job, &refusal(kind)).await;
+                }
+            }
+        }
+    }
+
+    /// Asks `decide`, and notes under the same lock that the read begins.
+    fn decide(
+        &self,
+        job: &Job,
+        tried: &Tried,
+        arrived: Instant,
+    ) -> (Decision, Option<ReadMark>, Option<Arc<Set>>) {
+        let functions = job.functions();
+        let kind = job.kind(&functions);
+        let at_writer =
+            self.read_only_at_writer && matches!(job.class(), Some(Class::BeginReadOnly { .. }));
+        let need = Need {
+            kind,
+            level: at_writer.then_some(Level::Writer),
+        };
+        let facts = self.facts(tried, arrived);
+        let snapshot = self.shared.watch.snapshot();
+        let mut scope = self.scope.lock();
+        let decision = decide(&need, &facts, &mut scope, &snapshot, Instant::now());
+        if let Some(errant) = scope.take_errant() {
+            tracing::warn!(client = self.entry.id, %errant, "errant transactions on a reader");
+        }
+        let Decision::Run { place, .. } = decision else {
+            return (decision, None, None);
+        };
+        let token = self.promised(job, &scope, tried, place);
+        let mark = job.shows_rows().then(|| scope.begin_read(place));
+        (decision, mark, token)
+    }
+
+    /// What an answer from `place` has to cover.
+    fn promised(
+        &self,
+        job: &Job,
+        scope: &Causality,
+        tried: &Tried,
+        place: Place,
+    ) -> Option<Arc<Set>> {
+        let fixed = matches!(
+            self.transaction,
+            Transaction::ReadOnlyOn {
+                snapshot_taken: true,
+                ..
+            }
+        );
+        if !job.shows_rows() || fixed || self.policy.level == Level::Eventual {
+            return None;
+        }
+        // What the scope has done since the wait began runs beside this statement.
+        let waited = tried.waiting.as_ref().filter(|it| it.place == place);
+        Some(Arc::clone(
+            waited.map_or_else(|| scope.known(), |waiting| &waiting.token),
+        ))
+    }
+
+    fn facts<'a>(&'a self, tried: &'a Tried, arrived: Instant) -> SessionFacts<'a> {
+        SessionFacts {
+            policy: self.policy,
+            session: u64::from(self.entry.id),
+            home: self.home,
+            pin: self.pin(),
+            transaction: self.transaction,
+            autocommit: self.autocommit,
+            isolation: self.isolation(),
+            schema: self.schema_name(),
+            last_statement: self.last_statement,
+            arrived,
+            excluded: &tried.excluded,
+            waiting: tried.waiting.as_ref(),
+        }
+    }
+
+    async fn attempt(&mut self, run: Run, job: &mut Job) -> Result<Attempt, Ended> {
+        let backend = run.place.backend;
+        let role = self
+            .shared
+            .watch
+            .snapshot()
+            .backend(backend)
+            .map(|view| view.role);
+        match role {
+            Some(Role::Reader) => self.at_reader(run, job).await,
+            _ => self.at_writer(run, job).await,
+        }
+    }
+
+    /// Gives the client an error for a command, unless it is one that has no answer.
+    pub(super) async fn answer(&mut self, job: &Job, error: &ClientError) -> Result<(), Ended> {
+        match job.has_answer() {
+            true => self.refuse(error).await,
+            false => Ok(()),
+        }
+    }
+
+    fn observe_wait(&self, tried: &Tried) {
+        if let Some(since) = tried.waited_since {
+            self.shared.metrics.read_waited(since.elapsed());
+        }
+    }
+}
+
+/// What the client reads of a refusal.
+fn refusal(kind: RefuseKind) -> ClientError {
+    match kind {
+        RefuseKind::NoWriter => ClientError::no_writer(),
+        RefuseKind::AmbiguousWriter => ClientError::ambiguous_writer(),
+        RefuseKind::Timeout => ClientError::wait_timed_out(),
+        RefuseKind::AllGone => ClientError::all_gone(),
+        RefuseKind::WriterBehind | RefuseKind::TokenUnknown => ClientError::not_proven(),
+        RefuseKind::ReadOnlyTransaction => ClientError::read_only_transaction(),
+        RefuseKind::StateLost => ClientError::transaction_lost(),
+    }
+}

@@ -1,0 +1,288 @@
+//! Running a statement on the writer.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::connections::Held;
+use super::job::Job;
+use super::observe::WriterNotes;
+use super::relay::{Progress, Relay, RelayError};
+use super::session::Session;
+use super::state::diff;
+use super::statement::{Attempt, Run};
+use super::visible::Filter;
+use super::{Ended, PoolPolicy};
+use crate::backend::ConnectError;
+use crate::error::ClientError;
+use crate::routing::{Exclusion, Place, ReadMark, Transaction, UnknownCause};
+use crate::sql::Class;
+
+/// Why there is no connection to the writer for a statement.
+pub(super) enum NoWriter {
+    /// None could be opened: the statement has not been sent.
+    Connect(ConnectError),
+    /// The one that held the session's state is gone, and the state with it.
+    StateLost,
+}
+
+impl From<ConnectError> for NoWriter {
+    fn from(error: ConnectError) -> Self {
+        Self::Connect(error)
+    }
+}
+
+impl Session {
+    /// Runs any statement at the writer.
+    pub(super) async fn at_writer(&mut self, run: Run, job: &mut Job) -> Result<Attempt, Ended> {
+        if self.transaction.is_on_reader() && job.begins() {
+            self.end_on_reader("COMMIT").await;
+        }
+        let mut held = match self.writer_at(run.place, job).await {
+            Ok(held) => held,
+            Err(error) => {
+                if let Some(mark) = run.mark {
+                    self.scope.lock().cancel_read(mark);
+                }
+                return self.without_writer(error, run.place, job).await;
+            }
+        };
+        if self.entry.is_killed() {
+            return self.killed(run.mark);
+        }
+        self.marks |= job.leaves();
+        let scope = self.scope.clone();
+        let mut notes = WriterNotes::new(&scope);
+        let (progress, ended) = match self.send(&mut held, &mut job.request).await {
+            Ok(()) => self.relay_from_writer(job, &mut held, &mut notes).await,
+            Err(error) => (Progress::default(), Err(error)),
+        };
+        self.count_backend_bytes(&mut held);
+        let now = Instant::now();
+        if let Some(mark) = run.mark {
+            let mut scope = self.scope.lock();
+            // What a write saw was committed before it, and readers keep that order.
+            if ended.is_ok() && notes.gtids && matches!(job.class(), Some(Class::Write)) {
+                scope.cancel_read(mark);
+            } else {
+                scope.end_read(mark, now);
+            }
+        }
+        match ended {
+            Ok(_) => {}
+            Err(RelayError::Client(_)) => {
+                self.lose_unless_pure(job, UnknownCause::ConnectionLost, Some(&held));
+                return Err(Ended::ClientGone);
+            }
+            Err(RelayError::Backend(error)) => {
+                let backend = self.shared.name(held.backend);
+                tracing::warn!(client = self.entry.id, backend, %error, "backend connection lost");
+                return self.writer_lost(held, job, &progress).await;
+            }
+        }
+        self.settle(&mut held, job, &progress, &notes, run.place);
+        self.connections.put(held);
+        self.last_statement = Some(run.place);
+        let backend = run.place.backend.index();
+        self.shared.metrics.statement(backend, run.reason.index());
+        self.flush().await?;
+        Ok(Attempt::Done)
+    }
+
+    /// The client was killed before its statement was sent.
+    pub(super) fn killed(&self, mark: Option<ReadMark>) -> Result<Attempt, Ended> {
+        if let Some(mark) = mark {
+            self.scope.lock().cancel_read(mark);
+        }
+        Err(Ended::Killed)
+    }
+
+    async fn relay_from_writer(
+        &mut self,
+        job: &Job,
+        held: &mut Held,
+        notes: &mut WriterNotes<'_>,
+    ) -> (Progress, Result<crate::protocol::End, RelayError>) {
+        let filter = match self.tracks_as_wished {
+            true => Filter::All,
+            false => Filter::Wanted(&self.visible),
+        };
+        let relay = Relay::new(
+            job.command,
+            &mut self.client,
+            self.capabilities,
+            held,
+            filter,
+            notes,
+        );
+        relay.run().await
+    }
+
+    /// The connection to the writer for a statement, told everything that the session was told.
+    async fn writer_at(&mut self, place: Place, job: &Job) -> Result<Held, NoWriter> {
+        let leftovers = matches!(job.class(), Some(Class::LastStatement));
+        if self.replaces()
+            && !leftovers
+            && !self.holds_state()
+            && let Some(held) = self.connections.take(place.backend)
+        {
+            held.quit().await;
+        }
+        let mut held = self.writer_connection(place).await?;
+        if job.statement.as_ref().is_some_and(|it| it.names_tracking) {
+            self.track_as_wished(&mut held).await?;
+        } else if self.tracks_as_wished && !leftovers {
+            self.track_again(&mut held).await?;
+        }
+        Ok(held)
+    }
+
+    /// The connection that the session has to the writer, if it still is what it was, or else a
+    /// new one.
+    pub(super) async fn writer_connection(&mut self, place: Place) -> Result<Held, NoWriter> {
+        let Some(mut held) = self.connections.take(place.backend) else {
+            return Ok(self.open_writer_at(place).await?);
+        };
+        if !held.wire.is_over() {
+            if held.place() == Some(place) {
+                return Ok(held);
+            }
+            // The monitor counts another life than this connection was opened in. It may be the
+            // same server all the same, if only the monitor's connection broke.
+            let before = self.shared.watch.snapshot();
+            let proven = held.prove(&before).await;
+            if proven.is_ok_and(|proven| proven == Some(place)) {
+                return Ok(held);
+            }
+        }
+        match self.holds_state() {
+            true => Err(NoWriter::StateLost),
+            false => Ok(self.open_writer_at(place).await?),
+        }
+    }
+
+    /// Does every statement that can get another connection?
+    pub(super) fn replaces(&self) -> bool {
+        self.shared.config.pool == PoolPolicy::Replace
+    }
+
+    async fn open_writer_at(&mut self, place: Place) -> Result<Held, ConnectError> {
+        let tracking = self.visible.tracking_on_writer();
+        let opened = self
+            .connections
+            .open(place.backend, &self.request, &tracking);
+        let mut held = opened.await?;
+        if held.place() != Some(place) {
+            return Err(ConnectError::Stranger);
+        }
+        self.tracks_as_wished = false;
+        let replay = diff(&self.state, &held.state).map_err(|_| ConnectError::Unexpected)?;
+        held.queue_replay(&replay, &tracking);
+        held.wire.flush().await?;
+        held.read_replay(&replay).await?;
+        held.state = self.state.on_connection();
+        Ok(held)
+    }
+
+    /// No connection to the writer could be had; the statement was not sent.
+    async fn without_writer(
+        &mut self,
+        error: NoWriter,
+        place: Place,
+        job: &mut Job,
+    ) -> Result<Attempt, Ended> {
+        self.shared.watch.report_failure(place.backend);
+        let error = match error {
+            NoWriter::Connect(error) => error,
+            NoWriter::StateLost => {
+                self.skip_rest(&mut job.request).await?;
+                let error = self.what_was_lost(job);
+                self.answer(job, &error).await?;
+                return Err(Ended::StateLost);
+            }
+        };
+        let is_refusal = matches!(error, ConnectError::Refused(_));
+        if job.is_read() && !is_refusal && !self.holds_state() {
+            return Ok(Attempt::Again(Exclusion::Unreachable));
+        }
+        self.skip_rest(&mut job.request).await?;
+        if job.has_answer() {
+            self.refuse_connection(place.backend, &error).await?;
+        }
+        Ok(Attempt::Done)
+    }
+
+    /// The writer connection broke while it ran something.
+    async fn writer_lost(
+        &mut self,
+        held: Held,
+        job: &Job,
+        progress: &Progress,
+    ) -> Result<Attempt, Ended> {
+        self.shared.watch.report_failure(held.backend);
+        let cause = match job.class() {
+            Some(Class::Commit) => UnknownCause::CommitUnanswered,
+            _ => UnknownCause::ConnectionLost,
+        };
+        self.lose_unless_pure(job, cause, Some(&held));
+        drop(held);
+        if self.entry.was_killed().await {
+            return Err(Ended::Killed);
+        }
+        let error = self.what_was_lost(job);
+        let in_transaction = self.transaction != Transaction::None;
+        let stateful = !self.marks.is_empty() || !self.prepared.is_empty();
+        self.transaction = Transaction::None;
+        if job.is_read() && !progress.flushed() && !in_transaction && !stateful {
+            self.client.output().clear();
+            return Ok(Attempt::Again(Exclusion::Unreachable));
+        }
+        if !progress.flushed() {
+            self.client.output().clear();
+            self.client.set_sequence(job.request.sequence);
+        } else if !progress.at_packet_boundary() {
+            return Err(Ended::StateLost);
+        }
+        self.refuse(&error).await?;
+        // What the client made on that connection can't be made again behind its back.
+        if stateful {
+            return Err(Ended::StateLost);
+        }
+        Ok(Attempt::Done)
+    }
+
+    /// What the client reads when the writer's connection is lost under this statement.
+    fn what_was_lost(&self, job: &Job) -> ClientError {
+        if matches!(job.class(), Some(Class::Commit)) {
+            return ClientError::unknown_outcome();
+        }
+        match self.transaction {
+            Transaction::None => ClientError::connection_lost("the writer"),
+            _ => ClientError::transaction_lost(),
+        }
+    }
+
+    /// From now on nobody knows what the scope's reads must see, until the writer was asked after
+    /// the statement's end: with `held`, after its thread there is gone.
+    pub(super) fn lose(&self, cause: UnknownCause, held: Option<&Held>) {
+        self.shared.metrics.unknown_tokens(cause.index()).inc();
+        let thread = held.map(|held| held.thread_id);
+        self.scope.lock().lose(cause, Instant::now(), thread);
+        if let Some(held) = held {
+            let (shared, scope) = (Arc::clone(&self.shared), self.scope.clone());
+            let (writer, thread) = (held.backend, held.thread_id);
+            tokio::spawn(async move { shared.await_thread(writer, thread, &scope).await });
+        }
+    }
+
+    pub(super) fn lose_unless_pure(&self, job: &Job, cause: UnknownCause, held: Option<&Held>) {
+        if !job.is_pure() {
+            self.lose(cause, held);
+        }
+    }
+
+    /// Does the session's connection to the writer hold what no other one would?
+    pub(super) fn holds_state(&self) -> bool {
+        let transaction = matches!(self.transaction, Transaction::OnWriter { .. });
+        transaction || !self.marks.is_empty() || !self.prepared.is_empty() || self.tracks_as_wished
+    }
+}
