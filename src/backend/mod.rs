@@ -1,5 +1,6 @@
 //! Everything about the MySQL servers behind the proxy: connecting, logging in, watching.
 
+mod client;
 mod config;
 mod connection;
 mod dialer;

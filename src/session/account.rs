@@ -1,5 +1,7 @@
 //! COM_CHANGE_USER and COM_PROCESS_KILL: the commands in which the proxy has a word of its own.
 
+use std::time::Instant;
+
 use super::command::Request;
 use super::connections::Held;
 use super::login::{Challenge, LoginFailure, make_nonce};
@@ -81,7 +83,7 @@ impl Session {
             // Whatever still commits for the old account is waited for by the new one too.
             let lost = self.scope.lock().lost_threads().to_vec();
             for thread in lost {
-                self.await_thread(self.shared.writer, thread);
+                self.await_thread(self.shared.writer, thread, Instant::now());
             }
         }
         self.forget();

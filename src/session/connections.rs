@@ -5,6 +5,7 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::Shared;
 use super::registry::Peer;
@@ -21,6 +22,8 @@ pub(super) struct Held {
     peer: Arc<Peer>,
     /// The life of the backend that it is proven to belong to.
     incarnation: Option<Incarnation>,
+    /// When it was logged in.
+    pub opened: Instant,
     /// The executed set that the backend told last, as text: most answers repeat it.
     pub last_executed: String,
 }
@@ -38,6 +41,7 @@ impl Held {
             shared,
             peer,
             incarnation: None,
+            opened: Instant::now(),
             last_executed: String::new(),
         }
     }

@@ -47,7 +47,8 @@ impl ScopeHandle {
         }
     }
 
-    fn is_unused(&self) -> bool {
+    /// Does nobody but the caller hold it?
+    pub(super) fn is_ours_alone(&self) -> bool {
         Arc::strong_count(&self.0) == 1
     }
 }
@@ -102,7 +103,7 @@ impl Scopes {
     /// Forgets the entries that nobody uses, but not what they had to see.
     fn evict(&self) {
         self.users.retain(|_, handle| {
-            let unused = handle.is_unused();
+            let unused = handle.is_ours_alone();
             if unused {
                 self.floor.lock().merge_from(&handle.lock(), Instant::now());
             }

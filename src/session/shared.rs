@@ -1,6 +1,7 @@
 //! What all sessions share.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
@@ -8,10 +9,13 @@ use tokio_rustls::TlsAcceptor;
 
 use super::scopes::{ScopeHandle, Scopes};
 use super::{Config, LoginKeys, Registry};
-use crate::backend::watch::Watch;
+use crate::backend::watch::{ThreadEnd, Watch};
 use crate::backend::{Dialer, Greeting};
 use crate::routing::{BackendId, Policy};
 use crate::telemetry::Metrics;
+
+/// The pause before the end of a thread that could not be proven is asked for again.
+const UNPROVEN_PAUSE: Duration = Duration::from_secs(5);
 
 /// What all sessions share; built once by the composition root.
 pub struct Shared {
@@ -56,8 +60,36 @@ impl Shared {
         own.copied().unwrap_or(self.config.policy)
     }
 
-    /// Waits until a thread of the writer is gone, and with it all doubt about what it commits.
-    pub(super) async fn await_thread(&self, writer: BackendId, thread: u64, scope: &ScopeHandle) {
-        let _ = (writer, thread, scope);
+    /// Waits until a thread of the writer is gone, and with it all doubt about what it commits;
+    /// `connected` as in [`Watch::thread_gone`]. Where that can't be proven it is asked again for
+    /// as long as somebody uses the scope, whose reads go to the writer meanwhile.
+    pub(super) async fn await_thread(
+        &self,
+        writer: BackendId,
+        thread: u64,
+        connected: Instant,
+        scope: &ScopeHandle,
+    ) {
+        let mut told = false;
+        loop {
+            match self.watch.thread_gone(writer, thread, connected).await {
+                ThreadEnd::ThreadGone => return scope.lock().thread_gone(thread, Instant::now()),
+                ThreadEnd::AllGone => return scope.lock().all_threads_gone(Instant::now()),
+                ThreadEnd::Unproven => {}
+            }
+            if scope.is_ours_alone() {
+                return;
+            }
+            if !std::mem::replace(&mut told, true) {
+                let backend = self.name(writer);
+                tracing::warn!(
+                    backend,
+                    thread,
+                    "nobody can tell whether a lost connection's thread has ended, so reads that \
+                     follow it run on the writer; does the monitor's account have PROCESS?"
+                );
+            }
+            tokio::time::sleep(UNPROVEN_PAUSE).await;
+        }
     }
 }

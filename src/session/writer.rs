@@ -268,14 +268,17 @@ impl Session {
         let thread = held.map(|held| held.thread_id);
         self.scope.lock().lose(cause, Instant::now(), thread);
         if let Some(held) = held {
-            self.await_thread(held.backend, held.thread_id);
+            self.await_thread(held.backend, held.thread_id, held.opened);
         }
     }
 
     /// Tells the scope when this thread of the writer is gone, whatever becomes of the session.
-    pub(super) fn await_thread(&self, writer: BackendId, thread: u64) {
+    pub(super) fn await_thread(&self, writer: BackendId, thread: u64, connected: Instant) {
         let (shared, scope) = (Arc::clone(&self.shared), self.scope.clone());
-        tokio::spawn(async move { shared.await_thread(writer, thread, &scope).await });
+        let waiting = async move {
+            shared.await_thread(writer, thread, connected, &scope).await;
+        };
+        tokio::spawn(waiting);
     }
 
     pub(super) fn lose_unless_pure(&self, job: &Job, cause: UnknownCause, held: Option<&Held>) {

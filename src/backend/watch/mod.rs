@@ -3,21 +3,31 @@
 //! A watch never decides anything. What it can't prove it leaves out: a backend that does not
 //! answer has no incarnation and no watermark.
 
+mod lives;
+mod measure;
 mod monitor;
 mod publish;
+mod threads;
+mod waiters;
+mod watcher;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout_at;
 
 use self::publish::Publisher;
+use self::threads::Threads;
+use self::waiters::Want;
 use super::Config;
+use super::client::Client;
 use crate::gtid::Set;
 use crate::routing::{BackendId, Place, Snapshot};
+
+pub use self::threads::ThreadEnd;
 
 /// A backend whose answers were wrong gets no new reads for so long.
 const SHUN: Duration = Duration::from_secs(10);
@@ -28,40 +38,49 @@ const PROBE_LIMIT: Duration = Duration::from_secs(2);
 /// Is told of each new snapshot, to feed gauges.
 pub type OnPublish = Box<dyn Fn(&Snapshot) + Send + Sync>;
 
-/// The monitors; they end when this is dropped.
+/// The monitors and watchers; they end when this is dropped.
+///
+/// Its methods may be called from any runtime, as long as the one that it was started on runs.
 #[derive(Debug)]
 pub struct Watch {
     publisher: Arc<Publisher>,
-    /// Wakes the monitors before their interval is over.
-    kicks: Vec<Arc<Notify>>,
-    _monitors: JoinSet<()>,
+    threads: Vec<Arc<Threads>>,
+    _tasks: JoinSet<()>,
 }
 
 impl Watch {
-    /// Starts a monitor for each backend on the runtime that this is called on.
+    /// Starts a monitor and a watcher for each backend on the runtime that this is called on.
     pub fn start(config: &Config, on_publish: OnPublish) -> Self {
         let publisher = Arc::new(Publisher::new(config, on_publish));
-        let mut monitors = JoinSet::new();
-        let mut kicks = Vec::new();
-        for (index, backend) in config.backends.iter().enumerate() {
-            let Ok(index) = u16::try_from(index) else {
-                // The configuration allows far fewer.
+        let mut tasks = JoinSet::new();
+        let mut all_threads = Vec::new();
+        for (index, client) in (0..).zip(Client::all(config)) {
+            let id = BackendId(index);
+            let Some(waiters) = publisher.waiters(id) else {
                 break;
             };
-            let plan = monitor::Plan {
-                id: BackendId(index),
-                backend: backend.clone(),
-                account: config.monitor.clone(),
-                connect_timeout: config.connect_timeout,
+            let monitor = monitor::Monitor {
+                id,
+                client: client.clone(),
+                publisher: Arc::clone(&publisher),
+                waiters: Arc::clone(waiters),
             };
-            let kick = Arc::new(Notify::new());
-            kicks.push(Arc::clone(&kick));
-            monitors.spawn(monitor::run(plan, Arc::clone(&publisher), kick));
+            tasks.spawn(monitor.run());
+            let threads = Arc::new(Threads::default());
+            let watcher = watcher::Watcher {
+                id,
+                client,
+                publisher: Arc::clone(&publisher),
+                waiters: Arc::clone(waiters),
+                threads: Arc::clone(&threads),
+            };
+            tasks.spawn(watcher.run());
+            all_threads.push(threads);
         }
         Self {
             publisher,
-            kicks,
-            _monitors: monitors,
+            threads: all_threads,
+            _tasks: tasks,
         }
     }
 
@@ -80,59 +99,82 @@ impl Watch {
     ///
     /// Cancel safe.
     pub async fn probe(&self, backends: &[BackendId]) -> SmallVec<[BackendId; 2]> {
-        let asked = Instant::now();
-        for backend in backends {
-            self.kick(*backend);
+        let since = Instant::now();
+        let deadline = tokio::time::Instant::from_std(since + PROBE_LIMIT);
+        let waiters = |id: &BackendId| self.publisher.waiters(*id);
+        let want = || Want::Probe { since };
+        let tickets = backends.iter().filter_map(waiters);
+        let tickets: SmallVec<[_; 2]> = tickets.map(|it| it.register(want())).collect();
+        for (mut ticket, id) in tickets.into_iter().zip(backends) {
+            let down = self.snapshot().backend(*id).is_none_or(|view| !view.up);
+            if !down && timeout_at(deadline, ticket.settled()).await.is_err() {
+                break;
+            }
         }
-        let unanswered = |snapshot: &Snapshot| -> SmallVec<[BackendId; 2]> {
-            let answered = |id: BackendId| {
-                let view = snapshot.backend(id);
-                let probe = view.and_then(|view| view.current_probe());
-                probe.is_some_and(|probe| probe.started >= asked)
-            };
-            let missing = backends.iter().copied().filter(|id| !answered(*id));
-            missing.collect()
+        let snapshot = self.snapshot();
+        let answered = |id: &BackendId| {
+            let probe = snapshot.backend(*id).and_then(|view| view.current_probe());
+            probe.is_some_and(|probe| probe.started >= since)
         };
-        let down =
-            |snapshot: &Snapshot, id: BackendId| snapshot.backend(id).is_none_or(|view| !view.up);
-        let mut changes = self.changes();
-        let deadline = tokio::time::Instant::from_std(asked + PROBE_LIMIT);
-        loop {
-            changes.mark_unchanged();
-            let snapshot = self.snapshot();
-            let missing = unanswered(&snapshot);
-            if missing.iter().all(|id| down(&snapshot, *id)) {
-                return missing;
-            }
-            match timeout_at(deadline, changes.changed()).await {
-                Ok(Ok(())) => {}
-                _ => return unanswered(&self.snapshot()),
-            }
-        }
+        backends
+            .iter()
+            .copied()
+            .filter(|id| !answered(id))
+            .collect()
     }
 
     /// Waits until this life of a backend is known to have executed `token`, until it has ended,
-    /// or until `until`.
+    /// or until `until`. All that wait on a backend share one connection to it.
     ///
-    /// Cancel safe.
+    /// Cancel safe: a waiter that is dropped is forgotten.
     pub async fn wait(&self, place: Place, token: &Set, until: Instant) {
-        let mut changes = self.changes();
-        loop {
-            changes.mark_unchanged();
+        let Some(waiters) = self.publisher.waiters(place.backend) else {
+            return;
+        };
+        let over = || {
             let snapshot = self.snapshot();
             let view = snapshot.backend(place.backend);
-            let Some(view) = view.filter(|view| view.place() == Some(place)) else {
-                return;
-            };
-            if view.has_executed(token) {
-                return;
-            }
-            self.kick(place.backend);
-            let deadline = tokio::time::Instant::from_std(until);
-            if timeout_at(deadline, changes.changed()).await.is_err() {
-                return;
-            }
+            view.is_none_or(|view| view.place() != Some(place) || view.has_executed(token))
+        };
+        if over() {
+            return;
         }
+        let mut ticket = waiters.register(Want::Executed {
+            place,
+            token: token.clone(),
+        });
+        if !over() {
+            let until = tokio::time::Instant::from_std(until);
+            let _ = timeout_at(until, ticket.settled()).await;
+        }
+    }
+
+    /// How many wait now until this backend has executed something.
+    pub fn waiting(&self, id: BackendId) -> usize {
+        self.publisher.waiters(id).map_or(0, |it| it.count())
+    }
+
+    /// Waits until a backend no longer has this connection, whose client side is gone: then what
+    /// it did last is committed or rolled back. `thread` is the connection's number in the
+    /// backend's handshake, `connected` any time at which it was logged in; the later it is, the
+    /// less can be proven of a restart.
+    ///
+    /// While the backend can't be reached there is nothing to tell: set a limit. A restart is
+    /// proven by the time of start that the process itself reports; that the monitor's connection
+    /// broke proves nothing. The monitor's account needs the PROCESS privilege.
+    ///
+    /// Cancel safe.
+    pub async fn thread_gone(&self, id: BackendId, thread: u64, connected: Instant) -> ThreadEnd {
+        let threads = self.threads.get(id.index());
+        let member = self.publisher.life_of(id, connected);
+        let (Some(threads), Some(member)) = (threads, member) else {
+            return ThreadEnd::Unproven;
+        };
+        let mut ticket = threads.register(thread, member);
+        if let Some(waiters) = self.publisher.waiters(id) {
+            waiters.work.notify_one();
+        }
+        ticket.end().await
     }
 
     /// Takes in what an answer of a backend said that it has executed.
@@ -153,8 +195,8 @@ impl Watch {
     }
 
     fn kick(&self, id: BackendId) {
-        if let Some(kick) = self.kicks.get(id.index()) {
-            kick.notify_one();
+        if let Some(waiters) = self.publisher.waiters(id) {
+            waiters.kick.notify_one();
         }
     }
 }

@@ -7,9 +7,13 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use super::OnPublish;
+use super::lives::{Lives, Membership};
+use super::measure::measure;
+use super::waiters::Waiters;
 use crate::backend::Config;
-use crate::gtid::{Incarnation, Set, Uuid, Watermark};
-use crate::routing::{BackendId, BackendView, Lag, Place, Probe, Role, Snapshot};
+use crate::backend::client::Life;
+use crate::gtid::{Incarnation, Set, Watermark};
+use crate::routing::{BackendId, BackendView, Place, Probe, Role, Routines, Snapshot};
 
 /// What a backend says of itself when it is asked.
 #[derive(Clone, Debug)]
@@ -18,7 +22,7 @@ pub(super) struct Answer {
     pub(super) started: Instant,
     /// After the answer came.
     pub(super) learned: Instant,
-    pub(super) server_uuid: Uuid,
+    pub(super) life: Life,
     pub(super) owned: Set,
     pub(super) executed: Set,
     pub(super) read_only: bool,
@@ -28,13 +32,20 @@ pub(super) struct Answer {
 pub(super) struct Publisher {
     current: ArcSwap<Snapshot>,
     /// Serialises the makers; readers never wait for it.
-    making: Mutex<Epochs>,
+    making: Mutex<Vec<Known>>,
+    /// For each backend, those who wait for news of it.
+    waiters: Vec<Arc<Waiters>>,
     count: watch::Sender<u64>,
     on_publish: OnPublish,
 }
 
-/// The last epoch given out for each backend.
-type Epochs = Vec<u64>;
+/// What is remembered of a backend beyond a snapshot.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    /// The last epoch given out.
+    epoch: u64,
+    lives: Lives,
+}
 
 impl std::fmt::Debug for Publisher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -59,7 +70,8 @@ impl Publisher {
             draining: false,
         };
         let backends: Vec<_> = config.backends.iter().enumerate().map(unknown).collect();
-        let epochs = vec![0; backends.len()];
+        let known = vec![Known::default(); backends.len()];
+        let waiters = backends.iter().map(|_| Arc::default()).collect();
         let snapshot = Snapshot {
             backends,
             ..Snapshot::default()
@@ -67,7 +79,8 @@ impl Publisher {
         on_publish(&snapshot);
         Self {
             current: ArcSwap::from_pointee(snapshot),
-            making: Mutex::new(epochs),
+            making: Mutex::new(known),
+            waiters,
             count: watch::Sender::new(0),
             on_publish,
         }
@@ -81,140 +94,190 @@ impl Publisher {
         self.count.subscribe()
     }
 
+    /// Those who wait for news of a backend.
+    pub(super) fn waiters(&self, id: BackendId) -> Option<&Arc<Waiters>> {
+        self.waiters.get(id.index())
+    }
+
+    /// The life that the monitor is connected to; the newest one while it is not.
+    pub(super) fn life(&self, id: BackendId) -> Option<Life> {
+        self.lock().get(id.index())?.lives.newest()
+    }
+
+    /// The life of a connection that was there at `connected`.
+    pub(super) fn life_of(&self, id: BackendId, connected: Instant) -> Option<Membership> {
+        self.lock().get(id.index())?.lives.of(connected)
+    }
+
     /// The monitor's connection is gone: nothing is proven any more.
     pub(super) fn lost(&self, id: BackendId) {
-        let guard = self.lock();
-        let mut snapshot = Snapshot::clone(&self.current.load());
-        if let Some(view) = snapshot.backends.get_mut(id.index()) {
+        self.change(id, |_, snapshot| {
+            let Some(view) = snapshot.backends.get_mut(id.index()) else {
+                return false;
+            };
             view.up = false;
             view.writable = false;
-            view.incarnation = None;
-            view.watermark = None;
-            view.lag = None;
-            view.probe = None;
-        }
-        self.publish(snapshot, guard);
+            forget(view);
+            true
+        });
     }
 
     /// A backend has answered. `fresh`: on a connection that has not proven anything before.
     pub(super) fn learn(&self, id: BackendId, answer: Answer, fresh: bool) {
-        let mut guard = self.lock();
-        let mut snapshot = Snapshot::clone(&self.current.load());
-        let Some(view) = snapshot.backends.get_mut(id.index()) else {
-            return;
-        };
-        let same = !fresh && continues(view, &answer);
-        let incarnation = match view.incarnation {
-            Some(incarnation) if same => incarnation,
-            _ => {
-                let epoch = guard.get_mut(id.index()).map_or(0, |epoch| {
-                    *epoch += 1;
-                    *epoch
-                });
+        self.change(id, |known, snapshot| {
+            known.lives.proven(answer.life, answer.started);
+            let Some(view) = snapshot.backends.get_mut(id.index()) else {
+                return false;
+            };
+            let same = view
+                .incarnation
+                .filter(|_| !fresh && continues(view, &answer));
+            let incarnation = same.unwrap_or_else(|| {
+                known.epoch += 1;
+                forget(view);
                 Incarnation {
-                    server_uuid: answer.server_uuid,
-                    epoch,
+                    server_uuid: answer.life.server_uuid,
+                    epoch: known.epoch,
                 }
+            });
+            let executed = Arc::new(answer.executed);
+            let mut seen = answer.owned;
+            seen.union(&executed);
+            view.up = true;
+            view.writable = !answer.read_only;
+            view.incarnation = Some(incarnation);
+            let newer = view.watermark.take_if(|mark| !overtook(mark, &executed));
+            if newer.is_some() || view.watermark.is_none() {
+                view.watermark = Some(Watermark {
+                    executed: Arc::clone(&executed),
+                    learned: answer.learned,
+                    incarnation,
+                });
             }
-        };
-        let executed = Arc::new(answer.executed);
-        let mut seen = answer.owned;
-        seen.union(&executed);
-        view.up = true;
-        view.writable = !answer.read_only;
-        view.incarnation = Some(incarnation);
-        view.watermark = Some(Watermark {
-            executed: Arc::clone(&executed),
-            learned: answer.learned,
-            incarnation,
+            view.probe = Some(Arc::new(Probe {
+                started: answer.started,
+                seen: Arc::new(seen),
+                executed: Arc::clone(&executed),
+                incarnation,
+            }));
+            if view.role == Role::Writer {
+                let clock = Arc::make_mut(&mut snapshot.samples);
+                clock.observe(answer.started, executed, answer.life.server_uuid);
+                let clock = &snapshot.samples;
+                snapshot
+                    .backends
+                    .iter_mut()
+                    .for_each(|view| measure(clock, view));
+            } else {
+                measure(&snapshot.samples, view);
+            }
+            true
         });
-        view.probe = Some(Arc::new(Probe {
-            started: answer.started,
-            seen: Arc::new(seen),
-            executed: Arc::clone(&executed),
-            incarnation,
-        }));
-        if view.role == Role::Writer {
-            let clock = Arc::make_mut(&mut snapshot.samples);
-            clock.observe(answer.started, executed, answer.server_uuid);
-        }
-        measure(&mut snapshot);
-        self.publish(snapshot, guard);
     }
 
-    /// An answer of a data connection says that a backend has executed this.
+    /// An answer of a data connection or of the watcher says that a backend has executed this.
     pub(super) fn executed(&self, place: Place, executed: Arc<Set>, learned: Instant) {
-        let guard = self.lock();
-        let mut snapshot = Snapshot::clone(&self.current.load());
-        let Some(view) = snapshot.backends.get_mut(place.backend.index()) else {
-            return;
-        };
-        if view.place() != Some(place) || view.has_executed(&executed) {
-            return;
-        }
-        view.watermark = Some(Watermark {
-            executed,
-            learned,
-            incarnation: place.incarnation,
+        self.change(place.backend, |_, snapshot| {
+            let Some(view) = snapshot.backends.get_mut(place.backend.index()) else {
+                return false;
+            };
+            let mark = view.current_watermark().map(|mark| &*mark.executed);
+            // Of two answers under way the older may come last. One that fits neither way is not
+            // of this history; the monitor will find out.
+            if view.place() != Some(place) || mark.is_some_and(|mark| !grows(mark, &executed)) {
+                return false;
+            }
+            view.watermark = Some(Watermark {
+                executed,
+                learned,
+                incarnation: place.incarnation,
+            });
+            measure(&snapshot.samples, view);
+            true
         });
-        measure(&mut snapshot);
-        self.publish(snapshot, guard);
     }
 
     /// What was known of this life of a backend was wrong.
     pub(super) fn shun(&self, place: Place, until: Instant) {
-        let guard = self.lock();
-        let mut snapshot = Snapshot::clone(&self.current.load());
-        let Some(view) = snapshot.backends.get_mut(place.backend.index()) else {
-            return;
-        };
-        if view.incarnation == Some(place.incarnation) {
-            view.incarnation = None;
-            view.watermark = None;
-            view.lag = None;
-            view.probe = None;
-        }
-        view.shunned_until = Some(until);
-        self.publish(snapshot, guard);
+        self.change(place.backend, |_, snapshot| {
+            let Some(view) = snapshot.backends.get_mut(place.backend.index()) else {
+                return false;
+            };
+            if view.incarnation == Some(place.incarnation) {
+                forget(view);
+            }
+            view.shunned_until = Some(until);
+            true
+        });
     }
 
-    fn publish(&self, snapshot: Snapshot, guard: MutexGuard<'_, Epochs>) {
+    /// The stored functions that this backend declares as reading only.
+    pub(super) fn routines(&self, id: BackendId, routines: Routines) {
+        self.change(id, |_, snapshot| {
+            let changed = *snapshot.routines != routines;
+            if changed {
+                snapshot.routines = Arc::new(routines);
+            }
+            changed
+        });
+    }
+
+    /// Publishes what `make` makes of the last snapshot, if it says that it has changed, and tells
+    /// those who wait for news of the backend.
+    fn change(&self, id: BackendId, make: impl FnOnce(&mut Known, &mut Snapshot) -> bool) {
+        let mut guard = self.lock();
+        let Some(known) = guard.get_mut(id.index()) else {
+            return;
+        };
+        let mut snapshot = Snapshot::clone(&self.current.load());
+        if !make(known, &mut snapshot) {
+            return;
+        }
         (self.on_publish)(&snapshot);
-        self.current.store(Arc::new(snapshot));
+        let snapshot = Arc::new(snapshot);
+        self.current.store(Arc::clone(&snapshot));
         drop(guard);
+        if let (Some(view), Some(waiters)) = (snapshot.backend(id), self.waiters(id)) {
+            waiters.settle(view);
+        }
         self.count.send_modify(|count| *count += 1);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Epochs> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Known>> {
         // Epochs only ever grow, also if a maker panicked in the middle.
         self.making.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+fn forget(view: &mut BackendView) {
+    view.incarnation = None;
+    view.watermark = None;
+    view.lag = None;
+    view.probe = None;
+}
+
+/// Whether an answer adds to what a backend is known to have executed.
+fn grows(known: &Set, executed: &Set) -> bool {
+    executed.contains(known) && known != executed
+}
+
+/// Whether the watermark is ahead of an answer that was asked for before it was learned: data
+/// connections and the watcher tell of the same backend meanwhile.
+fn overtook(mark: &Watermark, executed: &Set) -> bool {
+    mark.executed.contains(executed)
+}
+
 /// Is the answer one of the same life? Executed sets only grow within one; a restored or reset
 /// backend keeps its uuid, but not its history.
 fn continues(view: &BackendView, answer: &Answer) -> bool {
-    let same_uuid = view
-        .incarnation
-        .is_some_and(|known| known.server_uuid == answer.server_uuid);
-    let had = view.watermark.as_ref();
-    same_uuid && had.is_none_or(|mark| answer.executed.contains(&mark.executed))
-}
-
-/// Reads the lag clock for every backend.
-fn measure(snapshot: &mut Snapshot) {
-    let clock = Arc::clone(&snapshot.samples);
-    for view in &mut snapshot.backends {
-        let Some(mark) = &view.watermark else {
-            continue;
-        };
-        view.lag = clock.covered(&mark.executed).map(|covered| {
-            let behind = match clock.newest() {
-                // It has all that the writer was known to have when it answered.
-                Some(newest) if newest.last <= covered => std::time::Duration::ZERO,
-                _ => mark.learned.saturating_duration_since(covered),
-            };
-            Lag { covered, behind }
-        });
-    }
+    let known = view.incarnation;
+    let same_uuid = known.is_some_and(|known| known.server_uuid == answer.life.server_uuid);
+    let probed = view.current_probe();
+    let mark = view.current_watermark();
+    same_uuid
+        && probed.is_none_or(|probe| answer.executed.contains(&probe.executed))
+        && mark.is_none_or(|mark| {
+            answer.executed.contains(&mark.executed)
+                || mark.learned >= answer.started && mark.executed.contains(&answer.executed)
+        })
 }

@@ -1,0 +1,284 @@
+//! Who waits for news of one backend. Each waiter is told once, when its own news is there: what
+//! is published wakes nobody else.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::{Notify, oneshot};
+
+use crate::gtid::Set;
+use crate::routing::{BackendView, Place};
+
+/// The waiters of one backend, and the bells of those who work for them.
+#[derive(Debug, Default)]
+pub(super) struct Waiters {
+    waiting: Mutex<Waiting>,
+    /// Wakes the monitor before its interval is over.
+    pub(super) kick: Notify,
+    /// Wakes the watcher.
+    pub(super) work: Notify,
+}
+
+/// What a waiter waits for.
+#[derive(Debug)]
+pub(super) enum Want {
+    /// That this life of the backend has executed the set, or has ended.
+    Executed { place: Place, token: Set },
+    /// An answer to a question that is sent from then on, or that the backend is down.
+    Probe { since: Instant },
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    next: u64,
+    waiters: HashMap<u64, (Want, oneshot::Sender<()>)>,
+    /// What the watcher is blocked on.
+    awaited: Option<Set>,
+}
+
+/// One waiter's place in the list; dropped, it is off it.
+#[derive(Debug)]
+pub(super) struct Ticket<'a> {
+    waiters: &'a Waiters,
+    number: u64,
+    told: oneshot::Receiver<()>,
+}
+
+impl Want {
+    fn is_met(&self, view: &BackendView) -> bool {
+        match self {
+            Self::Executed { place, token } => {
+                view.place() != Some(*place) || view.has_executed(token)
+            }
+            Self::Probe { since } => {
+                let probe = view.current_probe();
+                !view.up || probe.is_some_and(|probe| probe.started >= *since)
+            }
+        }
+    }
+}
+
+impl Waiters {
+    /// Notes a waiter and wakes whoever finds out for it. Look at the snapshot again afterwards:
+    /// what was published before this call is not told.
+    pub(super) fn register(&self, want: Want) -> Ticket<'_> {
+        let (tell, told) = oneshot::channel();
+        let mut waiting = self.lock();
+        let number = waiting.next;
+        waiting.next += 1;
+        match &want {
+            Want::Probe { .. } => self.kick.notify_one(),
+            Want::Executed { token, .. } => {
+                self.work.notify_one();
+                // The watcher is deaf for a moment. Where that may last longer than this token
+                // needs, the monitor looks whether it is executed already.
+                if waiting
+                    .awaited
+                    .as_ref()
+                    .is_some_and(|it| !token.contains(it))
+                {
+                    self.kick.notify_one();
+                }
+            }
+        }
+        waiting.waiters.insert(number, (want, tell));
+        drop(waiting);
+        Ticket {
+            waiters: self,
+            number,
+            told,
+        }
+    }
+
+    /// Tells those whose news this is.
+    pub(super) fn settle(&self, view: &BackendView) {
+        let met = |_: &u64, (want, _): &mut (Want, _)| want.is_met(view);
+        let settled: Vec<_> = self.lock().waiters.extract_if(met).collect();
+        for (_, (_, tell)) in settled {
+            // One that has just been dropped does not mind.
+            let _ = tell.send(());
+        }
+    }
+
+    /// A token that somebody waits for on this life and of which nobody waits for a part; from
+    /// now on it counts as what the watcher is blocked on.
+    pub(super) fn await_nearest(&self, here: Place) -> Option<Set> {
+        let mut waiting = self.lock();
+        let tokens = waiting.waiters.values().filter_map(|(want, _)| match want {
+            Want::Executed { place, token } if *place == here => Some(token),
+            _ => None,
+        });
+        let nearest =
+            tokens.reduce(|least, token| if least.contains(token) { token } else { least });
+        let nearest = nearest.cloned();
+        waiting.awaited.clone_from(&nearest);
+        nearest
+    }
+
+    /// The watcher listens again.
+    pub(super) fn await_nothing(&self) {
+        self.lock().awaited = None;
+    }
+
+    /// How many wait until this backend has executed something.
+    pub(super) fn count(&self) -> usize {
+        let waiting = self.lock();
+        let wants = waiting.waiters.values();
+        wants
+            .filter(|(want, _)| matches!(want, Want::Executed { .. }))
+            .count()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing is half done between two statements that hold it.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ticket<'_> {
+    /// Waits until the news is there.
+    pub(super) async fn settled(&mut self) {
+        // The sender is only dropped after it has sent.
+        let _ = (&mut self.told).await;
+    }
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        self.waiters.lock().waiters.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::gtid::{Incarnation, Uuid, Watermark};
+    use crate::routing::{BackendId, Role};
+
+    const WRITER: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+
+    fn set(numbers: &str) -> Set {
+        Set::parse(&format!("{WRITER}:{numbers}")).unwrap()
+    }
+
+    fn place(epoch: u64) -> Place {
+        Place {
+            backend: BackendId(1),
+            incarnation: Incarnation {
+                server_uuid: Uuid::from_bytes([1; 16]),
+                epoch,
+            },
+        }
+    }
+
+    fn view(epoch: u64, executed: &str) -> BackendView {
+        let incarnation = place(epoch).incarnation;
+        BackendView {
+            id: BackendId(1),
+            role: Role::Reader,
+            weight: 1,
+            up: true,
+            writable: false,
+            incarnation: Some(incarnation),
+            watermark: Some(Watermark {
+                executed: Arc::new(set(executed)),
+                learned: Instant::now(),
+                incarnation,
+            }),
+            lag: None,
+            probe: None,
+            shunned_until: None,
+            draining: false,
+        }
+    }
+
+    fn executed(epoch: u64, token: &str) -> Want {
+        Want::Executed {
+            place: place(epoch),
+            token: set(token),
+        }
+    }
+
+    fn is_told(ticket: &mut Ticket<'_>) -> bool {
+        ticket.told.try_recv().is_ok()
+    }
+
+    #[test]
+    fn p1_only_those_whose_token_is_covered_are_told() {
+        let waiters = Waiters::default();
+        let mut near = waiters.register(executed(1, "1-5"));
+        let mut far = waiters.register(executed(1, "6"));
+        let mut other_life = waiters.register(executed(2, "1"));
+        waiters.settle(&view(1, "1-4"));
+        assert!(!is_told(&mut near) && !is_told(&mut far) && is_told(&mut other_life));
+        waiters.settle(&view(1, "1-5"));
+        assert!(is_told(&mut near) && !is_told(&mut far));
+        waiters.settle(&view(2, "1"));
+        assert!(is_told(&mut far));
+        assert_eq!(waiters.count(), 0);
+    }
+
+    #[test]
+    fn a_dropped_waiter_is_off_the_list() {
+        let waiters = Waiters::default();
+        let (one, other) = (
+            waiters.register(executed(1, "5")),
+            waiters.register(executed(1, "6")),
+        );
+        assert_eq!(waiters.count(), 2);
+        drop(one);
+        assert_eq!(waiters.count(), 1);
+        assert_eq!(waiters.await_nearest(place(1)), Some(set("6")));
+        drop(other);
+        assert_eq!(waiters.await_nearest(place(1)), None);
+    }
+
+    #[test]
+    fn the_nearest_token_is_one_of_which_nobody_waits_for_a_part() {
+        let waiters = Waiters::default();
+        let tokens = ["1-9", "1-3", "4-9", "1-3:7"];
+        let tickets = tokens.map(|token| waiters.register(executed(1, token)));
+        let _elsewhere = waiters.register(executed(2, "1"));
+        assert_eq!(waiters.await_nearest(place(1)), Some(set("1-3")));
+        drop(tickets);
+        assert_eq!(waiters.await_nearest(place(1)), None);
+    }
+
+    #[test]
+    fn the_monitor_is_asked_only_for_what_the_watcher_would_find_too_late() {
+        let kicked = |waiters: &Waiters| {
+            Box::pin(waiters.kick.notified()).as_mut().enable()
+        };
+        let waiters = Waiters::default();
+        let _first = waiters.register(executed(1, "1-5"));
+        assert!(!kicked(&waiters), "the watcher asks at once");
+        waiters.await_nearest(place(1));
+        let _later = waiters.register(executed(1, "1-9"));
+        assert!(
+            !kicked(&waiters),
+            "it is not executed before what is awaited"
+        );
+        let _sooner = waiters.register(executed(1, "1-3"));
+        assert!(kicked(&waiters));
+        waiters.await_nothing();
+        let _idle = waiters.register(executed(1, "1"));
+        assert!(!kicked(&waiters));
+    }
+
+    #[test]
+    fn a_probe_is_answered_by_a_question_sent_later_or_by_silence() {
+        let waiters = Waiters::default();
+        let mut ticket = waiters.register(Want::Probe {
+            since: Instant::now(),
+        });
+        waiters.settle(&view(1, "1"));
+        assert!(!is_told(&mut ticket));
+        let mut down = view(1, "1");
+        down.up = false;
+        waiters.settle(&down);
+        assert!(is_told(&mut ticket));
+    }
+}
