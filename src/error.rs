@@ -156,7 +156,7 @@ impl ClientError {
     pub fn transaction_on_reader() -> Self {
         Self::new(1213, "40001", Fault::Promise, true).says(
             "Deadlock found when trying to get lock; try restarting transaction (Tidegate: this \
-             read-only transaction ran on a reader, which can't run this statement; the next one \
+             read-only transaction ran on a reader, which can't go on with it; the next one \
              will run on the writer)",
         )
     }

@@ -47,18 +47,24 @@ impl Session {
         }
     }
 
+    /// Is a transaction open on a reader that has shown nothing yet, so that it may begin anew
+    /// somewhere else?
+    pub(super) fn may_leave_reader(&self) -> bool {
+        matches!(
+            self.transaction,
+            Transaction::ReadOnlyOn {
+                snapshot_taken: false,
+                ..
+            }
+        )
+    }
+
     /// Takes the open transaction to the writer, if it has read nothing yet; else ends it and
     /// tells the client to run it again. False if the client has its answer.
     pub(super) async fn leave_reader(&mut self, job: &Job) -> Result<bool, Ended> {
-        let taken = matches!(
-            self.transaction,
-            Transaction::ReadOnlyOn {
-                snapshot_taken: true,
-                ..
-            }
-        );
+        let untouched = self.may_leave_reader();
         self.end_on_reader("ROLLBACK").await;
-        if !taken && self.begin_on_writer().await {
+        if untouched && self.begin_on_writer().await {
             return Ok(true);
         }
         self.read_only_at_writer = true;

@@ -25,6 +25,8 @@ pub(super) enum Attempt {
     Done,
     /// Nothing has reached the client, and the statement has left nothing behind.
     Again(Exclusion),
+    /// The same, and the backend may well take it on a new connection.
+    Anew,
 }
 
 /// What has been tried for one statement.
@@ -32,6 +34,8 @@ pub(super) enum Attempt {
 pub(super) struct Tried {
     excluded: SmallVec<[(BackendId, Exclusion); 4]>,
     waiting: Option<Waiting>,
+    /// It has lost a connection to a backend that is up as far as is known, and tried that again.
+    anew: bool,
     /// When the first wait began.
     waited_since: Option<Instant>,
 }
@@ -129,6 +133,10 @@ impl Session {
                     };
                     match self.attempt(run, &mut job).await? {
                         Attempt::Done => return Ok(()),
+                        Attempt::Anew if !std::mem::replace(&mut tried.anew, true) => {}
+                        Attempt::Anew => {
+                            tried.excluded.push((place.backend, Exclusion::Unreachable));
+                        }
                         Attempt::Again(how) => tried.excluded.push((place.backend, how)),
                     }
                 }
@@ -146,6 +154,15 @@ impl Session {
                     tried.waited_since.get_or_insert_with(Instant::now);
                     self.shared.watch.wait(place, &token, until).await;
                     tried.waiting = Some(Waiting { place, token });
+                }
+                Decision::Refuse {
+                    kind: RefuseKind::Timeout,
+                    ..
+                } if self.may_leave_reader() => {
+                    if !self.leave_reader(&job).await? {
+                        return Ok(());
+                    }
+                    tried = Tried::default();
                 }
                 Decision::Refuse { kind, reason } => {
                     self.observe_wait(&tried);

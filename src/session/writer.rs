@@ -234,7 +234,8 @@ impl Session {
         self.transaction = Transaction::None;
         if job.is_read() && !progress.flushed() && !in_transaction && !stateful {
             self.client.output().clear();
-            return Ok(Attempt::Again(Exclusion::Unreachable));
+            // Somebody may have killed just this connection.
+            return Ok(Attempt::Anew);
         }
         if !progress.flushed() {
             self.client.output().clear();

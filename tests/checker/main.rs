@@ -74,7 +74,7 @@ async fn play(scope: Scope, seed: u64) {
     config.session.policy.scope = scope;
     let (running, port) = wire::proxy(config).await;
     let record = Arc::new(Record::default());
-    let steps = setting("TIDEGATE_CHECKER_STEPS").unwrap_or(250);
+    let steps = setting("TIDEGATE_CHECKER_STEPS").unwrap_or(500);
     let (end, ending) = watch::channel(false);
     let mut clients = JoinSet::new();
     let scopes: Vec<u32> = USERS.iter().map(|_| record.new_scope()).collect();
@@ -100,7 +100,7 @@ async fn play(scope: Scope, seed: u64) {
         }
         end.send_replace(true);
     };
-    let nemesis = nemesis::rage(&lab, StdRng::seed_from_u64(seed), ending.clone());
+    let nemesis = nemesis::rage(&lab, &record, StdRng::seed_from_u64(seed), ending.clone());
     let stranger = nemesis::stranger(&lab, SHARED.to_vec(), ending);
     tokio::join!(played, nemesis, stranger);
     println!("{scope:?}, seed {seed}: {}", record.summary());

@@ -9,24 +9,42 @@ use rand::rngs::StdRng;
 use tidegate::lab::{Cluster, Instance};
 use tokio::sync::watch;
 
+use crate::record::Record;
+
 /// Breaks things until it is told to end, then mends them.
-pub(crate) async fn rage(lab: &Cluster, mut chance: StdRng, mut end: watch::Receiver<bool>) {
+pub(crate) async fn rage(
+    lab: &Cluster,
+    record: &Record,
+    mut chance: StdRng,
+    mut end: watch::Receiver<bool>,
+) {
     let mut killed_a_reader = false;
     while !*end.borrow_and_update() {
         let reader = &lab.readers()[chance.random_range(0..lab.readers().len())];
-        match chance.random_range(0..20) {
-            0..6 => reader.stop_applier().await.unwrap(),
-            6..13 => reader.start_applier().await.unwrap(),
-            13..15 => kill_a_session(lab.writer(), &mut chance).await,
+        let deed = match chance.random_range(0..20) {
+            0..6 => {
+                reader.stop_applier().await.unwrap();
+                "applier stopped"
+            }
+            6..12 => {
+                reader.start_applier().await.unwrap();
+                "applier started"
+            }
+            12..15 => kill_a_session(lab.writer(), &mut chance).await,
             15..18 => kill_a_session(reader, &mut chance).await,
-            18 => reader.set_delay(chance.random_range(0..2)).await.unwrap(),
+            18 => {
+                reader.set_delay(chance.random_range(0..2)).await.unwrap();
+                "delay set"
+            }
             _ if !killed_a_reader => {
                 killed_a_reader = true;
                 reader.kill9().await.unwrap();
                 reader.restart().await.unwrap();
+                "reader restarted"
             }
-            _ => {}
-        }
+            _ => "nothing",
+        };
+        record.did(deed);
         // The chaos has a rhythm of its own; nobody waits for it.
         let pause = Duration::from_millis(chance.random_range(10..150));
         let _ = tokio::time::timeout(pause, end.wait_for(|end| *end)).await;
@@ -36,17 +54,20 @@ pub(crate) async fn rage(lab: &Cluster, mut chance: StdRng, mut end: watch::Rece
     }
 }
 
-async fn kill_a_session(instance: &Instance, chance: &mut StdRng) {
+async fn kill_a_session(instance: &Instance, chance: &mut StdRng) -> &'static str {
     let mut conn = instance.conn().await.unwrap();
     let sessions = "SELECT id FROM information_schema.processlist \
                     WHERE user LIKE 'checker%' OR user = 'app'";
     let ids: Vec<u64> = conn.query(sessions).await.unwrap();
     if ids.is_empty() {
-        return;
+        return "nobody to kill";
     }
     let id = ids[chance.random_range(0..ids.len())];
     // It may be gone by now.
-    let _: Result<Option<Row>, _> = conn.query_first(format!("KILL {id}")).await;
+    match conn.query_first::<Row, _>(format!("KILL {id}")).await {
+        Ok(_) => "session killed",
+        Err(_) => "session gone",
+    }
 }
 
 /// Somebody who is no client of the proxy counts in rows that everybody reads.
@@ -58,7 +79,9 @@ pub(crate) async fn stranger(lab: &Cluster, rows: Vec<u32>, mut end: watch::Rece
                 "INSERT INTO app.counters VALUES ({row}, 1) ON DUPLICATE KEY UPDATE v = v + 1"
             );
             conn.query_drop(bump).await.unwrap();
+            // Readers on a slow disk have to keep up.
+            let pause = Duration::from_millis(10);
+            let _ = tokio::time::timeout(pause, end.wait_for(|end| *end)).await;
         }
-        let _ = tokio::time::timeout(Duration::from_millis(5), end.wait_for(|end| *end)).await;
     }
 }

@@ -19,6 +19,7 @@ struct Inner {
     events: Vec<Event>,
     reads: BTreeMap<String, u64>,
     errors: BTreeMap<String, u64>,
+    deeds: BTreeMap<&'static str, u64>,
     violations: Vec<Violation>,
 }
 
@@ -59,6 +60,11 @@ impl Record {
         *inner.errors.entry(format!("{how}: {error}")).or_default() += 1;
     }
 
+    /// Counts what went wrong on purpose.
+    pub(crate) fn did(&self, deed: &'static str) {
+        *self.inner.lock().unwrap().deeds.entry(deed).or_default() += 1;
+    }
+
     pub(crate) fn broke(&self, promise: &'static str, text: String) {
         let violation = Violation { promise, text };
         self.inner.lock().unwrap().violations.push(violation);
@@ -97,9 +103,9 @@ impl Record {
     /// One paragraph for a person.
     pub(crate) fn summary(&self) -> String {
         let inner = self.inner.lock().unwrap();
-        let (reads, errors) = (&inner.reads, &inner.errors);
+        let (reads, errors, deeds) = (&inner.reads, &inner.errors, &inner.deeds);
         format!(
-            "{} events; reads by backend: {reads:?}; errors: {errors:#?}",
+            "{} events; {deeds:?}; reads by backend: {reads:?}; errors: {errors:#?}",
             inner.events.len()
         )
     }

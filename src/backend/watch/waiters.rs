@@ -249,9 +249,7 @@ mod tests {
 
     #[test]
     fn the_monitor_is_asked_only_for_what_the_watcher_would_find_too_late() {
-        let kicked = |waiters: &Waiters| {
-            Box::pin(waiters.kick.notified()).as_mut().enable()
-        };
+        let kicked = |waiters: &Waiters| Box::pin(waiters.kick.notified()).as_mut().enable();
         let waiters = Waiters::default();
         let _first = waiters.register(executed(1, "1-5"));
         assert!(!kicked(&waiters), "the watcher asks at once");
