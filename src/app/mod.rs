@@ -14,8 +14,9 @@ use zeroize::Zeroizing;
 
 use self::workers::Workers;
 use crate::admin;
+use crate::backend::online::{self, Finding, Severity};
 use crate::backend::watch::Watch;
-use crate::backend::{Credentials, Dialer, Greeting, LoginRequest};
+use crate::backend::{self, Credentials, Dialer, Greeting, LoginRequest};
 use crate::config::Config;
 use crate::net::{Endpoint, Listener, TlsError, acceptor};
 use crate::protocol::Capabilities;
@@ -80,16 +81,35 @@ pub struct Running {
 pub async fn serve(config: Config) -> Result<(), StartError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let backends = config.backend.clone();
     let running = start(config).await?;
     for address in &running.addresses {
         tracing::info!(%address, "serving");
     }
+    tokio::spawn(report_findings(backends));
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
     running.drain().await;
     Ok(())
+}
+
+/// Asks the backends, beside the first clients, what weakens a promise.
+async fn report_findings(backends: backend::Config) {
+    for finding in online::check(&backends).await {
+        let Finding {
+            severity,
+            backend,
+            found,
+            weakens,
+            mend,
+        } = finding;
+        match severity {
+            Severity::Fault => tracing::error!(backend, found, weakens, mend, "backend check"),
+            Severity::Warning => tracing::warn!(backend, found, weakens, mend, "backend check"),
+        }
+    }
 }
 
 /// Starts serving.
@@ -242,7 +262,7 @@ async fn accept(
 async fn learn_greeting(
     dialer: &Dialer,
     writer: BackendId,
-    monitor: &crate::backend::MonitorConfig,
+    monitor: &backend::MonitorConfig,
 ) -> Greeting {
     let request = LoginRequest {
         credentials: Credentials {

@@ -5,6 +5,7 @@ mod config;
 mod connection;
 mod dialer;
 mod login;
+pub mod online;
 mod state;
 pub mod watch;
 

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::backend::online;
 use crate::config::{self, Config, Fault, Flags, process_environment};
 use crate::{app, lab, telemetry};
 
@@ -27,6 +28,9 @@ enum Command {
         /// The configuration file.
         #[arg(long)]
         config: PathBuf,
+        /// Ask the backends too: what about them weakens a promise, and how to mend it.
+        #[arg(long)]
+        online: bool,
     },
     /// Play an application on a throwaway cluster, with and without Tidegate, and stay up.
     Demo,
@@ -72,7 +76,7 @@ struct Serve {
 pub fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(arguments) => serve(arguments),
-        Command::Check { config } => check(&config),
+        Command::Check { config, online } => check(&config, online),
         Command::Demo => demo(),
         Command::Lab(command) => lab(command),
     };
@@ -122,11 +126,30 @@ fn flags(arguments: Serve) -> Flags {
 }
 
 #[expect(clippy::print_stdout, reason = "the answer to the user's question")]
-fn check(path: &std::path::Path) -> Result<(), String> {
+fn check(path: &std::path::Path, online: bool) -> Result<(), String> {
     let config = report(config::load(path))?;
     let backends = config.backend.backends.len();
     println!("{}: ok, {backends} backends", path.display());
-    Ok(())
+    match online {
+        true => check_online(&config),
+        false => Ok(()),
+    }
+}
+
+/// Shows what the backends weaken; an error if one of them breaks a promise.
+#[tokio::main(flavor = "current_thread")]
+#[expect(clippy::print_stdout, reason = "the answer to the user's question")]
+async fn check_online(config: &Config) -> Result<(), String> {
+    let findings = online::check(&config.backend).await;
+    findings.iter().for_each(|finding| println!("{finding}"));
+    let is_fault = |finding: &&online::Finding| finding.severity == online::Severity::Fault;
+    match findings.iter().filter(is_fault).count() {
+        0 => {
+            println!("no faults of the backends");
+            Ok(())
+        }
+        faults => Err(format!("{faults} faults of the backends")),
+    }
 }
 
 /// Shows warnings; joins faults, a line each.

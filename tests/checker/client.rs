@@ -27,6 +27,7 @@ const BUMPS: &[(&str, &[&str], bool)] = &[
     ),
     ("a batch", &["SELECT 1; {bump}; SELECT 2"], false),
     ("a procedure", &["CALL app.bump({k})"], false),
+    ("a slow procedure", &["CALL app.bump_and_sleep({k})"], false),
     ("a function", &["SELECT app.bump_by_function({k})"], false),
     ("a trigger", &["INSERT INTO app.fired VALUES ({k})"], false),
     (
@@ -175,6 +176,13 @@ impl Client {
             }
         }
         self.record.add(scope, key, sent, What::Bumped, how);
+        // The moment at which no reader has it yet.
+        if self.chance.random_bool(0.3) {
+            if self.chance.random_bool(0.5) {
+                conn.reset().await.map_err(|_| Broken)?;
+            }
+            self.read(conn, scope, key).await?;
+        }
         Ok(())
     }
 

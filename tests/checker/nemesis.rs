@@ -56,8 +56,9 @@ pub(crate) async fn rage(
 
 async fn kill_a_session(instance: &Instance, chance: &mut StdRng) -> &'static str {
     let mut conn = instance.conn().await.unwrap();
+    // Rather those that are in the middle of something.
     let sessions = "SELECT id FROM information_schema.processlist \
-                    WHERE user LIKE 'checker%' OR user = 'app'";
+                    WHERE user LIKE 'checker%' OR user = 'app' ORDER BY command <> 'Query' LIMIT 3";
     let ids: Vec<u64> = conn.query(sessions).await.unwrap();
     if ids.is_empty() {
         return "nobody to kill";

@@ -1,0 +1,163 @@
+//! Collecting what the backends say.
+
+use mysql_async::prelude::{FromValue, Queryable};
+use mysql_async::{Conn, Row};
+
+use super::facts::{Channel, Facts, Told};
+use crate::backend::client::{Broken, Client, answer};
+use crate::gtid::Set;
+use crate::routing::Role;
+
+/// Settings whose difference changes what a statement means, since a session's own are followed
+/// only where it sets them.
+const DEFAULTS: [&str; 8] = [
+    "sql_mode",
+    "time_zone",
+    "system_time_zone",
+    "character_set_server",
+    "collation_server",
+    "transaction_isolation",
+    "lower_case_table_names",
+    "group_concat_max_len",
+];
+
+/// Fails without the PROCESS privilege.
+const PROCESS: &str = "SELECT COUNT(*) FROM information_schema.INNODB_TRX";
+
+/// Asks one backend.
+pub(super) async fn ask(client: &Client) -> Facts {
+    let told = match client.connect().await {
+        Ok(mut conn) => told(&mut conn, client.backend.role).await,
+        Err(broken) => Err(broken),
+    };
+    Facts {
+        name: client.backend.name.clone(),
+        role: client.backend.role,
+        told: told.map_err(|broken| broken.to_string()),
+    }
+}
+
+/// Asks a writer again what is executed or being committed there.
+pub(super) async fn executed_by_now(client: &Client, facts: &mut Facts) {
+    let Ok(told) = &mut facts.told else {
+        return;
+    };
+    let asking = async {
+        let mut conn = client.connect().await?;
+        executed(&mut conn).await
+    };
+    match asking.await {
+        Ok(set) => told.executed = set,
+        Err(broken) => facts.told = Err(broken.to_string()),
+    }
+}
+
+async fn told(conn: &mut Conn, role: Role) -> Result<Told, Broken> {
+    let row: Option<Row> = answer(conn.query_first(
+        "SELECT @@server_uuid, @@version, @@gtid_mode, @@log_bin, \
+         @@replica_preserve_commit_order, @@replica_parallel_workers, @@global.read_only, \
+         @@global.super_read_only",
+    ))
+    .await?;
+    let row = row.ok_or(Broken::Nonsense)?;
+    let mut told = Told {
+        uuid: cell::<String>(&row, 0)?.parse().ok(),
+        version: cell(&row, 1)?,
+        gtid_mode: cell(&row, 2)?,
+        log_bin: cell(&row, 3)?,
+        preserves_commit_order: cell(&row, 4)?,
+        parallel_workers: cell(&row, 5)?,
+        read_only: cell(&row, 6)?,
+        super_read_only: cell(&row, 7)?,
+        executed: executed(conn).await?,
+        ..Told::default()
+    };
+    for name in DEFAULTS {
+        let value = answer(conn.query_first(format!("SELECT @@global.{name}"))).await?;
+        told.defaults.push((name, value.unwrap_or_default()));
+    }
+    if answer(conn.query_drop(PROCESS)).await.is_err() {
+        told.missing_grants.push("PROCESS");
+    }
+    let status = match role {
+        Role::Writer => binary_log(conn, &mut told).await,
+        Role::Reader => channels(conn, &mut told).await,
+    };
+    match status {
+        Err(broken) if broken.is_denied() => told.missing_grants.push("REPLICATION CLIENT"),
+        other => other?,
+    }
+    Ok(told)
+}
+
+/// What is being committed, then what is executed: in this order nothing falls between.
+async fn executed(conn: &mut Conn) -> Result<Set, Broken> {
+    let row: Option<(String, String)> =
+        answer(conn.query_first("SELECT @@global.gtid_owned, @@global.gtid_executed")).await?;
+    let (owned, executed) = row.ok_or(Broken::Nonsense)?;
+    let mut set = Set::parse_owned(&owned).map_err(|_| Broken::Nonsense)?;
+    set.union(&Set::parse(&executed).map_err(|_| Broken::Nonsense)?);
+    Ok(set)
+}
+
+/// What the writer leaves out of its binary log.
+async fn binary_log(conn: &mut Conn, told: &mut Told) -> Result<(), Broken> {
+    // The statement's name changed with 8.2.
+    let rows: Vec<Row> = match answer(conn.query("SHOW BINARY LOG STATUS")).await {
+        Err(broken) if broken.code() == Some(PARSE_ERROR) => {
+            answer(conn.query("SHOW MASTER STATUS")).await?
+        }
+        rows => rows?,
+    };
+    for row in &rows {
+        note_filters(row, &["Binlog_Do_DB", "Binlog_Ignore_DB"], told);
+    }
+    Ok(())
+}
+
+/// MySQL's error for a syntax that it does not understand.
+const PARSE_ERROR: u16 = 1064;
+
+async fn channels(conn: &mut Conn, told: &mut Told) -> Result<(), Broken> {
+    let rows: Vec<Row> = answer(conn.query("SHOW REPLICA STATUS")).await?;
+    for row in &rows {
+        let filters = [
+            "Replicate_Do_DB",
+            "Replicate_Ignore_DB",
+            "Replicate_Do_Table",
+            "Replicate_Ignore_Table",
+            "Replicate_Wild_Do_Table",
+            "Replicate_Wild_Ignore_Table",
+            "Replicate_Rewrite_DB",
+        ];
+        note_filters(row, &filters, told);
+        let errors = ["Last_IO_Error", "Last_SQL_Error"].map(|name| text(row, name));
+        told.channels.push(Channel {
+            source: text(row, "Source_UUID").parse().ok(),
+            receives: text(row, "Replica_IO_Running") != "No",
+            applies: text(row, "Replica_SQL_Running") == "Yes",
+            error: errors.join(" ").trim().to_owned(),
+        });
+    }
+    Ok(())
+}
+
+fn note_filters(row: &Row, names: &[&str], told: &mut Told) {
+    for name in names {
+        let value = text(row, name);
+        if !value.is_empty() {
+            told.filters.push(format!("{name}={value}"));
+        }
+    }
+}
+
+/// A cell by name; empty if there is none.
+fn text(row: &Row, name: &str) -> String {
+    let value = row.get_opt::<Option<String>, _>(name);
+    value.and_then(Result::ok).flatten().unwrap_or_default()
+}
+
+fn cell<T: FromValue>(row: &Row, index: usize) -> Result<T, Broken> {
+    let value = row.get_opt(index).and_then(Result::ok);
+    value.ok_or(Broken::Nonsense)
+}
