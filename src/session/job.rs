@@ -103,11 +103,12 @@ impl Job {
 
     /// May its answer show rows of tables?
     pub(super) fn shows_rows(&self) -> bool {
+        let tables = self.statement.as_ref().is_none_or(|it| it.shows_tables);
         match self.class() {
             Some(Class::Read { tables }) => *tables,
+            Some(Class::WriterRead(_)) => tables,
             Some(
                 Class::ReadWithFunctions(_)
-                | Class::WriterRead(_)
                 | Class::Other(_)
                 // The count of rows that it changed tells something of them.
                 | Class::Write

@@ -68,7 +68,7 @@ fn show(scan: &Scan<'_>) -> Statement {
         // SHOW COUNT(*) WARNINGS.
         || is_one_of(&["COUNT"], what) && scan.head.get(at + 1) == Some(&Token::Mark(b'('));
     if leftovers {
-        return Statement::new(Class::LastStatement);
+        return Statement::new(Class::LastStatement).without_tables();
     }
     if is_one_of(&["PROFILE", "PROFILES"], what) {
         return Statement::new(Class::WriterRead(WriterRead::Connection));
@@ -87,8 +87,21 @@ fn show(scan: &Scan<'_>) -> Statement {
     let replicated = is_one_of(&dictionary, what)
         || is_one_of(&["CREATE"], what) && is_one_of(&created, scan.word(at + 1));
     let own = Facts::INSTANCE | Facts::CONNECTION | Facts::LAST_STATEMENT | Facts::USER_VARIABLE;
-    Statement::new(match replicated && !scan.facts.has(own) {
-        true => Class::Read { tables: true },
-        false => Class::WriterRead(WriterRead::Instance),
-    })
+    if replicated && !scan.facts.has(own) {
+        return Statement::new(Class::Read { tables: true });
+    }
+    let statement = Statement::new(Class::WriterRead(WriterRead::Instance));
+    let scoped = is_one_of(&["GLOBAL", "SESSION", "LOCAL"], what);
+    let settings = [
+        "COLLATION",
+        "ENGINES",
+        "PLUGINS",
+        "PROCESSLIST",
+        "STATUS",
+        "VARIABLES",
+    ];
+    match is_one_of(&settings, if scoped { scan.word(at + 1) } else { what }) {
+        true => statement.without_tables(),
+        false => statement,
+    }
 }

@@ -37,10 +37,11 @@ fn all(lexer: &mut Lexer<'_>) -> Statement {
                 batch = true;
                 all.leaves |= next.leaves;
                 all.names_tracking |= next.names_tracking;
+                all.shows_tables |= next.shows_tables;
             }
         }
     }
-    let mut statement = first.unwrap_or_else(|| Statement::new(EMPTY));
+    let mut statement = first.unwrap_or_else(|| Statement::new(EMPTY).without_tables());
     if batch {
         statement.class = Class::Other(Other::Batch);
         statement.ends = Marks::NONE;
@@ -67,6 +68,7 @@ fn either(code: Statement, comment: Statement, only_two: bool) -> Statement {
         } else {
             Marks::NONE
         },
+        shows_tables: code.shows_tables || comment.shows_tables,
         names_tracking: code.names_tracking || comment.names_tracking,
     }
 }

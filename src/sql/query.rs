@@ -35,6 +35,7 @@ pub(super) fn query(scan: &Scan<'_>) -> Statement {
         },
     };
     let mut statement = Statement::new(class);
+    statement.shows_tables = facts.has(Facts::TABLES);
     if frees_all_locks(scan) {
         statement.ends = Marks::USER_LOCK;
     }
@@ -110,7 +111,7 @@ pub(super) fn without_rows(scan: &Scan<'_>) -> Statement {
         return Statement::unknown();
     }
     let read = bound(scan.facts).unwrap_or(WriterRead::Connection);
-    let mut statement = Statement::new(Class::WriterRead(read));
+    let mut statement = Statement::new(Class::WriterRead(read)).without_tables();
     if frees_all_locks(scan) {
         statement.ends = Marks::USER_LOCK;
     }

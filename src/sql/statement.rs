@@ -11,6 +11,8 @@ pub struct Statement {
     pub leaves: Marks,
     /// State that it ends there if it succeeds.
     pub ends: Marks,
+    /// Its answer may tell something of tables: rows, counts, definitions.
+    pub shows_tables: bool,
     /// It names a `session_track_*` variable, to set or to read it.
     pub names_tracking: bool,
 }
@@ -106,6 +108,7 @@ impl Statement {
             class,
             leaves: Marks::NONE,
             ends: Marks::NONE,
+            shows_tables: true,
             names_tracking: false,
         }
     }
@@ -113,6 +116,12 @@ impl Statement {
     /// One that is not understood: nobody knows what it leaves.
     pub fn unknown() -> Self {
         Self::new(Class::Other(Other::Unknown)).leaving(Marks::UNKNOWN)
+    }
+
+    /// The same, and its answer tells nothing of tables.
+    pub(super) fn without_tables(mut self) -> Self {
+        self.shows_tables = false;
+        self
     }
 
     /// The same, and it may leave this too.

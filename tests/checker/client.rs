@@ -1,6 +1,7 @@
 //! A client that bumps its counter in every way there is, reads, resets and changes its user.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{ChangeUserOpts, Conn, Error};
@@ -13,9 +14,19 @@ use crate::cluster::connect;
 use crate::history::{Key, What};
 use crate::record::Record;
 
+/// A name, the steps, and whether the last of them answers with an error all the same.
+type Bump = (&'static str, &'static [&'static str], bool);
+
+/// A name, the steps of which the last one shows the row, and those that come after.
+type Read = (
+    &'static str,
+    &'static [&'static str],
+    &'static [&'static str],
+);
+
 /// Ways to add one to row `{k}`: the steps, the last of which does it, and whether it answers with
 /// an error all the same.
-const BUMPS: &[(&str, &[&str], bool)] = &[
+const BUMPS: &[Bump] = &[
     ("an upsert", &["{bump}"], false),
     ("an upsert", &["{bump}"], false),
     ("a prepared upsert", &["?{bump}"], false),
@@ -53,7 +64,7 @@ const BUMPS: &[(&str, &[&str], bool)] = &[
 ];
 
 /// Ways to read, of which the last step shows the rows.
-const READS: &[(&str, &[&str], &[&str])] = &[
+const READS: &[Read] = &[
     ("a select", &["{read}"], &[]),
     ("a select", &["{read}"], &[]),
     ("a select", &["{read}"], &[]),
@@ -133,7 +144,11 @@ impl Client {
 
     async fn step(&mut self, conn: &mut Conn, scope: u32) -> Result<(), Broken> {
         match self.chance.random_range(0..100) {
-            0..35 => self.bump(conn, scope).await,
+            0..27 => {
+                let way = BUMPS.choose(&mut self.chance).unwrap();
+                self.bump(conn, scope, way).await
+            }
+            27..35 => self.bump_behind(conn, scope).await,
             35..60 => self.read(conn, scope, own_row(scope)).await,
             60..80 => {
                 let key = *self.shared.choose(&mut self.chance).unwrap();
@@ -153,8 +168,27 @@ impl Client {
         }
     }
 
-    async fn bump(&mut self, conn: &mut Conn, scope: u32) -> Result<(), Broken> {
-        let (how, steps, fails) = BUMPS.choose(&mut self.chance).unwrap();
+    /// Waits until a reader has everything of the scope, bumps, and reads at once: the moment at
+    /// which a proxy that has missed the write takes the reader.
+    async fn bump_behind(&mut self, conn: &mut Conn, scope: u32) -> Result<(), Broken> {
+        let plain = &READS[0];
+        for _ in 0..20 {
+            if self.read_by(conn, scope, own_row(scope), plain).await? != "w1" {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let way = BUMPS.choose(&mut self.chance).unwrap();
+        self.bump(conn, scope, way).await?;
+        if self.chance.random_bool(0.7) {
+            conn.reset().await.map_err(|_| Broken)?;
+        }
+        let read = self.read_by(conn, scope, own_row(scope), plain).await;
+        read.map(|_| ())
+    }
+
+    async fn bump(&mut self, conn: &mut Conn, scope: u32, way: &Bump) -> Result<(), Broken> {
+        let (how, steps, fails) = way;
         let key = own_row(scope);
         let sent = self.record.now();
         for (index, step) in steps.iter().enumerate() {
@@ -176,30 +210,37 @@ impl Client {
             }
         }
         self.record.add(scope, key, sent, What::Bumped, how);
-        // The moment at which no reader has it yet.
-        if self.chance.random_bool(0.3) {
-            if self.chance.random_bool(0.5) {
-                conn.reset().await.map_err(|_| Broken)?;
-            }
-            self.read(conn, scope, key).await?;
-        }
         Ok(())
     }
 
     async fn read(&mut self, conn: &mut Conn, scope: u32, key: Key) -> Result<(), Broken> {
-        let (how, steps, after) = READS.choose(&mut self.chance).unwrap();
+        let way = READS.choose(&mut self.chance).unwrap();
+        self.read_by(conn, scope, key, way).await.map(|_| ())
+    }
+
+    /// Reads, and says where.
+    async fn read_by(
+        &mut self,
+        conn: &mut Conn,
+        scope: u32,
+        key: Key,
+        way: &Read,
+    ) -> Result<String, Broken> {
+        let (how, steps, after) = way;
         let sent = self.record.now();
         let (last, before) = steps.split_last().unwrap();
         for step in before {
             self.take(conn, step).await?;
         }
         let sql = fill(last, key);
+        let place;
         let row: Result<Option<(u64, String)>, Error> = match sql.strip_prefix('?') {
             Some(sql) => conn.exec_first(sql, ()).await,
             None => conn.query_first(&sql).await,
         };
         match row {
-            Ok(Some((value, place))) => {
+            Ok(Some((value, seen_on))) => {
+                place = seen_on;
                 let how = format!("{how} on {place}");
                 self.record.read_on(&place);
                 self.record.add(scope, key, sent, What::Read(value), &how);
@@ -213,7 +254,7 @@ impl Client {
         for step in *after {
             self.take(conn, step).await?;
         }
-        Ok(())
+        Ok(place)
     }
 
     /// A temporary table stands before a real one of the same name.

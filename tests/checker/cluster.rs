@@ -45,7 +45,7 @@ pub(crate) async fn set_up(lab: &Cluster) {
         ),
         // Has done its work long before it answers.
         "DROP PROCEDURE IF EXISTS app.bump_and_sleep".to_owned(),
-        format!("CREATE PROCEDURE app.bump_and_sleep(k INT) BEGIN {BUMP}; DO SLEEP(0.03); END"),
+        format!("CREATE PROCEDURE app.bump_and_sleep(k INT) BEGIN {BUMP}; DO SLEEP(0.05); END"),
         format!(
             "CREATE FUNCTION app.bump_by_function(k INT) RETURNS INT MODIFIES SQL DATA \
              BEGIN {BUMP}; RETURN k; END"

@@ -22,15 +22,15 @@ pub(crate) async fn rage(
     while !*end.borrow_and_update() {
         let reader = &lab.readers()[chance.random_range(0..lab.readers().len())];
         let deed = match chance.random_range(0..20) {
-            0..6 => {
+            0..5 => {
                 reader.stop_applier().await.unwrap();
                 "applier stopped"
             }
-            6..12 => {
+            5..10 => {
                 reader.start_applier().await.unwrap();
                 "applier started"
             }
-            12..15 => kill_a_session(lab.writer(), &mut chance).await,
+            10..15 => kill_a_session(lab.writer(), &mut chance).await,
             15..18 => kill_a_session(reader, &mut chance).await,
             18 => {
                 reader.set_delay(chance.random_range(0..2)).await.unwrap();
@@ -56,9 +56,12 @@ pub(crate) async fn rage(
 
 async fn kill_a_session(instance: &Instance, chance: &mut StdRng) -> &'static str {
     let mut conn = instance.conn().await.unwrap();
-    // Rather those that are in the middle of something.
+    // Rather those that are in the middle of something, best of all behind its effect. A
+    // procedure runs under the name of who made it.
     let sessions = "SELECT id FROM information_schema.processlist \
-                    WHERE user LIKE 'checker%' OR user = 'app' ORDER BY command <> 'Query' LIMIT 3";
+                    WHERE (user LIKE 'checker%' OR user = 'app' OR info LIKE '%SLEEP%') \
+                    AND id <> CONNECTION_ID() \
+                    ORDER BY info LIKE '%SLEEP%' DESC, command <> 'Query' LIMIT 2";
     let ids: Vec<u64> = conn.query(sessions).await.unwrap();
     if ids.is_empty() {
         return "nobody to kill";

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::edits::Mutant;
+use crate::edits::{Edit, Mutant};
 
 /// What became of a mutant.
 pub(crate) enum Verdict {
@@ -43,24 +43,33 @@ impl Workshop {
 
     /// Breaks the copy, builds and plays it, and mends the copy.
     pub(crate) fn play(&self, mutant: &Mutant) -> Verdict {
-        let file = self.root.join(mutant.file);
-        let whole = fs::read_to_string(self.home.join(mutant.file)).unwrap();
-        let (name, good) = (mutant.name, mutant.good);
-        assert_eq!(
-            whole.matches(good).count(),
-            1,
-            "{name}: this has to stand in {} exactly once:\n{good}",
-            mutant.file
-        );
-        fs::write(&file, whole.replace(good, mutant.bad)).unwrap();
+        let name = mutant.name;
+        for edit in mutant.edits {
+            self.break_file(name, edit);
+        }
         self.cargo(name, &["test", "--no-run"], true);
         let (passed, log) = self.cargo(name, &["test"], false);
-        fs::write(&file, whole).unwrap();
+        for edit in mutant.edits {
+            fs::copy(self.home.join(edit.file), self.root.join(edit.file)).unwrap();
+        }
         let verdict = log.lines().find(|line| line.contains("Tidegate broke"));
         match verdict {
             Some(line) if !passed => Verdict::Caught(line.trim().to_owned()),
             _ => Verdict::Survived(log.lines().rev().take(30).collect::<Vec<_>>().join("\n")),
         }
+    }
+
+    fn break_file(&self, name: &str, edit: &Edit) {
+        let file = self.root.join(edit.file);
+        let whole = fs::read_to_string(&file).unwrap();
+        let good = edit.good;
+        assert_eq!(
+            whole.matches(good).count(),
+            1,
+            "{name}: this has to stand in {} exactly once:\n{good}",
+            edit.file
+        );
+        fs::write(&file, whole.replace(good, edit.bad)).unwrap();
     }
 
     fn cargo(&self, name: &str, command: &[&str], must: bool) -> (bool, String) {

@@ -72,6 +72,39 @@ fn p7_quotes_follow_sql_mode() {
     assert_eq!(show(&classify(sql, LexMode::default())), "read of nothing");
 }
 
+#[test]
+fn an_answer_tells_nothing_of_tables_only_where_that_is_certain() {
+    let shows = |sql: &str| classify(sql.as_bytes(), LexMode::default()).shows_tables;
+    for sql in [
+        "SELECT @@port",
+        "SELECT LAST_INSERT_ID()",
+        "SELECT CONNECTION_ID(), @x",
+        "SHOW VARIABLES LIKE 'a'",
+        "SHOW GLOBAL STATUS",
+        "SHOW WARNINGS",
+        "DO SLEEP(0)",
+        "SELECT 1; SELECT @@port",
+    ] {
+        assert!(!shows(sql), "{sql}");
+    }
+    for sql in [
+        "SELECT @@port FROM t",
+        "SELECT (SELECT a FROM t), CONNECTION_ID()",
+        "SHOW CREATE TABLE t",
+        "SHOW TABLE STATUS",
+        "SHOW INDEX FROM t",
+        "SELECT * FROM information_schema.tables",
+        "TABLE t FOR UPDATE",
+        "CALL p()",
+        "SELECT f(1)",
+        "SELECT @@port; SELECT a FROM t",
+        "UPDATE t SET a = 1",
+        "NONSENSE",
+    ] {
+        assert!(shows(sql), "{sql}");
+    }
+}
+
 fn has_word(sql: &[u8], words: &[&str]) -> bool {
     Lexer::new(sql, LexMode::default()).any(|token| match token {
         Token::Word(word) => words
