@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::gtid::{Incarnation, Set, Watermark};
+use crate::sql::only_reads;
 
 use super::lag::LagClock;
 use super::policy::{BackendId, Role};
@@ -131,6 +132,14 @@ impl BackendView {
 }
 
 impl Routines {
+    /// Notes a function that the writer declares as reading only, if its body bears that out and
+    /// leaves nothing on the connection.
+    pub fn learn(&mut self, schema: &str, name: &str, body: &str) {
+        if only_reads(body.as_bytes()) {
+            self.insert(schema, name);
+        }
+    }
+
     /// Notes that the writer declares this function as reading only.
     pub fn insert(&mut self, schema: &str, name: &str) {
         self.by_schema

@@ -16,6 +16,7 @@ mod variables;
 pub use classify::classify;
 pub use lexer::{LexMode, Lexer, Token};
 pub use marks::Marks;
+pub use routine::only_reads;
 pub use scan::is_instance_schema;
 pub use statement::{Class, Kill, Other, Statement, WriterRead};
 pub use variables::{FOLLOWED, is_followed};

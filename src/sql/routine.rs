@@ -1,7 +1,8 @@
 //! Where the definition of a routine ends: its body holds statements with semicolons of their own
 //! (MySQL manual, "Compound Statement Syntax").
 
-use super::lexer::{Lexer, Token};
+use super::functions::{Call, call};
+use super::lexer::{LexMode, Lexer, Token};
 use super::marks::Marks;
 use super::scan::{is, is_one_of};
 use super::statement::{Class, Statement};
@@ -74,4 +75,90 @@ fn defines_routine(lexer: Lexer<'_>) -> bool {
         }
     }
     false
+}
+
+/// Words that no body has which only reads and leaves nothing behind. SET may change a session's
+/// variable, and a function of a name that is not known may do anything.
+const NOT_READING: &[&str] = &[
+    "CALL",
+    "COMMIT",
+    "CREATE",
+    "DELETE",
+    "DO",
+    "DROP",
+    "EXECUTE",
+    "FLUSH",
+    "HANDLER",
+    "INSERT",
+    "LOCK",
+    "PREPARE",
+    "ROLLBACK",
+    "SET",
+    "SHARE",
+    "TEMPORARY",
+    "TRUNCATE",
+    "UPDATE",
+];
+
+/// Does the body of a stored function, which is declared to read only, bear that out, and leave
+/// nothing on the connection that runs it? What is not understood does not.
+pub fn only_reads(body: &[u8]) -> bool {
+    let mut lexer = Lexer::new(body, LexMode::default());
+    let mut before = Token::Mark(b';');
+    for token in lexer.by_ref() {
+        // REPLACE is a function as well; the parenthesis tells.
+        let replaces = matches!(before, Token::Word(word) if is(word, "REPLACE"));
+        let fine = match token {
+            Token::Broken | Token::UserVariable | Token::SystemVariable | Token::Assign => false,
+            Token::Mark(b'(') => match before {
+                Token::Word(name) => call(name) == Call::Pure,
+                Token::Quoted(_) => false,
+                _ => true,
+            },
+            Token::Word(word) => !replaces && !is_one_of(NOT_READING, word),
+            _ => !replaces,
+        };
+        if !fine {
+            return false;
+        }
+        before = token;
+    }
+    lexer.versioned == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p7_a_function_only_reads_if_its_body_shows_it() {
+        for body in [
+            "RETURN 1",
+            "RETURN CONCAT(a, REPLACE(b, 'x', 'y'))",
+            "BEGIN DECLARE n INT; SELECT COUNT(*) INTO n FROM t WHERE a = p; RETURN n; END",
+            "BEGIN IF (a > 1) THEN RETURN (SELECT MAX(b) FROM t); END IF; RETURN 0; END",
+        ] {
+            assert!(only_reads(body.as_bytes()), "{body}");
+        }
+        for body in [
+            "BEGIN UPDATE t SET a = 1; RETURN 1; END",
+            "BEGIN SET @x = 1; RETURN 1; END",
+            "BEGIN SELECT 1 INTO @x; RETURN 1; END",
+            "RETURN GET_LOCK('a', 1)",
+            "RETURN other(1)",
+            "RETURN db.other(1)",
+            "RETURN `other`(1)",
+            "RETURN LAST_INSERT_ID(5)",
+            "RETURN @@server_id",
+            "BEGIN CALL p(); RETURN 1; END",
+            "BEGIN CREATE TEMPORARY TABLE t (a INT); RETURN 1; END",
+            "BEGIN REPLACE INTO t VALUES (1); RETURN 1; END",
+            "BEGIN REPLACE `t` VALUES (1); RETURN 1; END",
+            "BEGIN SET sql_mode = ''; RETURN 1; END",
+            "RETURN 1 /*! + other(1) */",
+            "RETURN 'open",
+        ] {
+            assert!(!only_reads(body.as_bytes()), "{body}");
+        }
+    }
 }

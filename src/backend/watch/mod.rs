@@ -7,6 +7,7 @@ mod lives;
 mod measure;
 mod monitor;
 mod publish;
+mod routines;
 mod threads;
 mod waiters;
 mod watcher;

@@ -8,10 +8,11 @@ use mysql_async::prelude::Queryable;
 use tokio::time::{sleep, timeout};
 
 use super::publish::{Answer, Publisher};
+use super::routines::Learning;
 use super::waiters::Waiters;
 use crate::backend::client::{Broken, Client, Life, answer, life};
 use crate::gtid::Set;
-use crate::routing::BackendId;
+use crate::routing::{BackendId, Role};
 
 /// The pause after a connection that failed.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
@@ -62,6 +63,7 @@ impl Monitor {
             Err(broken) => return broken,
         };
         let mut fresh = true;
+        let mut learning = Learning::default();
         loop {
             match ask(&mut conn, life).await {
                 Ok(answer) => self.publisher.learn(self.id, answer, fresh),
@@ -71,6 +73,13 @@ impl Monitor {
                 tracing::info!(backend = self.client.backend.name, "backend up");
             }
             fresh = false;
+            if self.client.backend.role == Role::Writer {
+                match learning.learn(&mut conn).await {
+                    Ok(Some(routines)) => self.publisher.routines(self.id, routines),
+                    Ok(None) => {}
+                    Err(broken) => return broken,
+                }
+            }
             // Whoever asks while a question is under way gets the next one.
             let _ = timeout(self.client.account.interval, self.waiters.kick.notified()).await;
         }

@@ -13,7 +13,7 @@ use super::waiters::Waiters;
 use crate::backend::Config;
 use crate::backend::client::Life;
 use crate::gtid::{Incarnation, Set, Watermark};
-use crate::routing::{BackendId, BackendView, Place, Probe, Role, Snapshot};
+use crate::routing::{BackendId, BackendView, Place, Probe, Role, Routines, Snapshot};
 
 /// What a backend says of itself when it is asked.
 #[derive(Clone, Debug)]
@@ -208,6 +208,17 @@ impl Publisher {
             }
             view.shunned_until = Some(until);
             true
+        });
+    }
+
+    /// The stored functions that only read, as the writer has them.
+    pub(super) fn routines(&self, id: BackendId, routines: Routines) {
+        self.change(id, |_, snapshot| {
+            let changed = *snapshot.routines != routines;
+            if changed {
+                snapshot.routines = Arc::new(routines);
+            }
+            changed
         });
     }
 
