@@ -14,6 +14,7 @@ mod wire;
 
 use tidegate::lab::APP;
 use tidegate::protocol::{Capabilities, Command, OkPacket, Status};
+use tidegate::session::PoolPolicy;
 use wire::{Client, MODERN};
 
 /// Statements whose answers depend on nothing but what stands here. `{s}` is the schema of the
@@ -49,8 +50,20 @@ fn forms() -> Vec<(&'static str, Capabilities)> {
 
 #[tokio::test]
 async fn p3_a_client_reads_the_same_packets_through_tidegate_as_from_the_writer() {
-    let lab = support::lab().await;
-    let (running, port) = wire::proxy(wire::config(&lab)).await;
+    compare(PoolPolicy::Keep, ["test_diff_a", "test_diff_b"]).await;
+}
+
+#[tokio::test]
+async fn p3_they_are_the_same_when_each_statement_gets_another_backend_connection() {
+    compare(PoolPolicy::Replace, ["test_diff_c", "test_diff_d"]).await;
+}
+
+async fn compare(pool: PoolPolicy, schemas: [&str; 2]) {
+    // The statements have locks and accounts in common.
+    let lab = support::lab_alone().await;
+    let mut config = wire::config(&lab);
+    config.session.pool = pool;
+    let (running, port) = wire::proxy(config).await;
     let mut compared = 0;
     for (form, capabilities) in forms() {
         let mut direct = Client::connect(lab.writer().port(), APP, capabilities).await;
@@ -62,11 +75,11 @@ async fn p3_a_client_reads_the_same_packets_through_tidegate_as_from_the_writer(
             .filter(|line| !line.is_empty() && !line.starts_with("-- "))
         {
             // One after the other on schemas of their own: nothing is shared but the server.
-            let one = direct.query(&sql.replace("{s}", "test_diff_a")).await;
-            let other = through.query(&sql.replace("{s}", "test_diff_b")).await;
+            let one = direct.query(&sql.replace("{s}", schemas[0])).await;
+            let other = through.query(&sql.replace("{s}", schemas[1])).await;
             let other: Vec<_> = other
                 .into_iter()
-                .map(|packet| same_schema(&packet))
+                .map(|packet| same_schema(&packet, schemas))
                 .collect();
             let one = comparable(one, capabilities);
             let other = comparable(other, capabilities);
@@ -201,12 +214,12 @@ fn comparable(packets: Vec<Vec<u8>>, capabilities: Capabilities) -> Vec<Vec<u8>>
 }
 
 /// The two schemas differ in one letter; so do metadata and messages.
-fn same_schema(packet: &[u8]) -> Vec<u8> {
+fn same_schema(packet: &[u8], [direct, through]: [&str; 2]) -> Vec<u8> {
     let mut packet = packet.to_vec();
-    let name = b"test_diff_b";
-    for start in 0..packet.len().saturating_sub(name.len() - 1) {
-        if packet[start..].starts_with(name) {
-            packet[start + name.len() - 1] = b'a';
+    let len = through.len();
+    for start in 0..packet.len().saturating_sub(len - 1) {
+        if packet[start..].starts_with(through.as_bytes()) {
+            packet[start..start + len].copy_from_slice(direct.as_bytes());
         }
     }
     packet
