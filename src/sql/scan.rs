@@ -340,7 +340,9 @@ impl<'a> Reading<'a> {
     fn tracking(&mut self, name: &[u8]) {
         const TRACKING: &[u8] = b"session_track_";
         let start = name.get(..TRACKING.len());
-        if start.is_some_and(|start| start.eq_ignore_ascii_case(TRACKING)) {
+        if start.is_some_and(|start| start.eq_ignore_ascii_case(TRACKING))
+            || is_one_of(&["SESSION_VARIABLES", "VARIABLES_BY_THREAD"], name)
+        {
             self.add(Facts::TRACKING);
         }
     }

@@ -21,6 +21,8 @@ pub(crate) const ROWS: Rows = &[
             "SELECT INSERT('a', 1, 1, 'b'), REPLACE('a', 'b', 'c'), LEFT('a', 1)",
             "SELECT SLEEP(1)",
             "SELECT DATABASE(), SCHEMA()",
+            "SELECT JSON_VALUE('{}', '$.a' RETURNING DECIMAL(4, 2))",
+            "SELECT ABS (1)",
             "SELECT CAST(1 AS DECIMAL(10, 2)), CONVERT(1, DECIMAL(10, 2))",
             "SELECT CASE (1) WHEN (1) THEN (2) ELSE (3) END",
             "SELECT ST_X(POINT(1, 2))",
@@ -75,6 +77,27 @@ pub(crate) const ROWS: Rows = &[
             "SHOW CREATE PROCEDURE p",
             "SHOW CREATE FUNCTION f",
             "SHOW CREATE TRIGGER g",
+        ],
+    ),
+    (
+        "read with NOW",
+        // A stored function may have the name of a native one that takes no space.
+        &["SELECT NOW ()"],
+    ),
+    (
+        "read",
+        &[
+            "SELECT * FROM JSON_TABLE('[]', '$[*]' COLUMNS(n FOR ORDINALITY)) AS j",
+            "SELECT SUBSTRING(a FROM 1 FOR ?) FROM t",
+        ],
+    ),
+    (
+        "instance tracking",
+        &[
+            "SHOW VARIABLES",
+            "SHOW SESSION VARIABLES LIKE 'session_track%'",
+            "SHOW LOCAL VARIABLES",
+            "SELECT * FROM performance_schema.session_variables",
         ],
     ),
     (
@@ -157,7 +180,6 @@ pub(crate) const ROWS: Rows = &[
             "DESCRIBE SELECT 1",
             "EXPLAIN (SELECT 1)",
             "HELP 'select'",
-            "CHECK TABLE t",
             "CHECKSUM TABLE t",
         ],
     ),
