@@ -96,7 +96,7 @@ pub(crate) const ROWS: Rows = &[
         &[
             "SHOW VARIABLES",
             "SHOW SESSION VARIABLES LIKE 'session_track%'",
-            "SHOW LOCAL VARIABLES",
+            "SHOW LOCAL VARIABLES LIKE 'x'",
             "SELECT * FROM performance_schema.session_variables",
         ],
     ),
@@ -140,8 +140,6 @@ pub(crate) const ROWS: Rows = &[
             "TABLE information_schema.tables",
             "SHOW STATUS",
             "SHOW GLOBAL STATUS LIKE 'a'",
-            "SHOW VARIABLES",
-            "SHOW SESSION VARIABLES LIKE 'x'",
             "SHOW PROCESSLIST",
             "SHOW FULL PROCESSLIST",
             "SHOW ENGINE INNODB STATUS",
