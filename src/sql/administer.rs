@@ -76,14 +76,6 @@ fn show(scan: &Scan<'_>) -> Statement {
     let extended_full = full && scan.is(2, "FULL");
     let at = 1 + usize::from(full) + usize::from(extended_full);
     let what = scan.word(at);
-    let scoped = is_one_of(&["SESSION", "LOCAL"], what);
-    if is_one_of(&["VARIABLES"], scan.word(at + usize::from(scoped))) {
-        // Those that track the session are among them.
-        return Statement {
-            names_tracking: true,
-            ..Statement::new(Class::WriterRead(WriterRead::Instance))
-        };
-    }
     let leftovers = is_one_of(&["WARNINGS", "ERRORS"], what)
         // SHOW COUNT(*) WARNINGS.
         || is_one_of(&["COUNT"], what) && scan.head.get(at + 1) == Some(&Token::Mark(b'('));
@@ -120,8 +112,14 @@ fn show(scan: &Scan<'_>) -> Statement {
         "STATUS",
         "VARIABLES",
     ];
-    match is_one_of(&settings, if scoped { scan.word(at + 1) } else { what }) {
+    let what = if scoped { scan.word(at + 1) } else { what };
+    // WHERE may hold a query.
+    let tells_nothing = is_one_of(&settings, what) && !scan.facts.has(Facts::TABLES);
+    let mut statement = match tells_nothing {
         true => statement.without_tables(),
         false => statement,
-    }
+    };
+    // Those that track the session are among them.
+    statement.names_tracking = is_one_of(&["VARIABLES"], what) && !scan.is(at, "GLOBAL");
+    statement
 }
