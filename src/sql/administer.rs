@@ -9,16 +9,27 @@ use super::statement::{Class, Kill, Other, Statement, WriterRead};
 pub(super) fn classify(verb: &[u8], scan: &Scan<'_>) -> Statement {
     let connection = Class::WriterRead(WriterRead::Connection);
     let instance = Class::WriterRead(WriterRead::Instance);
+    if !scan.functions.is_empty() {
+        // KILL f(), HANDLER … WHERE f().
+        return Statement::unknown();
+    }
     match verb {
         b"SHOW" => show(scan),
         b"GET" => Statement::new(Class::LastStatement).leaving(Marks::USER_VARIABLE),
         b"RESIGNAL" => Statement::new(Class::LastStatement),
         b"SIGNAL" => Statement::new(connection),
-        b"HELP" | b"CHECK" | b"CHECKSUM" => Statement::new(instance),
+        b"HELP" | b"CHECKSUM" => Statement::new(instance),
         b"HANDLER" => Statement::new(connection).leaving(Marks::HANDLER),
         b"KILL" => Statement::new(kill(scan)),
         // Both commit the open transaction, as statements that are not understood may.
-        b"LOCK" => Statement::new(Class::Other(Other::Unknown)).leaving(Marks::TABLE_LOCKS),
+        b"LOCK" => {
+            Statement::new(Class::Other(Other::Unknown)).leaving(match scan.is(1, "INSTANCE") {
+                // No UNLOCK TABLES frees it.
+                true => Marks::TABLE_LOCKS | Marks::UNKNOWN,
+                false => Marks::TABLE_LOCKS,
+            })
+        }
+        b"UNLOCK" if scan.is(1, "INSTANCE") => Statement::new(Class::Other(Other::Unknown)),
         b"UNLOCK" => Statement {
             ends: Marks::TABLE_LOCKS,
             ..Statement::new(Class::Other(Other::Unknown))
@@ -30,8 +41,9 @@ pub(super) fn classify(verb: &[u8], scan: &Scan<'_>) -> Statement {
         b"ANALYZE" if is_one_of(&["TABLE", "LOCAL", "NO_WRITE_TO_BINLOG"], scan.word(1)) => {
             Statement::new(Class::Admin)
         }
-        b"OPTIMIZE" | b"REPAIR" | b"CACHE" | b"RESET" | b"PURGE" | b"CHANGE" | b"STOP"
-        | b"SHUTDOWN" | b"RESTART" | b"INSTALL" | b"UNINSTALL" | b"CLONE" => {
+        // They commit the open transaction; so does CHECK TABLE.
+        b"CHECK" | b"OPTIMIZE" | b"REPAIR" | b"CACHE" | b"RESET" | b"PURGE" | b"CHANGE"
+        | b"STOP" | b"SHUTDOWN" | b"RESTART" | b"INSTALL" | b"UNINSTALL" | b"CLONE" => {
             Statement::new(Class::Admin)
         }
         _ => Statement::unknown(),
@@ -57,7 +69,7 @@ fn kill(scan: &Scan<'_>) -> Class {
 }
 
 fn show(scan: &Scan<'_>) -> Statement {
-    if !scan.functions.is_empty() || scan.facts.has(Facts::USER_LOCK) {
+    if scan.facts.has(Facts::USER_LOCK) {
         return Statement::unknown();
     }
     let full = is_one_of(&["FULL", "EXTENDED"], scan.word(1));
@@ -100,8 +112,14 @@ fn show(scan: &Scan<'_>) -> Statement {
         "STATUS",
         "VARIABLES",
     ];
-    match is_one_of(&settings, if scoped { scan.word(at + 1) } else { what }) {
+    let what = if scoped { scan.word(at + 1) } else { what };
+    // WHERE may hold a query.
+    let tells_nothing = is_one_of(&settings, what) && !scan.facts.has(Facts::TABLES);
+    let mut statement = match tells_nothing {
         true => statement.without_tables(),
         false => statement,
-    }
+    };
+    // Those that track the session are among them.
+    statement.names_tracking = is_one_of(&["VARIABLES"], what) && !scan.is(at, "GLOBAL");
+    statement
 }

@@ -126,7 +126,8 @@ fn by_verb(scan: &Scan<'_>, start: Lexer<'_>) -> Statement {
         b"CALL" => Statement::new(Class::Other(Other::Call)).leaving(Marks::UNKNOWN),
         b"PREPARE" => Statement::new(Class::Other(Other::Prepared)).leaving(Marks::PREPARED),
         b"EXECUTE" => Statement::new(Class::Other(Other::Prepared)).leaving(Marks::UNKNOWN),
-        b"DEALLOCATE" => Statement::new(Class::Other(Other::Prepared)),
+        // MySQL tells of a changed state, and others may be left.
+        b"DEALLOCATE" => Statement::new(Class::Other(Other::Prepared)).leaving(Marks::PREPARED),
         b"DO" => query::without_rows(scan),
         b"EXPLAIN" | b"DESCRIBE" | b"DESC" => query::explain(scan),
         _ => administer::classify(&verb, scan),

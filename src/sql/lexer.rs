@@ -1,6 +1,6 @@
 //! Tokens of MySQL's SQL, as far as routing needs them: never a copy, one pass, any bytes.
 
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr2, memmem};
 
 /// Session settings that change where a token ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,6 +66,12 @@ impl<'a> Lexer<'a> {
         self
     }
 
+    /// Does a parenthesis follow at once? Where a space may not stand before it, MySQL takes the
+    /// name for that of a stored function.
+    pub(super) fn touches_parenthesis(&self) -> bool {
+        self.at(0) == Some(b'(')
+    }
+
     fn skip(&mut self, count: usize) {
         self.rest = self.rest.get(count..).unwrap_or_default();
     }
@@ -86,7 +92,7 @@ impl<'a> Lexer<'a> {
                 (Some(b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c), _, _) => self.skip(1),
                 (Some(b'#'), _, _) => self.skip_line(),
                 // Two dashes begin a comment only before white space: 5--1 is a subtraction.
-                (Some(b'-'), Some(b'-'), None | Some(0..=b' ')) => self.skip_line(),
+                (Some(b'-'), Some(b'-'), None | Some(0..=b' ' | 0x7f)) => self.skip_line(),
                 (Some(b'*'), Some(b'/'), _) if self.in_versioned => {
                     self.in_versioned = false;
                     self.skip(2);
@@ -96,7 +102,8 @@ impl<'a> Lexer<'a> {
                         continue;
                     }
                     let body = self.rest.get(2..).unwrap_or_default();
-                    let end = memmem::find(body, b"*/").ok_or(())?;
+                    let nests = third == Some(b'!') || body.starts_with(b"M!");
+                    let end = comment_end(body, nests).ok_or(())?;
                     self.skip(end + 4);
                 }
                 _ => return Ok(()),
@@ -132,12 +139,17 @@ impl<'a> Lexer<'a> {
         let text = self.rest;
         let mut end = 0;
         loop {
-            match text.get(end)? {
-                b'\\' if escapes => end += 2,
-                byte if *byte == quote && text.get(end + 1) == Some(&quote) => end += 2,
-                byte if *byte == quote => break,
-                _ => end += 1,
+            let rest = text.get(end..)?;
+            let found = match escapes {
+                true => memchr2(quote, b'\\', rest)?,
+                false => memchr(quote, rest)?,
+            };
+            end += found;
+            let doubled = text.get(end + 1) == Some(&quote);
+            if text.get(end) == Some(&quote) && !doubled {
+                break;
             }
+            end += 2;
         }
         self.skip(end + 1);
         text.get(..end)
@@ -177,7 +189,8 @@ impl<'a> Lexer<'a> {
             }
             Some(quote @ (b'\'' | b'"' | b'`')) => {
                 self.skip(1);
-                let escapes = quote != b'`' && !self.mode.no_backslash_escapes;
+                let identifier = quote == b'`' || quote == b'"' && self.mode.ansi_quotes;
+                let escapes = !identifier && !self.mode.no_backslash_escapes;
                 self.quoted(quote, escapes)
                     .map_or(Token::Broken, |_| Token::UserVariable)
             }
@@ -186,6 +199,25 @@ impl<'a> Lexer<'a> {
                     self.skip(1);
                 }
                 Token::UserVariable
+            }
+        }
+    }
+}
+
+/// Where a comment ends, counted from behind its opening; a versioned one may hold another.
+fn comment_end(body: &[u8], nests: bool) -> Option<usize> {
+    if !nests {
+        return memmem::find(body, b"*/");
+    }
+    let mut from = 0;
+    loop {
+        let rest = body.get(from..)?;
+        let end = memmem::find(rest, b"*/")?;
+        match rest.get(..end).and_then(|head| memmem::find(head, b"/*")) {
+            None => return Some(from + end),
+            Some(inner) => {
+                let behind = from + inner + 2;
+                from = behind + memmem::find(body.get(behind..)?, b"*/")? + 2;
             }
         }
     }

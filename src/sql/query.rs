@@ -2,12 +2,16 @@
 
 use super::marks::Marks;
 use super::scan::{Facts, Scan, is_one_of};
-use super::statement::{Class, Statement, WriterRead};
+use super::statement::{Class, Other, Statement, WriterRead};
 
 /// SELECT, VALUES, TABLE, WITH.
 pub(super) fn query(scan: &Scan<'_>) -> Statement {
     let facts = scan.facts;
-    let only_query = !facts.has(Facts::INTO | Facts::RETURNING | Facts::ODD);
+    if facts.has(Facts::FILE) && scan.functions.is_empty() {
+        // It writes a file where it runs, and leaves nothing on its connection.
+        return Statement::new(Class::Other(Other::Unknown));
+    }
+    let only_query = !facts.has(Facts::INTO | Facts::FILE | Facts::RETURNING | Facts::ODD);
     if facts.has(Facts::WRITES) {
         return match only_query && scan.is(0, "WITH") && !scan.parenthesised {
             true => write(scan),
@@ -71,11 +75,22 @@ fn frees_all_locks(scan: &Scan<'_>) -> bool {
 
 /// INSERT, REPLACE, UPDATE, DELETE, LOAD, also behind WITH.
 pub(super) fn write(scan: &Scan<'_>) -> Statement {
-    if scan.facts.has(Facts::RETURNING) {
+    if scan.facts.has(Facts::RETURNING) && scan.functions.is_empty() {
         // MariaDB: it shows rows.
+        return Statement::new(Class::Other(Other::Unknown));
+    }
+    if scan.facts.has(Facts::RETURNING) {
         return Statement::unknown();
     }
-    let statement = Statement::new(Class::Write);
+    let statement = match scan.is(0, "LOAD") {
+        // It shows what it has loaded.
+        true if scan.is(1, "INDEX") => Statement::new(Class::Admin),
+        // LOAD DATA … (@a) sets it.
+        true if scan.facts.has(Facts::USER_VARIABLE) => {
+            Statement::new(Class::Write).leaving(Marks::USER_VARIABLE)
+        }
+        _ => Statement::new(Class::Write),
+    };
     match scan.functions.is_empty() {
         true => statement,
         // What an unknown function leaves on the connection is not known either.
@@ -89,7 +104,7 @@ pub(super) fn define(scan: &Scan<'_>) -> Statement {
         return Statement::new(Class::Admin);
     }
     if scan.is(0, "DROP") && scan.is(1, "PREPARE") {
-        return Statement::new(Class::Other(super::statement::Other::Prepared));
+        return Statement::new(Class::Other(Other::Prepared)).leaving(Marks::PREPARED);
     }
     // A view is not run when it is made.
     let runs = scan.is(0, "CREATE") && !(1..scan.head.len()).any(|at| scan.is(at, "VIEW"));
@@ -97,9 +112,9 @@ pub(super) fn define(scan: &Scan<'_>) -> Statement {
         true => write(scan),
         false => Statement::new(Class::Write),
     };
-    // CREATE OR REPLACE TEMPORARY TABLE is MariaDB's.
+    // CREATE OR REPLACE TEMPORARY TABLE is MariaDB's. Others may be left where one is dropped.
     let temporary = (1..4).any(|at| scan.is(at, "TEMPORARY"));
-    if scan.is(0, "CREATE") && temporary {
+    if temporary {
         statement.leaves |= Marks::TEMPORARY_TABLE;
     }
     statement
@@ -107,7 +122,7 @@ pub(super) fn define(scan: &Scan<'_>) -> Statement {
 
 /// DO: evaluates and shows nothing.
 pub(super) fn without_rows(scan: &Scan<'_>) -> Statement {
-    if !scan.functions.is_empty() || scan.facts.has(Facts::INTO | Facts::ODD) {
+    if !scan.functions.is_empty() || scan.facts.has(Facts::INTO | Facts::FILE | Facts::ODD) {
         return Statement::unknown();
     }
     let read = bound(scan.facts).unwrap_or(WriterRead::Connection);
@@ -144,8 +159,9 @@ pub(super) fn explain(scan: &Scan<'_>) -> Statement {
         };
     }
     // ANALYZE runs it, and a plan may need the value of a function.
-    let writes = scan.facts.has(Facts::WRITES | Facts::ODD);
-    let runs_a_write = scan.is(1, "ANALYZE") && writes;
+    let writes = scan.facts.has(Facts::WRITES | Facts::FILE | Facts::ODD);
+    let analyzes = (1..scan.head.len()).any(|at| scan.is(at, "ANALYZE"));
+    let runs_a_write = analyzes && writes;
     if runs_a_write || !scan.functions.is_empty() {
         return Statement::unknown();
     }

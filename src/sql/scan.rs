@@ -4,7 +4,7 @@ use std::ops::{BitOr, BitOrAssign};
 
 use smallvec::SmallVec;
 
-use super::functions::{Call, call};
+use super::functions::{Call, call, is_space_sensitive};
 use super::lexer::{Lexer, Token};
 use super::marks::Marks;
 
@@ -38,7 +38,7 @@ impl Facts {
     pub(super) const RELEASES_ALL: Self = Self(1 << 6);
     /// It names a user variable.
     pub(super) const USER_VARIABLE: Self = Self(1 << 7);
-    /// It has an INTO that is not `INTO @variable`.
+    /// It has an INTO that is neither `INTO @variable` nor INTO OUTFILE.
     pub(super) const INTO: Self = Self(1 << 8);
     /// It holds INSERT, REPLACE, UPDATE or DELETE as a verb.
     pub(super) const WRITES: Self = Self(1 << 9);
@@ -48,11 +48,13 @@ impl Facts {
     pub(super) const TRACKING: Self = Self(1 << 11);
     /// It holds a query, or another one inside.
     pub(super) const QUERY: Self = Self(1 << 12);
-    /// RETURNING (MariaDB).
+    /// RETURNING (MariaDB), not that of JSON_VALUE().
     pub(super) const RETURNING: Self = Self(1 << 13);
-
     /// It does not end where a statement could.
     pub(super) const BROKEN: Self = Self(1 << 14);
+
+    /// INTO OUTFILE or INTO DUMPFILE.
+    pub(super) const FILE: Self = Self(1 << 15);
 
     /// Is any of `other` in it?
     pub(super) fn has(self, other: Self) -> bool {
@@ -104,6 +106,8 @@ struct Reading<'a> {
     tracks_values: bool,
     depth: usize,
     named: Named,
+    /// A parenthesis follows the token before at once.
+    touches: bool,
 }
 
 /// How far a name with a parenthesis, the last of the functions at this index, looks like that of
@@ -137,12 +141,14 @@ impl<'a> Scan<'a> {
             tracks_values: false,
             depth: 0,
             named: Named::No,
+            touches: false,
         };
-        for token in lexer {
+        while let Some(token) = lexer.next() {
             if token == Token::Mark(b';') {
                 break;
             }
             reading.take(token);
+            reading.touches = lexer.touches_parenthesis();
         }
         reading.take(Token::Mark(b';'));
         reading.scan
@@ -232,14 +238,15 @@ impl<'a> Reading<'a> {
         if is(verb, "INTO") {
             match token {
                 Token::UserVariable => self.scan.leaves |= Marks::USER_VARIABLE,
+                _ if is_one_of(&["OUTFILE", "DUMPFILE"], word) => self.add(Facts::FILE),
                 _ => self.add(Facts::INTO),
             }
         } else if is(verb, "FOR") {
             match token {
                 _ if is_one_of(&["UPDATE", "SHARE"], word) => self.add(Facts::LOCKING),
-                // SUBSTRING(a FROM 1 FOR 2), and hints for an index.
-                Token::Literal | Token::Number(_) => {}
-                _ if is_one_of(&["JOIN", "ORDER", "GROUP"], word) => {}
+                // SUBSTRING(a FROM 1 FOR 2), hints for an index, a column of JSON_TABLE().
+                Token::Literal | Token::Number(_) | Token::Mark(b'?') => {}
+                _ if is_one_of(&["JOIN", "ORDER", "GROUP", "ORDINALITY"], word) => {}
                 _ => self.add(Facts::ODD),
             }
         } else if is_one_of(&["INSERT", "REPLACE"], verb) && token != Token::Mark(b'(') {
@@ -296,11 +303,20 @@ impl<'a> Reading<'a> {
         }
         // Behind a dot every word is an identifier, and FOR UPDATE writes nothing.
         match self.before[0] {
-            Token::Mark(b'.') => return,
+            Token::Mark(b'.') => {
+                // MariaDB in Oracle's mode: it takes the next number.
+                if is(word, "NEXTVAL") {
+                    self.add(Facts::ODD);
+                }
+                return;
+            }
             Token::Word(before) if is(before, "FOR") => return,
             _ => {}
         }
         match Keyword::of(word) {
+            Some(Keyword::Fact(Facts::RETURNING)) if self.depth > 0 => {}
+            // LOAD DATA … CHARACTER SET x … LINES (columns).
+            Some(Keyword::Values) if self.is_behind("CHARACTER") => {}
             Some(Keyword::Fact(facts)) => {
                 self.add(facts);
                 self.tracks_calls |= facts.has(Facts::QUERY);
@@ -308,6 +324,10 @@ impl<'a> Reading<'a> {
             Some(Keyword::Values) => self.tracks_calls |= self.tracks_values,
             None => {}
         }
+    }
+
+    fn is_behind(&self, keyword: &str) -> bool {
+        matches!(self.before[0], Token::Word(before) if is(before, keyword))
     }
 
     fn name(&mut self, name: &'a [u8]) {
@@ -320,7 +340,9 @@ impl<'a> Reading<'a> {
     fn tracking(&mut self, name: &[u8]) {
         const TRACKING: &[u8] = b"session_track_";
         let start = name.get(..TRACKING.len());
-        if start.is_some_and(|start| start.eq_ignore_ascii_case(TRACKING)) {
+        if start.is_some_and(|start| start.eq_ignore_ascii_case(TRACKING))
+            || is_one_of(&["SESSION_VARIABLES", "VARIABLES_BY_THREAD"], name)
+        {
             self.add(Facts::TRACKING);
         }
     }
@@ -343,6 +365,9 @@ impl<'a> Reading<'a> {
                     return self.add(Facts::ODD);
                 };
                 self.stored(Some(schema), name);
+            }
+            [Token::Word(name), ..] if !self.touches && is_space_sensitive(name) => {
+                self.stored(None, name);
             }
             [Token::Word(name), ..] => self.call(name),
             // `f` (…) may call a stored function of that name.
@@ -416,15 +441,13 @@ impl Keyword {
             ("DELETE", Facts::WRITES),
             ("LOCK", Facts::LOCKING),
             ("ANALYSE", Facts::ODD),
-            ("DUMPFILE", Facts::ODD),
-            ("OUTFILE", Facts::ODD),
             ("PROCEDURE", Facts::ODD),
             ("RETURNING", Facts::RETURNING),
             ("SQL_CALC_FOUND_ROWS", Facts::CONNECTION),
             ("CURRENT_ROLE", Facts::CONNECTION),
             ("CURRENT_USER", Facts::CONNECTION),
         ];
-        if is_one_of(&["SELECT", "WITH"], word) {
+        if is(word, "SELECT") {
             return Some(Self::Fact(Facts::QUERY));
         }
         if is_one_of(&["VALUES", "VALUE", "SET"], word) {

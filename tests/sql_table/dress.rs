@@ -92,6 +92,7 @@ fn an_answer_tells_nothing_of_tables_only_where_that_is_certain() {
         "SELECT (SELECT a FROM t), CONNECTION_ID()",
         "SHOW CREATE TABLE t",
         "SHOW TABLE STATUS",
+        "SHOW VARIABLES WHERE Variable_name IN (SELECT a FROM t)",
         "SHOW INDEX FROM t",
         "SELECT * FROM information_schema.tables",
         "TABLE t FOR UPDATE",

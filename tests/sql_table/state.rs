@@ -95,6 +95,7 @@ pub(crate) const ROWS: Rows = &[
         "unknown +user_variable",
         &[
             "SET @x = (SELECT 1)",
+            "SET @x = (TABLE t)",
             "SET @x = (SELECT MAX(a) FROM t), sql_mode = ''",
         ],
     ),
@@ -178,20 +179,23 @@ pub(crate) const ROWS: Rows = &[
     ("xa", &["XA RECOVER"]),
     (
         "unknown +table_locks",
-        &[
-            "LOCK TABLES t READ",
-            "LOCK TABLE t WRITE",
-            "LOCK INSTANCE FOR BACKUP",
-        ],
+        &["LOCK TABLES t READ", "LOCK TABLE t WRITE"],
     ),
     (
-        "unknown -table_locks",
-        &["UNLOCK TABLES", "UNLOCK INSTANCE"],
+        "unknown +table_locks +unknown",
+        &["LOCK INSTANCE FOR BACKUP"],
     ),
+    ("unknown -table_locks", &["UNLOCK TABLES"]),
+    ("unknown", &["UNLOCK INSTANCE"]),
     ("call +unknown", &["CALL p()", "CALL db.p(1, @x)", "CALL p"]),
     (
         "prepared +prepared",
-        &["PREPARE s FROM 'SELECT 1'", "PREPARE s FROM @x"],
+        &[
+            "PREPARE s FROM 'SELECT 1'",
+            "PREPARE s FROM @x",
+            "DEALLOCATE PREPARE s",
+            "DROP PREPARE s",
+        ],
     ),
     (
         "prepared +unknown",
@@ -201,5 +205,4 @@ pub(crate) const ROWS: Rows = &[
             "EXECUTE IMMEDIATE 'SELECT 1'",
         ],
     ),
-    ("prepared", &["DEALLOCATE PREPARE s", "DROP PREPARE s"]),
 ];

@@ -2,7 +2,7 @@
 
 mod names;
 
-use self::names::{NOT_CALLS, PURE};
+use self::names::{NOT_CALLS, PURE, SPACE_SENSITIVE};
 
 /// The longest name in the lists, in bytes.
 const LONGEST: usize = 32;
@@ -68,6 +68,14 @@ pub(super) fn call(word: &[u8]) -> Call {
         _ if known(PURE) || known(NOT_CALLS) => Call::Pure,
         _ => Call::Stored,
     }
+}
+
+/// Is it a native function only where nothing stands between name and parenthesis, unless
+/// `sql_mode` has IGNORE_SPACE? Else it may be a stored function of the same name.
+pub(super) fn is_space_sensitive(name: &[u8]) -> bool {
+    SPACE_SENSITIVE
+        .iter()
+        .any(|own| name.eq_ignore_ascii_case(own.as_bytes()))
 }
 
 #[cfg(test)]
