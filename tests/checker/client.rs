@@ -7,7 +7,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{ChangeUserOpts, Conn, Error};
 use rand::Rng;
 use rand::rngs::StdRng;
-use rand::seq::IndexedRandom;
+use rand::seq::{IndexedRandom, SliceRandom};
 use tidegate::lab::Account;
 
 use crate::cluster::connect;
@@ -100,6 +100,9 @@ const READS: &[Read] = &[
     ),
 ];
 
+/// Those of them that only the writer runs, and after which the session is as before.
+const ON_THE_WRITER: std::ops::Range<usize> = 3..6;
+
 const BUMP: &str =
     "INSERT INTO app.counters VALUES ({k}, 1) ON DUPLICATE KEY UPDATE v = counters.v + 1";
 
@@ -150,10 +153,11 @@ impl Client {
             }
             27..35 => self.bump_behind(conn, scope).await,
             35..60 => self.read(conn, scope, own_row(scope)).await,
-            60..80 => {
+            60..73 => {
                 let key = *self.shared.choose(&mut self.chance).unwrap();
                 self.read(conn, scope, key).await
             }
+            73..80 => self.look_twice(conn, scope).await,
             80..83 => self.shadow(conn).await,
             83..93 => conn.reset().await.map(|_| ()).map_err(|_| Broken),
             93..99 => {
@@ -178,12 +182,24 @@ impl Client {
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        let way = BUMPS.choose(&mut self.chance).unwrap();
-        self.bump(conn, scope, way).await?;
+        let fails = self.chance.random_bool(0.5);
+        let mut ways: Vec<&Bump> = BUMPS.iter().filter(|way| way.2 == fails).collect();
+        ways.shuffle(&mut self.chance);
+        self.bump(conn, scope, ways[0]).await?;
         if self.chance.random_bool(0.7) {
             conn.reset().await.map_err(|_| Broken)?;
         }
         let read = self.read_by(conn, scope, own_row(scope), plain).await;
+        read.map(|_| ())
+    }
+
+    /// Reads what a stranger writes on the writer, and then where a plain select goes.
+    async fn look_twice(&mut self, conn: &mut Conn, scope: u32) -> Result<(), Broken> {
+        let (plain, key) = (&READS[0], *self.shared.choose(&mut self.chance).unwrap());
+        self.read_by(conn, scope, key, plain).await?;
+        let way = &READS[self.chance.random_range(ON_THE_WRITER)];
+        self.read_by(conn, scope, key, way).await?;
+        let read = self.read_by(conn, scope, key, plain).await;
         read.map(|_| ())
     }
 

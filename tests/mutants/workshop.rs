@@ -21,6 +21,9 @@ pub(crate) struct Workshop {
     home: PathBuf,
 }
 
+/// So many histories a mutant may survive before it counts as not caught.
+const SEEDS: &str = "8";
+
 /// What a build needs.
 const PARTS: [&str; 5] = ["Cargo.toml", "Cargo.lock", "src", "tests", "benches"];
 
@@ -78,6 +81,7 @@ impl Workshop {
             .args(["--locked", "--offline", "--test", "checker"])
             .current_dir(&self.root)
             .env("CARGO_TARGET_DIR", &self.target)
+            .env("TIDEGATE_CHECKER_SEEDS", SEEDS)
             .env("RUST_BACKTRACE", "0")
             .output()
             .expect("cargo runs");
