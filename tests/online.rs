@@ -97,17 +97,50 @@ async fn what_weakens_a_promise_is_told_with_the_way_out() {
 async fn adopt_errant(lab: &Cluster, reader: &Instance) {
     let mut errant = Set::parse(&reader.executed().await.unwrap()).unwrap();
     errant.subtract(&Set::parse(&lab.writer().executed().await.unwrap()).unwrap());
-    let uuid = errant
-        .uuids()
-        .next()
-        .expect("errant transactions")
-        .to_string();
+    let (uuid, numbers) = errant
+        .to_string()
+        .split_once(':')
+        .map(split)
+        .expect("errant");
     let mut statements = Vec::new();
-    for number in 1..=errant.gtid_count() {
+    for number in numbers {
         statements.push(format!("SET gtid_next = '{uuid}:{number}'"));
         statements.extend(["BEGIN", "COMMIT", "SET gtid_next = AUTOMATIC"].map(str::to_owned));
     }
     lab.writer().execute(statements).await.unwrap();
+}
+
+/// The numbers of one interval.
+fn split((uuid, interval): (&str, &str)) -> (String, std::ops::RangeInclusive<u64>) {
+    let (first, last) = interval.split_once('-').unwrap_or((interval, interval));
+    (
+        uuid.to_owned(),
+        first.parse().unwrap()..=last.parse().unwrap(),
+    )
+}
+
+#[tokio::test]
+async fn errant_transactions_of_a_reader_are_counted() {
+    let lab = healthy().await;
+    let reader = &lab.readers()[1];
+    let errant = [
+        "SET GLOBAL super_read_only = OFF",
+        "CREATE TABLE app.counted_errant (id INT)",
+        "DROP TABLE app.counted_errant",
+        "SET GLOBAL super_read_only = ON",
+    ];
+    reader.execute(errant).await.unwrap();
+    let (running, _) = wire::proxy(wire::config(&lab)).await;
+    let counted = async {
+        while running.metrics.errant_gtids(2).get() != 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let shown = tokio::time::timeout(std::time::Duration::from_secs(30), counted).await;
+    adopt_errant(&lab, reader).await;
+    assert!(shown.is_ok(), "{}", running.metrics.errant_gtids(2).get());
+    assert_eq!(running.metrics.errant_gtids(1).get(), 0);
+    running.drain().await;
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The composition root: builds every part from a configuration and runs it until it is drained.
 
+mod show;
 mod workers;
 
 use std::io;
@@ -12,6 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use zeroize::Zeroizing;
 
+use self::show::Gauges;
 use self::workers::Workers;
 use crate::admin;
 use crate::backend::online::{self, Finding, Severity};
@@ -139,8 +141,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         .map(|it| (it.label(), it.help()))
         .collect();
     let metrics = Arc::new(Metrics::new(&names, &reasons, &causes)?);
-    let shown = Arc::clone(&metrics);
-    let on_publish = Box::new(move |snapshot: &Snapshot| show(&shown, snapshot));
+    let gauges = Gauges::new(Arc::clone(&metrics));
+    let on_publish = Box::new(move |snapshot: &Snapshot| gauges.show(snapshot));
     let watch = Watch::start(&backends, on_publish);
     let dialer = Dialer::new(Arc::clone(&backends));
     let greeting = learn_greeting(&dialer, writer, &backends.monitor).await;
@@ -284,18 +286,5 @@ async fn learn_greeting(
                 collation: UNKNOWN_COLLATION,
             }
         }
-    }
-}
-
-/// Shows in the metrics what is known of the backends.
-fn show(metrics: &Metrics, snapshot: &Snapshot) {
-    let now = Instant::now();
-    for view in &snapshot.backends {
-        let index = view.id.index();
-        metrics.backend_up(index).set(i64::from(view.up));
-        let lag = view
-            .lag
-            .map(|lag| now.saturating_duration_since(lag.covered));
-        metrics.set_backend_lag(index, lag);
     }
 }

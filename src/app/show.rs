@@ -1,0 +1,65 @@
+//! What the metrics show of the backends.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use crate::routing::{BackendView, Role, Snapshot};
+use crate::telemetry::Metrics;
+
+/// Feeds the gauges of the backends from each new snapshot.
+pub(super) struct Gauges {
+    metrics: Arc<Metrics>,
+    /// When the probes were sent whose errant transactions are shown, by backend.
+    probed: Mutex<Vec<Option<Instant>>>,
+}
+
+impl Gauges {
+    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
+        Self {
+            metrics,
+            probed: Mutex::default(),
+        }
+    }
+
+    /// Shows a snapshot.
+    pub(super) fn show(&self, snapshot: &Snapshot) {
+        let now = Instant::now();
+        // Gauges can't be left half set.
+        let mut probed = self.probed.lock().unwrap_or_else(PoisonError::into_inner);
+        probed.resize(snapshot.backends.len(), None);
+        for (view, probed) in snapshot.backends.iter().zip(probed.iter_mut()) {
+            let index = view.id.index();
+            self.metrics.backend_up(index).set(i64::from(view.up));
+            let lag = view
+                .lag
+                .map(|lag| now.saturating_duration_since(lag.covered));
+            self.metrics.set_backend_lag(index, lag);
+            // Snapshots come with every answer, probes only now and then.
+            let started = view.current_probe().map(|probe| probe.started);
+            if started.is_some() && std::mem::replace(probed, started) != started {
+                let count = errant(view, snapshot).unwrap_or_default();
+                let count = i64::try_from(count).unwrap_or(i64::MAX);
+                self.metrics.errant_gtids(index).set(count);
+            }
+        }
+    }
+}
+
+/// How many transactions a reader has that the writer has not and does not number itself; none
+/// while the writer is not known.
+fn errant(view: &BackendView, snapshot: &Snapshot) -> Option<u64> {
+    if view.role == Role::Writer {
+        return None;
+    }
+    let mut backends = snapshot.backends.iter();
+    let writer = backends.find(|other| other.role == Role::Writer)?;
+    let (uuid, known) = (writer.incarnation?.server_uuid, writer.current_probe()?);
+    let executed = &view.current_probe()?.executed;
+    if executed.uuids().all(|one| *one == uuid) {
+        return Some(0);
+    }
+    let mut errant = (**executed).clone();
+    errant.retain_uuids(|one| *one != uuid);
+    errant.subtract(&known.seen);
+    Some(errant.gtid_count())
+}
