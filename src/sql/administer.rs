@@ -1,8 +1,9 @@
 //! Statements about the server, its sessions and its locks, and those that only show something.
 
+use super::facts::{Facts, is_one_of};
 use super::lexer::Token;
 use super::marks::Marks;
-use super::scan::{Facts, Scan, is_one_of};
+use super::scan::Scan;
 use super::statement::{Class, Kill, Other, Statement, WriterRead};
 
 /// By its first word, in upper case.

@@ -1,11 +1,12 @@
 //! From a statement's text to its class.
 
 use super::administer;
+use super::facts::{Facts, is_one_of};
 use super::lexer::{LexMode, Lexer, Token};
 use super::marks::Marks;
 use super::query;
 use super::routine;
-use super::scan::{Facts, Scan, is_one_of};
+use super::scan::Scan;
 use super::set;
 use super::statement::{Class, Other, Statement, WriterRead};
 use super::transaction;

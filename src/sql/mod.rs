@@ -2,6 +2,7 @@
 
 mod administer;
 mod classify;
+mod facts;
 mod functions;
 mod lexer;
 mod marks;
@@ -14,9 +15,9 @@ mod transaction;
 mod variables;
 
 pub use classify::classify;
+pub use facts::is_instance_schema;
 pub use lexer::{LexMode, Lexer, Token};
 pub use marks::Marks;
 pub use routine::only_reads;
-pub use scan::is_instance_schema;
 pub use statement::{Class, Kill, Other, Statement, WriterRead};
 pub use variables::{FOLLOWED, is_followed};

@@ -1,7 +1,8 @@
 //! Statements about rows and tables: which of them only read, and where that may happen.
 
+use super::facts::{Facts, is_one_of};
 use super::marks::Marks;
-use super::scan::{Facts, Scan, is_one_of};
+use super::scan::Scan;
 use super::statement::{Class, Other, Statement, WriterRead};
 
 /// SELECT, VALUES, TABLE, WITH.

@@ -1,10 +1,10 @@
 //! Where the definition of a routine ends: its body holds statements with semicolons of their own
 //! (MySQL manual, "Compound Statement Syntax").
 
+use super::facts::{is, is_one_of};
 use super::functions::{Call, call};
 use super::lexer::{LexMode, Lexer, Token};
 use super::marks::Marks;
-use super::scan::{is, is_one_of};
 use super::statement::{Class, Statement};
 
 /// Words behind which a statement of the body begins.

@@ -1,9 +1,10 @@
 //! SET: which variables of which kind it changes (MySQL manual, "SET Syntax for Variable
 //! Assignment").
 
+use super::facts::{Facts, is, is_one_of};
 use super::lexer::{Lexer, Token};
 use super::marks::Marks;
-use super::scan::{Facts, Scan, is, is_one_of};
+use super::scan::Scan;
 use super::statement::{Class, Other, Statement};
 use super::variables::is_followed;
 
