@@ -14,6 +14,9 @@ use tempfile::TempDir;
 /// How long each step of a demo may take, on a machine that has much else to do.
 const LIMIT: Duration = Duration::from_secs(120);
 
+/// What was killed is gone by then.
+const GONE_BY: Duration = Duration::from_secs(10);
+
 /// A demo whose temporary files have a place of their own, which also marks its processes: each
 /// inherits its name in the environment.
 struct Demo {
@@ -60,9 +63,17 @@ impl Demo {
     /// Waits for its end, and looks at what it leaves behind.
     fn end(mut self) -> (ExitStatus, Vec<String>) {
         let status = self.child.wait().unwrap();
-        let mut left = entries(self.place.path());
-        left.extend(processes_of(self.place.path()));
-        (status, left)
+        // A process that has been killed is on the list until the system has cleared it away, and
+        // nobody but its parent, which is gone, could wait for that.
+        let deadline = Instant::now() + GONE_BY;
+        loop {
+            let mut left = entries(self.place.path());
+            left.extend(processes_of(self.place.path()));
+            if left.is_empty() || Instant::now() > deadline {
+                return (status, left);
+            }
+            std::thread::yield_now();
+        }
     }
 }
 
