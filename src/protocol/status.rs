@@ -35,6 +35,18 @@ flags! {
     SESSION_STATE_CHANGED = 1 << 14;
 }
 
+impl Status {
+    /// What outlasts the statement that told it. The server clears the rest when the next one
+    /// begins (`SERVER_STATUS_CLEAR_SET`).
+    pub const fn lasting(self) -> Self {
+        let lasting = Self::IN_TRANS.0
+            | Self::AUTOCOMMIT.0
+            | Self::NO_BACKSLASH_ESCAPES.0
+            | Self::IN_TRANS_READONLY.0;
+        Self(self.0 & lasting)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

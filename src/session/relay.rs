@@ -77,7 +77,8 @@ pub(super) struct Relay<'a, O> {
     /// Follows the packet that is being forwarded.
     eof_after: Option<EofPacket>,
     /// Where in the client's output the payload of the EOF between definitions and rows lies: its
-    /// flags are a guess until the result's end is known.
+    /// flags are a guess until the result's end is known. A result that fits into the buffer waits
+    /// for its end; MySQL's own buffer (`net_buffer_length`) lets it wait no longer either.
     guessed_eof: Option<usize>,
     progress: Progress,
 }
@@ -132,12 +133,14 @@ impl<'a, O: Observer> Relay<'a, O> {
             {
                 return Ok(end);
             }
-            let due = if self.hold { FLUSH_SIZE } else { 1 };
+            let hold = self.hold || self.guessed_eof.is_some();
+            let due = if hold { FLUSH_SIZE } else { 1 };
             if self.client.output().len() >= due || self.file_wanted {
                 self.flush().await?;
-            }
-            if self.file_wanted {
-                self.send_file().await?;
+                if self.file_wanted {
+                    self.send_file().await?;
+                }
+                // The walk may have stopped at a full buffer, with the end in the input.
                 continue;
             }
             match self.connection.wire.fill().await {

@@ -14,6 +14,7 @@ mod backwards;
 mod gone;
 mod own_writes;
 mod session_state;
+mod sizes;
 mod stage;
 mod steps;
 mod transactions;
