@@ -21,7 +21,7 @@
 //!   the warnings of the prepare OK packet and the connection's flags.
 //!
 //! The flags of an EOF before rows are known only at the end of the rows, which stream. So the
-//! caller gives what it knows: [`Around::before`] has what lasts of the status it was given, and as
+//! caller gives what it knows: [`Around::before`] goes out with the status it was given, and as
 //! long as those bytes have not left, the caller should overwrite them with
 //! [`Translator::metadata_eof`] of the real end. For OUT parameters (one row, binary, of a CALL)
 //! a client that reads the flags loses its place without them: there the row has to be held until
@@ -89,15 +89,13 @@ impl Translator {
     }
 
     /// The EOF packets that the client has to read before and after `part`, which follows the part
-    /// of the last call. `status` is the connection's, as far as it is known: what lasts of it goes
-    /// into an EOF before rows and after a prepare. An EOF before the end of a result has that
-    /// end's own.
+    /// of the last call. `status` is the connection's, as far as it is known: it goes into an EOF
+    /// before rows and after a prepare. An EOF before the end of a result has that end's own.
     pub fn around(&mut self, part: &Part<'_>, status: Status) -> Around {
         let mut around = Around::default();
         if !self.needs_metadata_eof() {
             return around;
         }
-        let status = status.lasting();
         match (self.place, part) {
             (_, Part::ColumnCount(_)) => self.place = Place::Definitions,
             (_, Part::PrepareOk(ok)) => {
@@ -257,7 +255,7 @@ mod tests {
     #[test]
     fn the_eof_before_rows_has_what_is_known_and_the_one_before_the_end_what_is_true() {
         let mut translator = Translator::new(Capabilities(0));
-        let guess = Status::AUTOCOMMIT | Status::QUERY_WAS_SLOW | Status::NO_INDEX_USED;
+        let guess = Status::AUTOCOMMIT | Status::QUERY_WAS_SLOW;
         let eof = |status| EofPacket {
             warnings: 0,
             status,

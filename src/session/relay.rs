@@ -274,7 +274,8 @@ impl<'a, O: Observer> Relay<'a, O> {
     }
 
     fn around(&mut self, part: &Part<'_>) -> Around {
-        self.translator.around(part, self.connection.status)
+        let before = self.connection.status.lasting();
+        self.translator.around(part, before)
     }
 
     /// The changes that the client may see, as they came.

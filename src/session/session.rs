@@ -338,7 +338,7 @@ impl Session {
     /// An OK of the proxy's own.
     pub(super) async fn send_ok(&mut self) -> Result<(), Ended> {
         let ok = OkPacket {
-            status: self.status & LASTING,
+            status: self.status.lasting(),
             ..OkPacket::default()
         };
         let mut payload = Vec::new();
@@ -384,14 +384,6 @@ impl Session {
             .inc_by(sent);
     }
 }
-
-/// Flags that say something of the session, not of one answer.
-const LASTING: Status = Status(
-    Status::IN_TRANS.0
-        | Status::AUTOCOMMIT.0
-        | Status::NO_BACKSLASH_ESCAPES.0
-        | Status::IN_TRANS_READONLY.0,
-);
 
 /// Commands that a backend answers; MySQL knows no other from a client, but for replication.
 fn is_relayed(command: Command) -> bool {
