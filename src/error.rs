@@ -177,6 +177,27 @@ impl ClientError {
         )
     }
 
+    /// 1243: a statement id that is not known, in MySQL's own words.
+    pub fn unknown_prepared(id: u32) -> Self {
+        Self::new(1243, "HY000", Fault::Client, false).says(format!(
+            "Unknown prepared statement handler ({id}) given to mysql_stmt_precheck"
+        ))
+    }
+
+    /// 1421: a fetch where no cursor is open, in MySQL's own words.
+    pub fn no_cursor(id: u32) -> Self {
+        Self::new(1421, "HY000", Fault::Client, false)
+            .says(format!("The statement ({id}) has no open cursor."))
+    }
+
+    /// 1461: a limit on prepared statements is reached; `key` moves it.
+    pub fn too_many_prepared(count: usize, key: &str) -> Self {
+        Self::new(1461, "42000", Fault::Client, false).says(format!(
+            "Can't create more than max_prepared_stmt_count statements (current value: {count}; \
+             Tidegate: [limits] {key})"
+        ))
+    }
+
     /// 1836: no backend is proven writable.
     pub fn no_writer() -> Self {
         Self::new(1836, "HY000", Fault::Backend, true)

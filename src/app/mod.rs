@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::net::{Endpoint, Listener, TlsError, acceptor};
 use crate::protocol::Capabilities;
 use crate::routing::{BackendId, Reason, Role, Snapshot, UnknownCause};
-use crate::session::{LoginKeys, Registry, Scopes, Shared};
+use crate::session::{LoginKeys, PreparedCount, Registry, Scopes, Shared};
 use crate::telemetry::{Metrics, MetricsError};
 
 /// What clients are greeted with until the writer has been reached once.
@@ -159,6 +159,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         greeting: ArcSwap::from_pointee(greeting),
         metrics: Arc::clone(&metrics),
         registry: Arc::clone(&registry),
+        prepared: Arc::new(PreparedCount::new(Arc::clone(&metrics))),
         keys: LoginKeys::default(),
         tls: acceptor(&config.listen.tls)?,
         draining: draining.clone(),
@@ -284,6 +285,7 @@ async fn learn_greeting(
             Greeting {
                 version: UNKNOWN_VERSION.to_owned(),
                 collation: UNKNOWN_COLLATION,
+                capabilities: Capabilities::default(),
             }
         }
     }

@@ -7,7 +7,8 @@ use crate::gtid::{Set, Uuid};
 use crate::net::{Wire, WireError};
 use crate::protocol::track::{self, Change};
 use crate::protocol::{
-    Boundary, Capabilities, Command, ErrPacket, Part, ProtocolError, Reader, Status, Want,
+    Boundary, Capabilities, Command, ErrPacket, Part, PrepareOk, ProtocolError, Reader, Status,
+    Want, put_query,
 };
 use crate::routing::BackendId;
 
@@ -131,11 +132,16 @@ pub struct Proof {
     pub isolation: Vec<u8>,
     /// The session's `character_set_client`.
     pub client_charset: Vec<u8>,
+    /// The session's `character_set_connection`.
+    pub connection_charset: Vec<u8>,
+    /// The session's `collation_connection`.
+    pub connection_collation: Vec<u8>,
 }
 
 impl Proof {
     const QUESTION: &str = "SELECT @@server_uuid, @@global.gtid_executed, @@session.sql_mode, \
-        @@session.transaction_isolation, @@session.character_set_client";
+        @@session.transaction_isolation, @@session.character_set_client, \
+        @@session.character_set_connection, @@session.collation_connection";
 
     fn read(row: Row) -> Result<Self, ConnectError> {
         let mut cells = row.into_iter().map(Option::unwrap_or_default);
@@ -149,6 +155,8 @@ impl Proof {
             sql_mode: next()?,
             isolation: next()?,
             client_charset: next()?,
+            connection_charset: next()?,
+            connection_collation: next()?,
         })
     }
 }
@@ -159,9 +167,8 @@ pub type Row = Vec<Option<Vec<u8>>>;
 impl Connection {
     /// Queues a COM_QUERY without sending it.
     pub fn queue_query(&mut self, sql: &[u8]) {
-        let mut payload = Vec::with_capacity(sql.len() + 1);
-        payload.push(Command::Query as u8);
-        payload.extend_from_slice(sql);
+        let mut payload = Vec::with_capacity(sql.len() + 3);
+        put_query(&mut payload, self.capabilities, sql);
         self.wire.restart_sequence();
         self.wire.queue(&payload);
     }
@@ -170,6 +177,28 @@ impl Connection {
     pub fn queue_command(&mut self, command: Command) {
         self.wire.restart_sequence();
         self.wire.queue(&[command as u8]);
+    }
+
+    /// Queues a COM_STMT_PREPARE, whose answer [`Connection::read_prepared`] reads.
+    pub fn queue_prepare(&mut self, sql: &[u8]) {
+        self.wire.restart_sequence();
+        self.wire
+            .queue(&[&[Command::StmtPrepare as u8], sql].concat());
+    }
+
+    /// Reads what the backend knows a statement by.
+    ///
+    /// # Errors
+    /// As [`Connection::read_answer`].
+    pub async fn read_prepared(&mut self) -> Result<PrepareOk, ConnectError> {
+        let mut prepared = None;
+        let mut note = |part: &Part<'_>| {
+            if let Part::PrepareOk(ok) = part {
+                prepared = Some(*ok);
+            }
+        };
+        self.read_parts(Command::StmtPrepare, &mut note).await?;
+        prepared.ok_or(ConnectError::Unexpected)
     }
 
     /// Queues the question whose answer [`Connection::read_proof`] reads.
@@ -194,6 +223,14 @@ impl Connection {
     /// [`ConnectError::Refused`] for an error packet: the connection is in order. Any other error:
     /// it is not, and has to be closed.
     pub async fn read_answer(&mut self, command: Command) -> Result<Row, ConnectError> {
+        self.read_parts(command, &mut |_| {}).await
+    }
+
+    async fn read_parts(
+        &mut self,
+        command: Command,
+        note: &mut (impl FnMut(&Part<'_>) + Send),
+    ) -> Result<Row, ConnectError> {
         let mut boundary = Boundary::new(command, self.capabilities);
         let mut answer = Row::new();
         let mut refused = None;
@@ -206,6 +243,7 @@ impl Connection {
                 Want::Pass => boundary.pass(payload.len(), first)?,
                 Want::Whole => boundary.whole(&payload)?,
             };
+            note(&part);
             match part {
                 Part::Ok(ok) => {
                     for change in track::changes(ok.session) {

@@ -68,6 +68,8 @@ pub struct Greeting {
     pub version: String,
     /// The lower byte of its default collation's id.
     pub collation: u8,
+    /// What it can.
+    pub capabilities: Capabilities,
 }
 
 /// Capabilities that a client's wish decides, since they change what statements mean or return.
@@ -79,7 +81,8 @@ const CLIENT_DECIDES: Capabilities = Capabilities(
         | Capabilities::MULTI_STATEMENTS.0
         | Capabilities::MULTI_RESULTS.0
         | Capabilities::PS_MULTI_RESULTS.0
-        | Capabilities::NO_SCHEMA.0,
+        | Capabilities::NO_SCHEMA.0
+        | Capabilities::QUERY_ATTRIBUTES.0,
 );
 
 /// What the proxy always asks for: the end of each result with its session state.
@@ -145,6 +148,7 @@ pub(super) async fn log_in(
         greeting: Greeting {
             version: greeting.version,
             collation: greeting.collation,
+            capabilities: greeting.capabilities,
         },
     })
 }

@@ -63,6 +63,7 @@ pub(super) fn config(
             login_timeout: limits.login_timeout,
             drain_timeout: limits.drain_timeout,
             pool: session::PoolPolicy::Keep,
+            prepared: limits.prepared,
         },
         log: log?,
     })
@@ -74,6 +75,7 @@ struct Limits {
     login_timeout: std::time::Duration,
     connect_timeout: std::time::Duration,
     drain_timeout: std::time::Duration,
+    prepared: session::PreparedLimits,
 }
 
 impl Limits {
@@ -83,7 +85,16 @@ impl Limits {
         let login_timeout = table.read(&keys::LIMITS_LOGIN_TIMEOUT, value::span, faults);
         let connect_timeout = table.read(&keys::LIMITS_CONNECT_TIMEOUT, value::span, faults);
         let drain_timeout = table.read(&keys::LIMITS_DRAIN_TIMEOUT, value::span, faults);
+        let per_client = table.read(&keys::LIMITS_PREPARED_PER_CLIENT, value::count, faults);
+        let total = table.read(&keys::LIMITS_PREPARED, value::count, faults);
+        let mib = table.read(&keys::LIMITS_PREPARED_MIB, value::count, faults);
+        let prepared = session::PreparedLimits {
+            per_client: usize::try_from(per_client?.value).ok()?,
+            total: usize::try_from(total?.value).ok()?,
+            bytes: mib?.value << 20,
+        };
         Some(Self {
+            prepared,
             clients: usize::try_from(clients?.value).ok()?,
             login_timeout: login_timeout?.value,
             connect_timeout: connect_timeout?.value,

@@ -86,8 +86,10 @@ reasons! {
     UnknownFunction = "unknown_function",
     /// It holds several statements.
     Batch = "batch",
-    /// It is a prepared statement, which stays on the connection that prepared it.
+    /// It prepares or runs a prepared statement that is no read, or whose SQL was not read.
     PreparedStatement = "prepared_statement",
+    /// It fetches rows from a cursor, which stays where it was opened.
+    Cursor = "cursor",
 
     /// Pinned: the session has a temporary table.
     PinTemporaryTable = "pin_temporary_table",
@@ -97,6 +99,8 @@ reasons! {
     PinUserLock = "pin_user_lock",
     /// Pinned: the session has set a system variable.
     PinSessionVariable = "pin_session_variable",
+    /// Pinned: values for this very execution, too large to be kept, have gone to the writer.
+    PinLongData = "pin_long_data",
     /// Pinned: the session has changed its role.
     PinRole = "pin_role",
     /// Pinned: the next transaction has its own characteristics.

@@ -111,9 +111,12 @@ impl Session {
         self.client.set_sequence(request.sequence);
         let lost_write = self.transaction_wrote;
         let mut kept = None;
-        for held in self.connections.drain() {
+        for mut held in self.connections.drain() {
             match kept {
-                None if held.backend == self.shared.writer => kept = Some(held),
+                None if held.backend == self.shared.writer => {
+                    held.statements.clear();
+                    kept = Some(held);
+                }
                 _ => held.quit().await,
             }
         }

@@ -39,6 +39,28 @@ impl Request {
         })
     }
 
+    /// Reads the rest of a long command into the payload; false if it is longer than `limit`
+    /// bytes, and not read to its end then.
+    ///
+    /// # Errors
+    /// As [`Wire::read_header`].
+    pub(super) async fn complete(
+        &mut self,
+        client: &mut Wire,
+        limit: usize,
+    ) -> Result<bool, WireError> {
+        while self.more {
+            let mut whole = std::mem::take(&mut self.payload);
+            self.read_more(client).await?;
+            whole.extend_from_slice(&self.payload);
+            self.payload = whole;
+            if self.payload.len() > limit {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Reads one more packet of a long command; false once it was the last.
     pub(super) async fn read_more(&mut self, client: &mut Wire) -> Result<bool, WireError> {
         let header = client.read_header().await?;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::PreparedLimits;
 use crate::error::Secret;
 use crate::routing::Policy;
 
@@ -23,6 +24,8 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// Which backend connection serves a session next.
     pub pool: PoolPolicy,
+    /// How many prepared statements there may be.
+    pub prepared: PreparedLimits,
 }
 
 /// Which backend connection serves a session's next statement, as far as its state leaves a

@@ -3,11 +3,13 @@
 //! A session keeps what it opened (1:1). Nobody else may find a connection in the middle of a
 //! response, so one is taken out to be used and put back when the response has ended.
 
+use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::Shared;
+use super::prepared::OnBackend;
 use super::registry::Peer;
 use crate::backend::{ConnectError, Connection, LoginRequest};
 use crate::gtid::Incarnation;
@@ -26,6 +28,8 @@ pub(super) struct Held {
     pub opened: Instant,
     /// The executed set that the backend told last, as text: most answers repeat it.
     pub last_executed: String,
+    /// The prepared statements that it knows, by the client's id.
+    pub statements: HashMap<u32, OnBackend>,
 }
 
 impl Held {
@@ -43,6 +47,7 @@ impl Held {
             incarnation: None,
             opened: Instant::now(),
             last_executed: String::new(),
+            statements: HashMap::new(),
         }
     }
 
@@ -167,6 +172,16 @@ impl Connections {
         if let Some(slot) = self.slots.get_mut(held.backend.index()) {
             *slot = Some(held);
         }
+    }
+
+    /// A connection that stays where it is.
+    pub(super) fn look(&mut self, id: BackendId) -> Option<&mut Held> {
+        self.slots.get_mut(id.index())?.as_mut()
+    }
+
+    /// Every connection.
+    pub(super) fn all(&mut self) -> impl Iterator<Item = &mut Held> {
+        self.slots.iter_mut().flatten()
     }
 
     /// Takes every connection, to reset or close it.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::command::Request;
-use crate::protocol::Command;
+use super::prepared::{Permit, Prepared};
+use crate::protocol::{Command, ExecuteHead};
 use crate::routing::{Kind, Reason};
 use crate::sql::{Class, Marks, Other, Statement, WriterRead};
 
@@ -18,6 +19,30 @@ pub(super) struct Job {
     /// What its SQL says, or that of the prepared statement that it runs; `None` for commands
     /// without SQL, and where it was not read.
     pub statement: Option<Arc<Statement>>,
+    /// What it has to do with prepared statements.
+    pub uses: Uses,
+}
+
+/// What a command has to do with prepared statements.
+pub(super) enum Uses {
+    /// Nothing.
+    Nothing,
+    /// COM_STMT_PREPARE.
+    Prepares {
+        /// What it prepares.
+        prepared: Arc<Prepared>,
+        /// Its place among all, until it is entered.
+        permit: Option<Permit>,
+    },
+    /// COM_STMT_EXECUTE.
+    Executes {
+        /// What it executes.
+        prepared: Arc<Prepared>,
+        /// How the command is made up.
+        head: ExecuteHead,
+        /// The types of its parameters.
+        types: Option<Arc<[u8]>>,
+    },
 }
 
 /// Borrowed names of functions.
@@ -45,9 +70,33 @@ impl Job {
         }
     }
 
+    /// The statement that decides where it runs: what it runs, or what it prepares.
+    fn routed(&self) -> Option<&Statement> {
+        match &self.uses {
+            Uses::Prepares { prepared, .. } => Some(&prepared.statement),
+            Uses::Executes { .. } | Uses::Nothing => self.statement.as_deref(),
+        }
+    }
+
+    /// The client's id for the statement that it prepares.
+    pub(super) fn client_statement(&self) -> Option<u32> {
+        match &self.uses {
+            Uses::Prepares { prepared, .. } => Some(prepared.id),
+            Uses::Executes { .. } | Uses::Nothing => None,
+        }
+    }
+
+    /// The schema in which its functions are looked up, if that is another than the session's.
+    pub(super) fn prepared_in(&self) -> Option<Option<&[u8]>> {
+        match &self.uses {
+            Uses::Executes { prepared, .. } => Some(prepared.context.schema.as_deref()),
+            Uses::Prepares { .. } | Uses::Nothing => None,
+        }
+    }
+
     /// The stored functions that it calls.
     pub(super) fn functions(&self) -> Names<'_> {
-        match self.class() {
+        match self.routed().map(|statement| &statement.class) {
             Some(Class::ReadWithFunctions(names)) => names.iter().map(String::as_str).collect(),
             _ => Names::new(),
         }
@@ -67,7 +116,15 @@ impl Job {
 
     /// What routing has to know of it; `functions` are its own.
     pub(super) fn kind<'a>(&self, functions: &'a [&'a str]) -> Kind<'a> {
-        let Some(class) = self.class().filter(|_| self.command == Command::Query) else {
+        if self.command == Command::StmtPrepare {
+            return match self.routed().map(|statement| &statement.class) {
+                Some(Class::Read { tables }) => Kind::Read { tables: *tables },
+                Some(Class::ReadWithFunctions(_)) => Kind::ReadWithFunctions { functions },
+                _ => Kind::Prepare,
+            };
+        }
+        // What is sent on as it comes can't be sent again.
+        let Some(class) = self.class().filter(|_| !self.request.more) else {
             return kind_of(self.command);
         };
         match class {
@@ -120,10 +177,7 @@ impl Job {
                 },
             ) => true,
             Some(_) => false,
-            None => matches!(
-                self.command,
-                Command::Query | Command::StmtExecute | Command::StmtFetch
-            ),
+            None => matches!(self.command, Command::Query | Command::StmtExecute),
         }
     }
 
@@ -144,16 +198,13 @@ impl Job {
         }
     }
 
-    /// Does MySQL answer it at all?
-    pub(super) fn has_answer(&self) -> bool {
-        !matches!(self.command, Command::StmtClose | Command::StmtSendLongData)
-    }
-
     /// Is it a read that a reader may take and that may be sent again?
     pub(super) fn is_read(&self) -> bool {
-        let class = self.class().filter(|_| self.command == Command::Query);
+        if self.request.more {
+            return false;
+        }
         matches!(
-            class,
+            self.routed().map(|statement| &statement.class),
             Some(
                 Class::Read { .. }
                     | Class::ReadWithFunctions(_)
@@ -168,12 +219,7 @@ fn kind_of(command: Command) -> Kind<'static> {
         Command::InitDb | Command::SetOption | Command::Ping => Kind::State,
         Command::Statistics => Kind::WriterRead(Reason::InstanceRead),
         Command::ProcessInfo | Command::Debug | Command::ProcessKill => Kind::Admin,
-        Command::StmtPrepare
-        | Command::StmtExecute
-        | Command::StmtFetch
-        | Command::StmtReset
-        | Command::StmtSendLongData
-        | Command::StmtClose => Kind::Other(Reason::PreparedStatement),
+        Command::StmtExecute => Kind::Other(Reason::PreparedStatement),
         _ => Kind::Other(Reason::UnknownStatement),
     }
 }

@@ -118,6 +118,10 @@ impl Greeted {
         if tls {
             offered.insert(Capabilities::SSL);
         }
+        // They are handed on, so the writer has to know them.
+        if front.capabilities.contains(Capabilities::QUERY_ATTRIBUTES) {
+            offered.insert(Capabilities::QUERY_ATTRIBUTES);
+        }
         let handshake = Handshake {
             version: front.version.clone(),
             connection_id: client_id,

@@ -9,6 +9,7 @@ mod job;
 mod keys;
 mod login;
 mod observe;
+mod prepared;
 mod read_only;
 mod reader;
 mod registry;
@@ -30,6 +31,7 @@ mod writer;
 
 pub use config::{AuthMode, Config, PoolPolicy};
 pub use keys::LoginKeys;
+pub use prepared::{PreparedCount, PreparedLimits};
 pub use registry::{Entry, Registry};
 pub use scopes::{ScopeHandle, Scopes};
 pub use serve::serve;

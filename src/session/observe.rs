@@ -14,7 +14,7 @@ pub(super) trait Observer {
     fn ended(&mut self, ok: &OkPacket<'_>) -> Result<(), ProtocolError>;
 
     /// A statement was prepared.
-    fn prepared(&mut self, _prepared: &PrepareOk) {}
+    fn prepared(&mut self, prepared: &PrepareOk);
 }
 
 /// Notes what a response at the writer reports, and acknowledges its GTIDs at once: another
@@ -95,6 +95,8 @@ pub(super) struct ReaderNotes {
     pub executed: Option<String>,
     /// A read is not expected to change session state; if it did, the connection is not clean.
     pub state_changed: bool,
+    /// The statement that was prepared.
+    pub prepared: Option<PrepareOk>,
 }
 
 impl Observer for ReaderNotes {
@@ -109,5 +111,9 @@ impl Observer for ReaderNotes {
             }
         }
         Ok(())
+    }
+
+    fn prepared(&mut self, prepared: &PrepareOk) {
+        self.prepared = Some(*prepared);
     }
 }

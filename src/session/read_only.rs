@@ -22,11 +22,10 @@ use crate::sql::{Class, WriterRead};
 impl Job {
     /// Does it begin a transaction, which ends the one before?
     pub(super) fn begins(&self) -> bool {
-        self.command == Command::Query
-            && matches!(
-                self.class(),
-                Some(Class::Begin { .. } | Class::BeginReadOnly { .. })
-            )
+        matches!(
+            self.class(),
+            Some(Class::Begin { .. } | Class::BeginReadOnly { .. })
+        )
     }
 }
 
@@ -37,13 +36,19 @@ impl Session {
         if !self.transaction.is_on_reader() {
             return false;
         }
-        match job.class().filter(|_| job.command == Command::Query) {
+        if self.has_data_on_writer(job) {
+            return true;
+        }
+        match job.class().filter(|_| !job.request.more) {
             Some(Class::WriterRead(read)) => {
                 !matches!(read, WriterRead::Instance | WriterRead::Locking)
             }
             Some(Class::Other(_)) => true,
             Some(_) => false,
-            None => !matches!(job.command, Command::InitDb | Command::Statistics),
+            None => !matches!(
+                job.command,
+                Command::InitDb | Command::Statistics | Command::StmtPrepare
+            ),
         }
     }
 

@@ -11,6 +11,7 @@ use super::connections::Held;
 use super::job::Job;
 use super::login::encode_error;
 use super::observe::ReaderNotes;
+use super::prepared::Unbound;
 use super::relay::{Progress, Relay, RelayError};
 use super::session::Session;
 use super::state::{Replay, diff};
@@ -19,6 +20,7 @@ use super::visible::{Filter, tracking_on_reader};
 use crate::backend::ConnectError;
 use crate::error::ClientError;
 use crate::gtid::Set;
+use crate::protocol::Capabilities;
 use crate::routing::{BackendId, Exclusion, Place};
 use crate::sql::Class;
 use crate::telemetry::{ErrorKind, RetryCause};
@@ -65,6 +67,7 @@ impl Session {
             return self.killed(run.mark);
         }
         self.client.set_sequence(job.request.sequence);
+        self.address(&mut held, job);
         let mut notes = ReaderNotes::default();
         let relayed = self.ask_reader(&mut held, &replay, job, &mut notes).await;
         self.count_backend_bytes(&mut held);
@@ -106,6 +109,10 @@ impl Session {
             }
             Ok(_) => {
                 held.state.unknown |= notes.state_changed;
+                self.executed(&mut held, job, progress.error());
+                if matches!(verdict, Verdict::Good) {
+                    self.was_prepared(&mut held, job, notes.prepared);
+                }
                 let reason = run.reason.index();
                 let backend = run.place.backend.index();
                 let attempt = self
@@ -132,7 +139,7 @@ impl Session {
             &tracking_on_reader(self.wants_watermarks(held.backend)),
         );
         held.wire.restart_sequence();
-        held.wire.queue_packet(&job.request.payload);
+        held.wire.queue(&job.request.payload);
         if let Err(error) = held.wire.flush().await {
             let lost = RelayError::Backend(error.into());
             return Ok((Progress::default(), Err(lost)));
@@ -154,7 +161,7 @@ impl Session {
             Filter::FromReader,
             notes,
         );
-        Ok(relay.holding().run().await)
+        Ok(relay.naming(job.client_statement()).holding().run().await)
     }
 
     /// Looks at an answer before the client does.
@@ -251,7 +258,7 @@ impl Session {
     }
 
     /// A reader went away while it answered.
-    async fn reader_lost(
+    pub(super) async fn reader_lost(
         &mut self,
         place: Place,
         job: &Job,
@@ -288,13 +295,50 @@ impl Session {
         self.shared.metrics.retried_reads(cause).inc();
     }
 
-    /// A connection to a reader, and what it has to be told first.
+    /// A connection to a reader that knows the statement, and what it has to be told first.
     async fn reader_at(&mut self, place: Place, job: &Job) -> Result<(Held, Replay), Exclusion> {
+        let mut held = self.reader_connection(place, job).await?;
+        if let Err(unbound) = self.bind(&mut held, job).await {
+            return Err(self.unbound_at_reader(held, place, unbound));
+        }
+        match diff(&self.state, &held.state) {
+            Ok(replay) => Ok((held, replay)),
+            Err(_) => Err(Exclusion::ReplayFailed),
+        }
+    }
+
+    /// The reader could not be made to know a prepared statement.
+    fn unbound_at_reader(&mut self, held: Held, place: Place, unbound: Unbound) -> Exclusion {
+        let how = match unbound {
+            Unbound::Refused(refusal) => {
+                self.connections.put(held);
+                match LAG_ERRORS.contains(&refusal.code) {
+                    true => Exclusion::LagError,
+                    false => Exclusion::ReplayFailed,
+                }
+            }
+            Unbound::State => Exclusion::ReplayFailed,
+            Unbound::Lost(error) => {
+                let backend = self.shared.name(place.backend);
+                tracing::warn!(client = self.entry.id, backend, %error, "backend connection lost");
+                self.prepared.lose_cursors(place.backend);
+                self.shared.watch.report_failure(place.backend);
+                Exclusion::Unreachable
+            }
+        };
+        self.retried(how);
+        how
+    }
+
+    /// A connection to a reader that can be brought to the session's state.
+    async fn reader_connection(&mut self, place: Place, job: &Job) -> Result<Held, Exclusion> {
         if !self.knows_collation(job).await {
             return Err(Exclusion::ReplayFailed);
         }
         let in_transaction = self.transaction.is_at(place);
-        let keeps = in_transaction || matches!(job.class(), Some(Class::LastStatement));
+        let keeps = in_transaction
+            || matches!(job.class(), Some(Class::LastStatement))
+            || self.prepared.are_held_by(place.backend, false);
         if self.replaces()
             && !keeps
             && let Some(held) = self.connections.take(place.backend)
@@ -305,10 +349,11 @@ impl Session {
             let usable = !held.wire.is_over()
                 && (in_transaction || !held.state.unknown)
                 && (held.place() == Some(place) || self.is_still(&mut held, place).await);
-            if usable && let Ok(replay) = diff(&self.state, &held.state) {
-                return Ok((held, replay));
+            if usable && diff(&self.state, &held.state).is_ok() {
+                return Ok(held);
             }
             held.quit().await;
+            self.prepared.lose_cursors(place.backend);
         }
         if in_transaction {
             return Err(Exclusion::Unreachable);
@@ -322,8 +367,14 @@ impl Session {
         if held.place() != Some(place) {
             return Err(self.unreachable(place.backend, &ConnectError::Stranger));
         }
-        let replay = diff(&self.state, &held.state).map_err(|_| Exclusion::ReplayFailed)?;
-        Ok((held, replay))
+        let attributes = Capabilities::QUERY_ATTRIBUTES;
+        let same = held.capabilities.contains(attributes)
+            == self.request.capabilities.contains(attributes);
+        match same {
+            true => Ok(held),
+            // What the client sends has another form than this backend reads.
+            false => Err(Exclusion::ReplayFailed),
+        }
     }
 
     /// The monitor counts another life than this connection was opened in: is it the same all the
@@ -352,7 +403,7 @@ impl Session {
     }
 
     /// Is its executed set short enough to come with each answer?
-    fn wants_watermarks(&self, id: BackendId) -> bool {
+    pub(super) fn wants_watermarks(&self, id: BackendId) -> bool {
         let snapshot = self.shared.watch.snapshot();
         let mark = snapshot
             .backend(id)

@@ -12,7 +12,7 @@ use crate::backend::Connection;
 use crate::net::{READ_SIZE, Wire, WireError};
 use crate::protocol::{
     Around, Boundary, Capabilities, Command, End, EofPacket, HEADER, Header, OkPacket, Part,
-    ProtocolError, Status, Translator, Want,
+    PrepareOk, ProtocolError, Status, Translator, Want,
 };
 
 /// A packet that ends something is never larger than this, in bytes: it carries GTIDs at most.
@@ -80,6 +80,8 @@ pub(super) struct Relay<'a, O> {
     /// flags are a guess until the result's end is known. A result that fits into the buffer waits
     /// for its end; MySQL's own buffer (`net_buffer_length`) lets it wait no longer either.
     guessed_eof: Option<usize>,
+    /// What the client calls the statement that is being prepared.
+    statement_id: Option<u32>,
     progress: Progress,
 }
 
@@ -105,8 +107,15 @@ impl<'a, O: Observer> Relay<'a, O> {
             file_wanted: false,
             eof_after: None,
             guessed_eof: None,
+            statement_id: None,
             progress: Progress::default(),
         }
+    }
+
+    /// Gives the statement that is prepared the client's id for it.
+    pub(super) fn naming(mut self, id: Option<u32>) -> Self {
+        self.statement_id = id;
+        self
     }
 
     /// Lets nothing through to the client before the buffer is full or the response has ended.
@@ -246,11 +255,21 @@ impl<'a, O: Observer> Relay<'a, O> {
                 self.translator.result_end(end, &seen, &mut own);
                 self.put(&own);
             }
+            Part::PrepareOk(prepared) => {
+                self.observer.prepared(prepared);
+                let statement_id = self.statement_id.unwrap_or(prepared.statement_id);
+                let mut own = Vec::with_capacity(payload.len());
+                PrepareOk {
+                    statement_id,
+                    ..*prepared
+                }
+                .encode(self.capabilities, &mut own);
+                self.put(&own);
+            }
             other => {
                 match other {
                     Part::Err(packet) => self.progress.error = Some(packet.code),
                     Part::LocalInfile(_) => self.file_wanted = true,
-                    Part::PrepareOk(prepared) => self.observer.prepared(prepared),
                     _ => {}
                 }
                 self.put(payload);

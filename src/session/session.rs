@@ -9,24 +9,24 @@
 //!  Ended               Ended
 //! ```
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::command::Request;
 use super::connections::{Connections, Held};
 use super::login::{Claimed, encode_error};
+use super::prepared::Statements;
 use super::registry::Entry;
 use super::relay::RelayError;
 use super::scopes::ScopeHandle;
 use super::state::SessionState;
 use super::visible::Visible;
 use super::{Ended, Shared};
-use crate::backend::{ConnectError, LoginRequest, Row};
+use crate::backend::{ConnectError, LoginRequest, Proof, Row};
 use crate::error::ClientError;
 use crate::net::{Wire, WireError};
-use crate::protocol::{Capabilities, Command, OkPacket, Status, Translator};
+use crate::protocol::{Capabilities, Command, MAX_PAYLOAD, OkPacket, Status, Translator};
 use crate::routing::{BackendId, Isolation, Place, Policy, Role, Transaction};
-use crate::sql::{LexMode, Marks, Statement};
+use crate::sql::{LexMode, Marks};
 use crate::telemetry::{Direction, ErrorKind, Side};
 
 /// One client's session after its login.
@@ -63,8 +63,10 @@ pub(super) struct Session {
     pub(super) collation_due: bool,
     /// It may have written what reaches no reader, ever.
     pub(super) unreplicated: bool,
-    /// The statements that the client has prepared, by id: they live on the writer's connection.
-    pub(super) prepared: HashMap<u32, Arc<Statement>>,
+    /// The statements that the client has prepared.
+    pub(super) prepared: Statements,
+    /// What the session began with.
+    pub(super) initial: Proof,
     /// How its SQL is to be read.
     pub(super) lex: LexMode,
     pub(super) charset_readable: bool,
@@ -105,7 +107,8 @@ impl Session {
             marks: Marks::NONE,
             unreplicated: false,
             collation_due: false,
-            prepared: HashMap::new(),
+            prepared: Statements::default(),
+            initial: Proof::default(),
             lex: LexMode::default(),
             charset_readable: true,
             default_isolation: Isolation::Serializable,
@@ -228,6 +231,14 @@ impl Session {
                 self.client.set_sequence(request.sequence);
                 self.send_ok().await
             }
+            Some(
+                command @ (Command::StmtPrepare
+                | Command::StmtExecute
+                | Command::StmtFetch
+                | Command::StmtReset
+                | Command::StmtSendLongData
+                | Command::StmtClose),
+            ) => self.prepared_statement(command, request).await,
             Some(command) if is_relayed(command) => {
                 self.note_command(command, &request);
                 self.statement(command, request).await
@@ -239,11 +250,6 @@ impl Session {
     /// What a command says besides what its answer will.
     fn note_command(&mut self, command: Command, request: &Request) {
         match (command, request.payload.get(1..)) {
-            (Command::StmtClose, Some(argument)) => {
-                if let Some(id) = argument.first_chunk::<4>() {
-                    self.prepared.remove(&u32::from_le_bytes(*id));
-                }
-            }
             // Connections that are opened later have to agree.
             (Command::SetOption, Some([0, 0])) => {
                 self.request
@@ -267,10 +273,22 @@ impl Session {
     ) -> Result<(), RelayError> {
         let backend = |error: std::io::Error| RelayError::Backend(error.into());
         held.wire.restart_sequence();
-        loop {
-            held.wire.queue_packet(&request.payload);
+        if !request.more {
+            held.wire.queue(&request.payload);
             held.wire.flush().await.map_err(backend)?;
+            self.client.set_sequence(request.sequence);
+            return Ok(());
+        }
+        // What was put into the first packet moves the ends of all others.
+        let mut due = std::mem::take(&mut request.payload);
+        loop {
+            while due.len() >= MAX_PAYLOAD {
+                held.wire.queue_packet(&due.split_to(MAX_PAYLOAD));
+                held.wire.flush().await.map_err(backend)?;
+            }
             if !request.more {
+                held.wire.queue_packet(&due);
+                held.wire.flush().await.map_err(backend)?;
                 self.client.set_sequence(request.sequence);
                 return Ok(());
             }
@@ -278,6 +296,7 @@ impl Session {
                 .read_more(&mut self.client)
                 .await
                 .map_err(RelayError::Client)?;
+            due.extend_from_slice(&std::mem::take(&mut request.payload));
         }
     }
 
@@ -397,11 +416,5 @@ fn is_relayed(command: Command) -> bool {
             | Command::ProcessInfo
             | Command::Debug
             | Command::SetOption
-            | Command::StmtPrepare
-            | Command::StmtExecute
-            | Command::StmtFetch
-            | Command::StmtReset
-            | Command::StmtSendLongData
-            | Command::StmtClose
     )
 }

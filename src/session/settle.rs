@@ -1,8 +1,6 @@
 //! What an answer of the writer means for the session and its scope, settled before the client
 //! can read it: GTIDs, unknown tokens, the transaction, session state, pins.
 
-use std::sync::Arc;
-
 use super::connections::Held;
 use super::job::Job;
 use super::observe::WriterNotes;
@@ -66,9 +64,7 @@ impl Session {
         if written && !notes.gtids {
             self.lose(UnknownCause::NoGtid, None);
         }
-        if let Some(statement) = &job.statement
-            && job.command != Command::StmtPrepare
-        {
+        if let Some(statement) = &job.statement {
             self.marks.remove(statement.ends);
         }
     }
@@ -173,16 +169,12 @@ impl Session {
         if notes.insert_id {
             self.marks |= Marks::LAST_INSERT_ID;
         }
-        let explained = job.command != Command::Query
+        let explained = !matches!(job.command, Command::Query | Command::StmtExecute)
             || notes.schema.is_some()
             || !job.leaves().is_empty()
             || matches!(job.class(), Some(Class::Set | Class::Use));
         if notes.state_changed && !explained {
             self.marks |= Marks::UNKNOWN;
-        }
-        if let (Some(prepared), Some(statement)) = (&notes.prepared, &job.statement) {
-            self.prepared
-                .insert(prepared.statement_id, Arc::clone(statement));
         }
     }
 
@@ -217,6 +209,7 @@ impl Session {
         self.lex = lex_mode(&held.proof.sql_mode);
         self.charset_readable = is_readable(&held.proof.client_charset);
         self.default_isolation = isolation(&held.proof.isolation);
+        self.initial = held.proof.clone();
         self.status = held.status;
         self.autocommit = held.status.contains(Status::AUTOCOMMIT);
     }
@@ -227,7 +220,10 @@ impl Session {
     }
 
     /// Why the session's state keeps it on its writer connection, if so.
-    pub(super) fn pin(&self) -> Option<Reason> {
+    pub(super) fn pin(&self, job: &Job) -> Option<Reason> {
+        if self.has_data_on_writer(job) {
+            return Some(Reason::PinLongData);
+        }
         if self.tracks_as_wished || self.visible.needs_the_writer() {
             return Some(Reason::PinTracking);
         }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::scopes::{ScopeHandle, Scopes};
-use super::{Config, LoginKeys, Registry};
+use super::{Config, LoginKeys, PreparedCount, Registry};
 use crate::backend::watch::{ThreadEnd, Watch};
 use crate::backend::{Dialer, Greeting};
 use crate::routing::{BackendId, Policy};
@@ -41,6 +41,8 @@ pub struct Shared {
     pub keys: LoginKeys,
     /// For clients with TLS.
     pub tls: Option<TlsAcceptor>,
+    /// The prepared statements of all clients.
+    pub prepared: Arc<PreparedCount>,
     /// Becomes true when the process drains.
     pub draining: watch::Receiver<bool>,
 }

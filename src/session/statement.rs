@@ -8,11 +8,11 @@ use smallvec::SmallVec;
 
 use super::Ended;
 use super::command::Request;
-use super::job::Job;
+use super::job::{Job, Uses};
 use super::session::Session;
 use crate::error::ClientError;
 use crate::gtid::Set;
-use crate::protocol::{Command, execute_statement_id, query_text};
+use crate::protocol::{Command, query_text};
 use crate::routing::{
     BackendId, Causality, Decision, Exclusion, Level, Need, Place, ReadMark, Reason, RefuseKind,
     Role, SessionFacts, Transaction, Waiting, decide,
@@ -64,7 +64,13 @@ impl Session {
             command,
             request,
             statement,
+            uses: Uses::Nothing,
         };
+        self.run_statement(job).await
+    }
+
+    /// A statement that may concern the proxy itself.
+    pub(super) async fn run_statement(&mut self, job: Job) -> Result<(), Ended> {
         if let Some(Class::Kill(Kill { id, query_only })) = job.class()
             && super::Registry::is_client_id(*id)
         {
@@ -77,28 +83,15 @@ impl Session {
     /// What the SQL of a command says, as far as the proxy reads it: a statement beyond 16 MiB is
     /// not collected.
     fn read_statement(&self, command: Command, request: &Request) -> Option<Arc<Statement>> {
-        if request.more || !self.can_read_sql() {
+        if command != Command::Query || request.more || !self.can_read_sql() {
             return None;
         }
-        match command {
-            Command::Query => {
-                let sql = query_text(&request.payload, self.capabilities).ok()?;
-                Some(Arc::new(self.classify(sql)))
-            }
-            Command::StmtPrepare => {
-                let sql = request.payload.get(1..)?;
-                Some(Arc::new(self.classify(sql)))
-            }
-            Command::StmtExecute => {
-                let id = execute_statement_id(&request.payload).ok()?;
-                self.prepared.get(&id).map(Arc::clone)
-            }
-            _ => None,
-        }
+        let sql = query_text(&request.payload, self.capabilities).ok()?;
+        Some(Arc::new(self.classify(sql)))
     }
 
     /// Classifies SQL as it counts in this session's schema.
-    fn classify(&self, sql: &[u8]) -> Statement {
+    pub(super) fn classify(&self, sql: &[u8]) -> Statement {
         let mut statement = classify(sql, self.lex);
         if self.state.schema.as_deref().is_some_and(is_instance_schema) {
             match statement.class {
@@ -168,7 +161,7 @@ impl Session {
                     self.observe_wait(&tried);
                     self.shared.metrics.refused(reason.index());
                     self.skip_rest(&mut job.request).await?;
-                    return self.answer(&job, &refusal(kind)).await;
+                    return self.refuse(&refusal(kind)).await;
                 }
             }
         }
@@ -189,7 +182,7 @@ impl Session {
             kind,
             level: at_writer.then_some(Level::Writer),
         };
-        let facts = self.facts(tried, arrived);
+        let facts = self.facts(job, tried, arrived);
         let snapshot = self.shared.watch.snapshot();
         let mut scope = self.scope.lock();
         let decision = decide(&need, &facts, &mut scope, &snapshot, Instant::now());
@@ -229,16 +222,20 @@ impl Session {
         ))
     }
 
-    fn facts<'a>(&'a self, tried: &'a Tried, arrived: Instant) -> SessionFacts<'a> {
+    fn facts<'a>(&'a self, job: &'a Job, tried: &'a Tried, arrived: Instant) -> SessionFacts<'a> {
+        let schema = match job.prepared_in() {
+            Some(schema) => schema.and_then(|name| std::str::from_utf8(name).ok()),
+            None => self.schema_name(),
+        };
         SessionFacts {
             policy: self.policy,
             session: u64::from(self.entry.id),
             home: self.home,
-            pin: self.pin(),
+            pin: self.pin(job),
             transaction: self.transaction,
             autocommit: self.autocommit,
             isolation: self.isolation(),
-            schema: self.schema_name(),
+            schema,
             last_statement: self.last_statement,
             arrived,
             excluded: &tried.excluded,
@@ -257,14 +254,6 @@ impl Session {
         match role {
             Some(Role::Reader) => self.at_reader(run, job).await,
             _ => self.at_writer(run, job).await,
-        }
-    }
-
-    /// Gives the client an error for a command, unless it is one that has no answer.
-    pub(super) async fn answer(&mut self, job: &Job, error: &ClientError) -> Result<(), Ended> {
-        match job.has_answer() {
-            true => self.refuse(error).await,
-            false => Ok(()),
         }
     }
 

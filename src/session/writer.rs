@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::connections::Held;
 use super::job::Job;
 use super::observe::WriterNotes;
+use super::prepared::Unbound;
 use super::relay::{Progress, Relay, RelayError};
 use super::session::Session;
 use super::state::diff;
@@ -49,6 +50,11 @@ impl Session {
         if self.entry.is_killed() {
             return self.killed(run.mark);
         }
+        match self.bind(&mut held, job).await {
+            Ok(()) => {}
+            Err(unbound) => return self.unbound_at_writer(unbound, held, run, job).await,
+        }
+        self.address(&mut held, job);
         let scope = self.scope.clone();
         let mut notes = WriterNotes::new(&scope);
         let (progress, ended) = match self.send(&mut held, &mut job.request).await {
@@ -78,6 +84,8 @@ impl Session {
                 return self.writer_lost(held, job, &progress).await;
             }
         }
+        self.executed(&mut held, job, progress.error());
+        self.was_prepared(&mut held, job, notes.prepared);
         self.settle(&mut held, job, &progress, &notes, run.place);
         self.connections.put(held);
         self.last_statement = Some(run.place);
@@ -113,7 +121,7 @@ impl Session {
             filter,
             notes,
         );
-        relay.run().await
+        relay.naming(job.client_statement()).run().await
     }
 
     /// The connection to the writer for a statement, told everything that the session was told.
@@ -196,7 +204,7 @@ impl Session {
             NoWriter::StateLost => {
                 self.skip_rest(&mut job.request).await?;
                 let error = self.what_was_lost(job);
-                self.answer(job, &error).await?;
+                self.refuse(&error).await?;
                 return Err(Ended::StateLost);
             }
         };
@@ -205,14 +213,44 @@ impl Session {
             return Ok(Attempt::Again(Exclusion::Unreachable));
         }
         self.skip_rest(&mut job.request).await?;
-        if job.has_answer() {
-            self.refuse_connection(place.backend, &error).await?;
+        self.refuse_connection(place.backend, &error).await?;
+        Ok(Attempt::Done)
+    }
+
+    /// The writer's connection could not be made to know a prepared statement, which has not been
+    /// sent.
+    async fn unbound_at_writer(
+        &mut self,
+        unbound: Unbound,
+        held: Held,
+        run: Run,
+        job: &mut Job,
+    ) -> Result<Attempt, Ended> {
+        if let Some(mark) = run.mark {
+            self.scope.lock().cancel_read(mark);
         }
+        let error = match unbound {
+            Unbound::Refused(refusal) => {
+                // As MySQL answers if it can't prepare a statement anew, after its table is gone.
+                self.connections.put(held);
+                ConnectError::Refused(refusal)
+            }
+            Unbound::State => ConnectError::Unexpected,
+            Unbound::Lost(error) => {
+                drop(held);
+                if self.holds_state() {
+                    return self.without_writer(NoWriter::StateLost, run.place, job).await;
+                }
+                error
+            }
+        };
+        self.skip_rest(&mut job.request).await?;
+        self.refuse_connection(run.place.backend, &error).await?;
         Ok(Attempt::Done)
     }
 
     /// The writer connection broke while it ran something.
-    async fn writer_lost(
+    pub(super) async fn writer_lost(
         &mut self,
         held: Held,
         job: &Job,
@@ -230,7 +268,8 @@ impl Session {
         }
         let error = self.what_was_lost(job);
         let in_transaction = self.transaction != Transaction::None;
-        let stateful = !self.marks.is_empty() || !self.prepared.is_empty();
+        let stateful = !self.marks.is_empty() || self.holds_prepared();
+        self.prepared.lose_cursors(self.shared.writer);
         self.transaction = Transaction::None;
         if job.is_read() && !progress.flushed() && !in_transaction && !stateful {
             self.client.output().clear();
@@ -291,7 +330,12 @@ impl Session {
     /// Does the session's connection to the writer hold what no other one would?
     pub(super) fn holds_state(&self) -> bool {
         let transaction = matches!(self.transaction, Transaction::OnWriter { .. });
-        let stateful = !self.marks.is_empty() || !self.prepared.is_empty();
+        let stateful = !self.marks.is_empty() || self.holds_prepared();
         transaction || stateful || self.tracks_as_wished || self.collation_due
+    }
+
+    /// Does it hold a cursor, or values for an execution to come?
+    fn holds_prepared(&self) -> bool {
+        self.prepared.are_held_by(self.shared.writer, true)
     }
 }

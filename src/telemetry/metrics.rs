@@ -27,6 +27,8 @@ pub struct Metrics {
     read_wait: Histogram,
     client_connections: IntGauge,
     client_connections_total: IntCounter,
+    prepared_statements: IntGauge,
+    prepared_bytes: IntGauge,
     logins_failed: IntCounter,
     /// By side, then by direction.
     bytes: Vec<IntCounter>,
@@ -154,6 +156,16 @@ impl Metrics {
     /// `tidegate_client_connections_total`: those there have been.
     pub fn client_connections_total(&self) -> &IntCounter {
         &self.client_connections_total
+    }
+
+    /// `tidegate_prepared_statements`.
+    pub fn prepared_statements(&self) -> &IntGauge {
+        &self.prepared_statements
+    }
+
+    /// `tidegate_prepared_bytes`.
+    pub fn prepared_bytes(&self) -> &IntGauge {
+        &self.prepared_bytes
     }
 
     /// `tidegate_logins_failed_total`.

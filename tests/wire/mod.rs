@@ -95,6 +95,7 @@ pub fn config(cluster: &Cluster) -> Config {
             login_timeout: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(10),
             pool: session::PoolPolicy::Keep,
+            prepared: session::PreparedLimits::default(),
         },
         log: LogConfig {
             format: LogFormat::Text,

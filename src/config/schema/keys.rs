@@ -424,6 +424,44 @@ pub const LIMITS_DRAIN_TIMEOUT: Key = key(
     "After SIGTERM, how long running statements and transactions may take to end.",
 );
 
+/// How many prepared statements there may be.
+pub const LIMITS_PREPARED: Key = key(
+    "limits",
+    "prepared_statements",
+    Kind::Count {
+        min: 1,
+        max: 10_000_000,
+    },
+    Default("16382"),
+    "Prepared statements of all clients together; one more gets error 1461. A backend has a limit \
+     of its own, max_prepared_stmt_count, and each may come to hold all of them.",
+);
+
+/// How many prepared statements one client may have.
+pub const LIMITS_PREPARED_PER_CLIENT: Key = key(
+    "limits",
+    "prepared_statements_per_client",
+    Kind::Count {
+        min: 1,
+        max: 10_000_000,
+    },
+    Default("16382"),
+    "The same of one client connection, so that one alone can't use up all.",
+);
+
+/// How much SQL of prepared statements is kept.
+pub const LIMITS_PREPARED_MIB: Key = key(
+    "limits",
+    "prepared_mib",
+    Kind::Count {
+        min: 1,
+        max: 1_048_576,
+    },
+    Default("256"),
+    "The SQL of all prepared statements together, in MiB: it is kept, since another backend \
+     connection may need it. Beyond it, error 1461.",
+);
+
 /// How log lines look.
 pub const LOG_FORMAT: Key = key(
     "log",

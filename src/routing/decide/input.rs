@@ -41,6 +41,8 @@ pub enum Kind<'a> {
     /// Anything else that belongs on the writer and may show rows, or may do anything: CALL, XA,
     /// batches, prepared statements, statements that are not understood.
     Other(Reason),
+    /// Prepares a statement that is no read. Nothing runs yet.
+    Prepare,
     /// Changes the state of the session: SET, USE.
     State,
     /// Administers the instance or other sessions: KILL, FLUSH, SET GLOBAL.

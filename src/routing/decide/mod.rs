@@ -143,6 +143,7 @@ impl Deciding<'_> {
             Kind::WriterRead(reason) | Kind::Other(reason) => self.gated(reason),
             Kind::LastStatement => self.last_statement(),
             Kind::Write => self.ungated(Reason::Write),
+            Kind::Prepare => self.ungated(Reason::PreparedStatement),
             Kind::State => self.ungated(Reason::SessionState),
             Kind::Admin => self.ungated(Reason::Admin),
             Kind::Begin {

@@ -25,6 +25,7 @@ impl Deciding<'_> {
             Kind::Admin => self.ungated(Reason::Admin),
             // The writer's connection holds the session's state; the reader's is told of it.
             Kind::State => self.ungated(Reason::SessionState),
+            Kind::Prepare => self.ungated(Reason::PreparedStatement),
             Kind::WriterRead(reason) if reason != Reason::LockingRead => self.gated(reason),
             _ if self.asks_for_the_writer() => self.gated(Reason::WriterLevel),
             _ if self.world.is_excluded(place.backend) => Decision::refuse(RefuseKind::StateLost),

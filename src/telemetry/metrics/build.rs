@@ -57,6 +57,20 @@ pub(super) fn metrics(
                 "Clients that have connected, whether or not they could log in.",
             )?,
         )?,
+        prepared_statements: register(
+            &registry,
+            IntGauge::new(
+                "tidegate_prepared_statements",
+                "Statements that clients have prepared and not closed.",
+            )?,
+        )?,
+        prepared_bytes: register(
+            &registry,
+            IntGauge::new(
+                "tidegate_prepared_bytes",
+                "The length of their SQL, which is kept, in bytes.",
+            )?,
+        )?,
         logins_failed: register(
             &registry,
             IntCounter::new(

@@ -1,0 +1,274 @@
+//! Making a backend connection know a statement.
+
+use std::sync::Arc;
+
+use super::super::connections::Held;
+use super::super::job::{Job, Uses};
+use super::super::session::Session;
+use super::super::state::{SessionState, diff};
+use super::super::visible::tracking_on_reader;
+use super::{CONTEXT, Context, LongData, Prepared};
+use crate::backend::{ConnectError, Refusal};
+use crate::protocol::{Command, Status, set_statement_id};
+use crate::routing::BackendId;
+
+/// What one backend connection knows of a statement.
+#[derive(Debug)]
+pub(in crate::session) struct OnBackend {
+    /// What the backend calls it.
+    id: u32,
+    /// The types of its parameters that this connection was told last.
+    types: Option<Arc<[u8]>>,
+    /// Something of an earlier execution is left there: values, or a cursor.
+    pub stale: bool,
+}
+
+/// Why a connection can't be made to know a statement.
+#[derive(Debug)]
+pub(in crate::session) enum Unbound {
+    /// The backend refuses the statement; the connection is in order.
+    Refused(Refusal),
+    /// The session's state, or the one that the statement was prepared in, can't be reached on
+    /// this connection.
+    State,
+    /// The connection is gone.
+    Lost(ConnectError),
+}
+
+impl From<ConnectError> for Unbound {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Refused(refusal) => Self::Refused(refusal),
+            other => Self::Lost(other),
+        }
+    }
+}
+
+impl OnBackend {
+    /// A statement that has just been prepared.
+    pub(in crate::session) fn new(id: u32) -> Self {
+        Self {
+            id,
+            types: None,
+            stale: false,
+        }
+    }
+}
+
+impl Session {
+    /// Sees to it that the connection knows the statement that a command executes, in the state in
+    /// which it was prepared. Does nothing for other commands.
+    ///
+    /// One round trip, when the connection does not know it; else none.
+    pub(in crate::session) async fn bind(
+        &mut self,
+        held: &mut Held,
+        job: &Job,
+    ) -> Result<(), Unbound> {
+        match &job.uses {
+            Uses::Executes { prepared, .. } => {
+                self.known_on(held, prepared).await?;
+                Ok(())
+            }
+            Uses::Nothing | Uses::Prepares { .. } => Ok(()),
+        }
+    }
+
+    /// What the connection calls a statement; it is prepared there if it has to be.
+    pub(super) async fn known_on(
+        &mut self,
+        held: &mut Held,
+        prepared: &Arc<Prepared>,
+    ) -> Result<u32, Unbound> {
+        if let Some(known) = held.statements.get_mut(&prepared.id) {
+            let (id, stale) = (known.id, std::mem::take(&mut known.stale));
+            if stale {
+                held.reset_statement(id).await?;
+            }
+            return Ok(id);
+        }
+        let state = self.state_in(&prepared.context);
+        let replay = diff(&state, &held.state).map_err(|_| Unbound::State)?;
+        if replay.reset && held.backend == self.shared.writer && self.holds_state() {
+            return Err(Unbound::State);
+        }
+        let tracking = self.tracking_on(held.backend);
+        held.queue_replay(&replay, &tracking);
+        held.queue_prepare(&prepared.text);
+        held.wire.flush().await.map_err(ConnectError::from)?;
+        match held.read_replay(&replay).await {
+            Ok(()) => {}
+            // The answer to PREPARE is still to come.
+            Err(ConnectError::Refused(_)) => return Err(Unbound::State),
+            Err(error) => return Err(error.into()),
+        }
+        held.state = state.on_connection();
+        let ok = held.read_prepared().await?;
+        let known = OnBackend::new(ok.statement_id);
+        held.statements.insert(prepared.id, known);
+        Ok(ok.statement_id)
+    }
+
+    /// Have values for this execution gone to the writer already?
+    pub(in crate::session) fn has_data_on_writer(&self, job: &Job) -> bool {
+        match &job.uses {
+            Uses::Executes { prepared, .. } => {
+                let entry = self.prepared.look(prepared.id);
+                entry.is_some_and(|entry| entry.long.is_on_writer())
+            }
+            Uses::Nothing | Uses::Prepares { .. } => false,
+        }
+    }
+
+    /// The SET that switches tracking on after a reset.
+    fn tracking_on(&self, backend: BackendId) -> String {
+        match backend == self.shared.writer {
+            true => self.visible.tracking_on_writer(),
+            false => tracking_on_reader(self.wants_watermarks(backend)),
+        }
+    }
+
+    /// The session's state, but for what the text of a statement was read with.
+    fn state_in(&self, context: &Context) -> SessionState {
+        let mut state = self.state.clone();
+        if *context == self.context() {
+            return state;
+        }
+        if context.schema.is_some() {
+            // Without a schema every name had one of its own, so any will do.
+            state.schema.clone_from(&context.schema);
+        }
+        for (name, value) in CONTEXT.into_iter().zip(&context.values) {
+            state.variables.insert(name.into(), value.clone());
+        }
+        state
+    }
+
+    /// What a statement that is prepared now is read with.
+    pub(super) fn context(&self) -> Context {
+        let proof = &self.initial;
+        let initial = [
+            &proof.sql_mode,
+            &proof.client_charset,
+            &proof.connection_charset,
+            &proof.connection_collation,
+        ];
+        let value = |index: usize| {
+            let set = CONTEXT
+                .get(index)
+                .and_then(|name| self.state.variables.get(*name));
+            set.or(initial.get(index).copied())
+                .cloned()
+                .unwrap_or_default()
+        };
+        Context {
+            schema: self.state.schema.clone(),
+            values: std::array::from_fn(value),
+        }
+    }
+
+    /// Puts into an execution what this connection calls the statement, with the types of its
+    /// parameters if the connection has been told others, and queues the values that came ahead.
+    pub(in crate::session) fn address(&mut self, held: &mut Held, job: &mut Job) {
+        let Uses::Executes {
+            prepared,
+            head,
+            types,
+        } = &mut job.uses
+        else {
+            return;
+        };
+        let Some(known) = held.statements.get_mut(&prepared.id) else {
+            return;
+        };
+        let id = known.id;
+        let told = known.types.as_ref().zip(types.as_ref());
+        let same = told.is_some_and(|(told, wanted)| Arc::ptr_eq(told, wanted));
+        if head.relies_on_types()
+            && !same
+            && let Some(types) = types
+        {
+            let whole = head.with_types(&job.request.payload, types);
+            job.request.payload = whole.as_slice().into();
+            head.types_were_added(types.len());
+        }
+        known.types.clone_from(types);
+        // It was parsed as an execution, so it has a place for the id.
+        let _ = set_statement_id(&mut job.request.payload, id);
+        if let Some(entry) = self.prepared.find(prepared.id) {
+            held.queue_long_data(id, &entry.long);
+        }
+    }
+
+    /// Draws the conclusions from an execution's answer.
+    pub(in crate::session) fn executed(
+        &mut self,
+        held: &mut Held,
+        job: &Job,
+        error: Option<u16>,
+    ) {
+        let Uses::Executes {
+            prepared,
+            head,
+            types,
+        } = &job.uses
+        else {
+            return;
+        };
+        let Some(entry) = self.prepared.find(prepared.id) else {
+            return;
+        };
+        // MySQL has not even looked at the values then, and keeps what came ahead.
+        let unread = error.is_some_and(|code| UNREAD.contains(&code));
+        if !unread {
+            entry.types.clone_from(types);
+        }
+        let had_data = !matches!(entry.long, LongData::None);
+        if !unread {
+            entry.long = LongData::None;
+        }
+        let opened = head.cursor && held.status.contains(Status::CURSOR_EXISTS);
+        entry.cursor = (opened && error.is_none()).then_some(held.backend);
+        if let Some(known) = held.statements.get_mut(&prepared.id) {
+            known.stale = error.is_some() && had_data && !entry.long.is_on_writer();
+        }
+    }
+}
+
+/// Errors with which MySQL refuses an execution before it takes its values: "Incorrect arguments"
+/// and "Malformed communication packet".
+const UNREAD: [u16; 2] = [1210, 1835];
+
+impl Held {
+    /// Ends what is left of an execution.
+    ///
+    /// # Errors
+    /// As [`crate::backend::Connection::read_answer`].
+    pub(super) async fn reset_statement(&mut self, id: u32) -> Result<(), ConnectError> {
+        let mut payload = vec![Command::StmtReset as u8];
+        payload.extend_from_slice(&id.to_le_bytes());
+        self.wire.restart_sequence();
+        self.wire.queue(&payload);
+        self.wire.flush().await?;
+        self.read_answer(Command::StmtReset).await?;
+        Ok(())
+    }
+
+    /// What the connection calls a statement, if it knows it.
+    pub(super) fn knows(&self, id: u32) -> Option<u32> {
+        self.statements.get(&id).map(|known| known.id)
+    }
+
+    /// Forgets a statement, here and on the backend, which does not answer.
+    pub(super) async fn close_statement(&mut self, id: u32) {
+        let Some(known) = self.statements.remove(&id) else {
+            return;
+        };
+        let mut payload = vec![Command::StmtClose as u8];
+        payload.extend_from_slice(&known.id.to_le_bytes());
+        self.wire.restart_sequence();
+        self.wire.queue(&payload);
+        // A broken connection is noticed when it is used next.
+        let _ = self.wire.flush().await;
+    }
+}

@@ -1,0 +1,192 @@
+//! The commands of prepared statements
+//! (<https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_command_phase_ps.html>).
+
+use std::sync::Arc;
+
+use super::super::Ended;
+use super::super::command::Request;
+use super::super::connections::Held;
+use super::super::job::{Job, Uses};
+use super::super::session::Session;
+use super::{LongData, OnBackend, Prepared};
+use crate::error::ClientError;
+use crate::net::WireError;
+use crate::protocol::{Command, ExecuteHead, PrepareOk, statement_id};
+use crate::sql::Statement;
+
+/// The longest text that can be prepared, in bytes: MySQL's default for `max_allowed_packet`.
+const TEXT_LIMIT: usize = 64 << 20;
+
+impl Session {
+    /// A command about prepared statements.
+    pub(in crate::session) async fn prepared_statement(
+        &mut self,
+        command: Command,
+        request: Request,
+    ) -> Result<(), Ended> {
+        match command {
+            Command::StmtPrepare => self.prepare(request).await,
+            Command::StmtExecute => self.execute_prepared(request).await,
+            Command::StmtFetch => self.fetch(request).await,
+            Command::StmtReset => self.reset_prepared(request).await,
+            Command::StmtSendLongData => self.long_data(request).await,
+            _ => self.close_prepared(request).await,
+        }
+    }
+
+    /// COM_STMT_PREPARE: runs where the statement would, if that is a read, since that is where it
+    /// will be executed; else on the writer.
+    async fn prepare(&mut self, mut request: Request) -> Result<(), Ended> {
+        let id = self.prepared.next_id();
+        match request.complete(&mut self.client, TEXT_LIMIT).await {
+            Ok(true) => {}
+            Ok(false) => {
+                self.skip_rest(&mut request).await?;
+                return self.refuse(&ClientError::packet_too_large()).await;
+            }
+            Err(WireError::Closed | WireError::Io(_)) => return Err(Ended::ClientGone),
+            Err(_) => return Err(Ended::Protocol),
+        }
+        let text = request.payload.get(1..).unwrap_or_default();
+        let limits = &self.shared.config.prepared;
+        let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        let permit = self
+            .shared
+            .prepared
+            .enter(limits, self.prepared.count(), bytes);
+        let permit = match permit {
+            Ok(permit) => permit,
+            Err(many) => {
+                self.client.set_sequence(request.sequence);
+                let error = ClientError::too_many_prepared(many.count(), many.key());
+                return self.refuse(&error).await;
+            }
+        };
+        let statement = match self.can_read_sql() {
+            true => self.classify(text),
+            false => Statement::unknown(),
+        };
+        let prepared = Arc::new(Prepared {
+            id,
+            text: text.to_vec().into(),
+            statement: Arc::new(statement),
+            context: self.context(),
+        });
+        let job = Job {
+            command: Command::StmtPrepare,
+            request,
+            statement: None,
+            uses: Uses::Prepares {
+                prepared,
+                permit: Some(permit),
+            },
+        };
+        self.execute(job).await
+    }
+
+    /// A backend has prepared it for the client.
+    pub(in crate::session) fn was_prepared(
+        &mut self,
+        held: &mut Held,
+        job: &mut Job,
+        ok: Option<PrepareOk>,
+    ) {
+        if let Uses::Prepares { prepared, permit } = &mut job.uses
+            && let (Some(ok), Some(permit)) = (ok, permit.take())
+        {
+            let known = OnBackend::new(ok.statement_id);
+            held.statements.insert(prepared.id, known);
+            self.prepared.enter(Arc::clone(prepared), &ok, permit);
+        }
+    }
+
+    /// COM_STMT_EXECUTE: as its text would run.
+    async fn execute_prepared(&mut self, request: Request) -> Result<(), Ended> {
+        let capabilities = self.capabilities;
+        let Ok(id) = statement_id(&request.payload) else {
+            return self.not_executed(request, &ClientError::malformed()).await;
+        };
+        let Some(entry) = self.prepared.find(id) else {
+            let error = ClientError::unknown_prepared(id);
+            return self.not_executed(request, &error).await;
+        };
+        let Ok(head) = ExecuteHead::parse(&request.payload, entry.params, capabilities) else {
+            return self.not_executed(request, &ClientError::malformed()).await;
+        };
+        if matches!(entry.long, LongData::Lost) {
+            let error = ClientError::connection_lost("the writer");
+            return self.not_executed(request, &error).await;
+        }
+        let types = match head.types(&request.payload) {
+            // The same as before, nearly always.
+            Some(told) => match &entry.types {
+                Some(known) if **known == *told => Some(Arc::clone(known)),
+                _ => Some(Arc::from(told)),
+            },
+            None => entry.types.clone(),
+        };
+        if head.relies_on_types() && types.is_none() {
+            return self.not_executed(request, &ClientError::malformed()).await;
+        }
+        let prepared = Arc::clone(&entry.prepared);
+        self.leave_cursor(id);
+        let job = Job {
+            command: Command::StmtExecute,
+            request,
+            statement: Some(Arc::clone(&prepared.statement)),
+            uses: Uses::Executes {
+                prepared,
+                head,
+                types,
+            },
+        };
+        self.run_statement(job).await
+    }
+
+    pub(super) async fn not_executed(
+        &mut self,
+        request: Request,
+        error: &ClientError,
+    ) -> Result<(), Ended> {
+        self.skip(request).await?;
+        self.refuse(error).await
+    }
+
+    /// COM_STMT_RESET: drops what came ahead of the next execution, and closes the cursor.
+    async fn reset_prepared(&mut self, request: Request) -> Result<(), Ended> {
+        let Ok(id) = statement_id(&request.payload) else {
+            return self.not_executed(request, &ClientError::malformed()).await;
+        };
+        if self.prepared.find(id).is_none() {
+            let error = ClientError::unknown_prepared(id);
+            return self.not_executed(request, &error).await;
+        }
+        self.leave_cursor(id);
+        if let Some(entry) = self.prepared.find(id) {
+            let data = std::mem::take(&mut entry.long);
+            if data.is_on_writer()
+                && let Some(held) = self.connections.look(self.shared.writer)
+                && let Some(known) = held.statements.get_mut(&id)
+            {
+                known.stale = true;
+            }
+        }
+        self.skip(request).await?;
+        self.send_ok().await
+    }
+
+    /// COM_STMT_CLOSE, which has no answer.
+    async fn close_prepared(&mut self, request: Request) -> Result<(), Ended> {
+        let id = statement_id(&request.payload);
+        self.skip(request).await?;
+        let Ok(id) = id else {
+            return Ok(());
+        };
+        if self.prepared.remove(id).is_some() {
+            for held in self.connections.all() {
+                held.close_statement(id).await;
+            }
+        }
+        Ok(())
+    }
+}
