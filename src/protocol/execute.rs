@@ -157,7 +157,10 @@ mod tests {
         let bytes = hex("17 01 00 00 00 08 01 00 00 00 02 00 01 03 00 00 fd 00 02 6e 31 07 00 00");
         let head = ExecuteHead::parse(&bytes, 1, ATTRIBUTES).unwrap();
         assert_eq!(head.params, 2);
-        assert_eq!(head.types(&bytes), Some(&hex("03 00 00 fd 00 02 6e 31")[..]));
+        assert_eq!(
+            head.types(&bytes),
+            Some(&hex("03 00 00 fd 00 02 6e 31")[..])
+        );
         // Without the flag the count is that of the statement.
         let bytes = hex("17 01 00 00 00 00 01 00 00 00 00 01 03 00 00 07 00 00 00");
         let head = ExecuteHead::parse(&bytes, 1, ATTRIBUTES).unwrap();

@@ -239,7 +239,9 @@ impl Session {
             Unbound::Lost(error) => {
                 drop(held);
                 if self.holds_state() {
-                    return self.without_writer(NoWriter::StateLost, run.place, job).await;
+                    return self
+                        .without_writer(NoWriter::StateLost, run.place, job)
+                        .await;
                 }
                 error
             }

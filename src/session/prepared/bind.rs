@@ -21,6 +21,10 @@ pub(in crate::session) struct OnBackend {
     types: Option<Arc<[u8]>>,
     /// Something of an earlier execution is left there: values, or a cursor.
     pub stale: bool,
+    /// It was executed with a cursor. MySQL 9.7.4 answers the next execution without one with an
+    /// OK packet where rows are due, which leaves every client waiting: it has to be prepared
+    /// again.
+    had_cursor: bool,
 }
 
 /// Why a connection can't be made to know a statement.
@@ -51,6 +55,7 @@ impl OnBackend {
             id,
             types: None,
             stale: false,
+            had_cursor: false,
         }
     }
 }
@@ -66,7 +71,11 @@ impl Session {
         job: &Job,
     ) -> Result<(), Unbound> {
         match &job.uses {
-            Uses::Executes { prepared, .. } => {
+            Uses::Executes { prepared, head, .. } => {
+                let known = held.statements.get(&prepared.id);
+                if !head.cursor && known.is_some_and(|known| known.had_cursor) {
+                    held.close_statement(prepared.id).await;
+                }
                 self.known_on(held, prepared).await?;
                 Ok(())
             }
@@ -201,12 +210,7 @@ impl Session {
     }
 
     /// Draws the conclusions from an execution's answer.
-    pub(in crate::session) fn executed(
-        &mut self,
-        held: &mut Held,
-        job: &Job,
-        error: Option<u16>,
-    ) {
+    pub(in crate::session) fn executed(&mut self, held: &mut Held, job: &Job, error: Option<u16>) {
         let Uses::Executes {
             prepared,
             head,
@@ -230,6 +234,7 @@ impl Session {
         let opened = head.cursor && held.status.contains(Status::CURSOR_EXISTS);
         entry.cursor = (opened && error.is_none()).then_some(held.backend);
         if let Some(known) = held.statements.get_mut(&prepared.id) {
+            known.had_cursor |= opened;
             known.stale = error.is_some() && had_data && !entry.long.is_on_writer();
         }
     }

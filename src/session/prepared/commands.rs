@@ -8,10 +8,10 @@ use super::super::command::Request;
 use super::super::connections::Held;
 use super::super::job::{Job, Uses};
 use super::super::session::Session;
-use super::{LongData, OnBackend, Prepared};
+use super::{Context, LongData, OnBackend, Prepared};
 use crate::error::ClientError;
 use crate::net::WireError;
-use crate::protocol::{Command, ExecuteHead, PrepareOk, statement_id};
+use crate::protocol::{Capabilities, Command, ExecuteHead, PrepareOk, statement_id};
 use crate::sql::Statement;
 
 /// The longest text that can be prepared, in bytes: MySQL's default for `max_allowed_packet`.
@@ -70,7 +70,7 @@ impl Session {
             id,
             text: text.to_vec().into(),
             statement: Arc::new(statement),
-            context: self.context(),
+            context: Context::default(),
         });
         let job = Job {
             command: Command::StmtPrepare,
@@ -96,14 +96,23 @@ impl Session {
         {
             let known = OnBackend::new(ok.statement_id);
             held.statements.insert(prepared.id, known);
-            self.prepared.enter(Arc::clone(prepared), &ok, permit);
+            let prepared = Prepared {
+                id: prepared.id,
+                text: prepared.text.clone(),
+                statement: Arc::clone(&prepared.statement),
+                // Only now all of it is known, the collation of SET NAMES for one.
+                context: self.context(),
+            };
+            self.prepared.enter(prepared, &ok, permit);
         }
     }
 
     /// COM_STMT_EXECUTE: as its text would run.
     async fn execute_prepared(&mut self, request: Request) -> Result<(), Ended> {
         let capabilities = self.capabilities;
-        let Ok(id) = statement_id(&request.payload) else {
+        // MySQL looks at the command's fixed part before it looks for the statement.
+        let fixed = ExecuteHead::parse(&request.payload, 0, Capabilities(0));
+        let (Ok(id), Ok(_)) = (statement_id(&request.payload), fixed) else {
             return self.not_executed(request, &ClientError::malformed()).await;
         };
         let Some(entry) = self.prepared.find(id) else {

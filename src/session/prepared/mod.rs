@@ -23,8 +23,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 pub(super) use self::bind::{OnBackend, Unbound};
-pub use self::limits::{PreparedCount, PreparedLimits};
 pub(super) use self::limits::Permit;
+pub use self::limits::{PreparedCount, PreparedLimits};
 pub(super) use self::long_data::LongData;
 use crate::protocol::PrepareOk;
 use crate::routing::BackendId;
@@ -98,14 +98,14 @@ impl Statements {
     }
 
     /// Enters one that a backend has prepared.
-    pub(super) fn enter(&mut self, prepared: Arc<Prepared>, ok: &PrepareOk, permit: Permit) {
+    pub(super) fn enter(&mut self, prepared: Prepared, ok: &PrepareOk, permit: Permit) {
         let entry = Entry {
             params: ok.params,
             types: None,
             long: LongData::default(),
             cursor: None,
             _permit: permit,
-            prepared,
+            prepared: Arc::new(prepared),
         };
         self.entries.insert(entry.prepared.id, entry);
     }
@@ -138,9 +138,8 @@ impl Statements {
     /// Does a connection to this backend hold what no other one would: an open cursor, or values
     /// for the next execution?
     pub(super) fn are_held_by(&self, backend: BackendId, is_writer: bool) -> bool {
-        let holds = |entry: &Entry| {
-            entry.cursor == Some(backend) || is_writer && entry.long.is_on_writer()
-        };
+        let holds =
+            |entry: &Entry| entry.cursor == Some(backend) || is_writer && entry.long.is_on_writer();
         // Nearly always there are none, or few.
         self.entries.values().any(holds)
     }
