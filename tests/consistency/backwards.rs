@@ -82,7 +82,7 @@ async fn p2_from_the_writer_to_a_reader_that_is_behind() {
         &["SELECT v, CONNECTION_ID() FROM app.moving"],
         &["SELECT 1; SELECT v FROM app.moving"],
         &["SELECT v INTO @y FROM app.moving"],
-        &["? SELECT v FROM app.moving"],
+        &["? SELECT v FROM app.moving FOR SHARE"],
         &[
             "PREPARE s FROM 'SELECT v FROM app.moving'",
             "EXECUTE s",
