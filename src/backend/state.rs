@@ -29,6 +29,8 @@ pub struct ConnectionState {
     pub schema: Option<Vec<u8>>,
     /// Session variables set since the baseline.
     pub variables: Variables,
+    /// The roles that it was given by SET ROLE, as `CURRENT_ROLE()` tells them.
+    pub role: Option<Vec<u8>>,
     /// Something was set that nobody could name: the connection serves no one else.
     pub unknown: bool,
 }
@@ -40,6 +42,7 @@ impl ConnectionState {
             baseline: Baseline::Login { collation },
             schema,
             variables: BTreeMap::new(),
+            role: None,
             unknown: false,
         }
     }
@@ -48,6 +51,7 @@ impl ConnectionState {
     pub fn reset(&mut self) {
         self.baseline = Baseline::Reset;
         self.variables.clear();
+        self.role = None;
         self.unknown = false;
     }
 }

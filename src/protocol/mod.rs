@@ -50,7 +50,7 @@ pub use handshake_response::HandshakeResponse;
 pub use lenenc::{put_lenenc_bytes, put_lenenc_int};
 pub use ok::{OkPacket, Terminator};
 pub use prepare::PrepareOk;
-pub use query::{put_query, query_text};
+pub use query::{put_query, query_text, skip_binary_value};
 pub use reader::Reader;
 pub use ssl_request::{SslRequest, is_ssl_request};
 pub use statement::{execute_statement_id, set_statement_id, statement_id};

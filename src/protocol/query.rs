@@ -66,7 +66,7 @@ fn skip_attributes(reader: &mut Reader<'_>) -> Result<(), ProtocolError> {
         .flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1 == 1));
     for (kind, is_null) in types.into_iter().zip(bits) {
         if !is_null {
-            skip_value(reader, kind)?;
+            skip_binary_value(reader, kind)?;
         }
     }
     Ok(())
@@ -74,9 +74,12 @@ fn skip_attributes(reader: &mut Reader<'_>) -> Result<(), ProtocolError> {
 
 /// Passes over a value in binary form.
 ///
+/// # Errors
+/// [`ProtocolError`] where it ends too early, and for a type that is not known.
+///
 /// <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_binary_resultset.html>
-fn skip_value(reader: &mut Reader<'_>, kind: u8) -> Result<(), ProtocolError> {
-    const WHAT: &str = "attribute value";
+pub fn skip_binary_value(reader: &mut Reader<'_>, kind: u8) -> Result<(), ProtocolError> {
+    const WHAT: &str = "binary value";
     let length = match kind {
         0x06 => 0,                                           // NULL
         0x01 => 1,                                           // TINY
@@ -88,7 +91,7 @@ fn skip_value(reader: &mut Reader<'_>, kind: u8) -> Result<(), ProtocolError> {
         0x00 | 0x0f | 0x10 | 0xf2 | 0xf5..=0xff => {
             return reader.lenenc_bytes(WHAT).map(drop);
         }
-        _ => return Err(reader.error(ErrorKind::Unsupported, "attribute type")),
+        _ => return Err(reader.error(ErrorKind::Unsupported, "type of a binary value")),
     };
     reader.bytes(length, WHAT).map(drop)
 }

@@ -99,6 +99,8 @@ reasons! {
     PinUserLock = "pin_user_lock",
     /// Pinned: the session has set a system variable.
     PinSessionVariable = "pin_session_variable",
+    /// Pinned: the session has set `timestamp`, so that its clock stands still.
+    PinTimestamp = "pin_timestamp",
     /// Pinned: values for this very execution, too large to be kept, have gone to the writer.
     PinLongData = "pin_long_data",
     /// Pinned: the session has changed its role.

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::command::Request;
 use super::connections::Held;
 use super::login::{Challenge, LoginFailure, make_nonce};
+use super::pins::Pins;
 use super::registry::Peer;
 use super::session::Session;
 use super::state::SessionState;
@@ -97,6 +98,8 @@ impl Session {
         self.tracks_as_wished = false;
         self.unreplicated |= self.marks.intersects(Marks::SQL_LOG_BIN);
         self.marks = Marks::NONE;
+        self.pins = Pins::default();
+        self.role_due = false;
         self.collation_due = false;
         self.prepared.clear();
         self.transaction = Transaction::None;
@@ -134,7 +137,7 @@ impl Session {
     }
 
     async fn reset_connection(&mut self, held: &mut Held) -> Result<(), ConnectError> {
-        let tracking = Visible::default().tracking_on_writer();
+        let tracking = Visible::default().tracking_on_writer(std::iter::empty());
         held.queue_command(Command::ResetConnection);
         held.queue_query(tracking.as_bytes());
         held.queue_proof();

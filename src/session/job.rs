@@ -86,6 +86,16 @@ impl Job {
         }
     }
 
+    /// Its SQL, perhaps with more before it; empty for a command without any, and only the first
+    /// packet of a long one.
+    pub(super) fn text(&self) -> &[u8] {
+        match &self.uses {
+            Uses::Prepares { prepared, .. } | Uses::Executes { prepared, .. } => &prepared.text,
+            Uses::Nothing if self.command == Command::Query => &self.request.payload,
+            Uses::Nothing => &[],
+        }
+    }
+
     /// The schema in which its functions are looked up, if that is another than the session's.
     pub(super) fn prepared_in(&self) -> Option<Option<&[u8]>> {
         match &self.uses {

@@ -5,15 +5,18 @@ mod collation;
 mod command;
 mod config;
 mod connections;
+mod ids;
 mod job;
 mod keys;
 mod login;
 mod observe;
+mod pins;
 mod prepared;
 mod read_only;
 mod reader;
 mod registry;
 mod relay;
+mod role;
 mod scopes;
 mod serve;
 #[expect(

@@ -1,5 +1,6 @@
 //! What a response tells about the session while it is relayed.
 
+use super::ids::Ids;
 use super::scopes::ScopeHandle;
 use crate::gtid::Set;
 use crate::protocol::track::{self, Change};
@@ -15,6 +16,19 @@ pub(super) trait Observer {
 
     /// A statement was prepared.
     fn prepared(&mut self, prepared: &PrepareOk);
+
+    /// Does it want to see definitions and rows? Without, they are forwarded where they lie.
+    fn taps_rows(&self) -> bool {
+        false
+    }
+
+    /// The definition of a column.
+    fn definition(&mut self, _payload: &[u8]) {}
+
+    /// A row; another one to be sent in its place, if so.
+    fn row(&mut self, _payload: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 /// Notes what a response at the writer reports, and acknowledges its GTIDs at once: another
@@ -38,6 +52,10 @@ pub(super) struct WriterNotes<'a> {
     pub insert_id: bool,
     /// The statement that was prepared.
     pub prepared: Option<PrepareOk>,
+    /// What is done with the rows of the result.
+    rows: Option<RowTap>,
+    /// The only cell of the last row was the number 1.
+    pub said_one: bool,
 }
 
 impl<'a> WriterNotes<'a> {
@@ -53,7 +71,15 @@ impl<'a> WriterNotes<'a> {
             affected_rows: 0,
             insert_id: false,
             prepared: None,
+            rows: None,
+            said_one: false,
         }
+    }
+
+    /// The same, with a look at the rows.
+    pub(super) fn tapping(mut self, rows: Option<RowTap>) -> Self {
+        self.rows = rows;
+        self
     }
 }
 
@@ -86,6 +112,40 @@ impl Observer for WriterNotes<'_> {
     fn prepared(&mut self, prepared: &PrepareOk) {
         self.prepared = Some(*prepared);
     }
+
+    fn taps_rows(&self) -> bool {
+        self.rows.is_some()
+    }
+
+    fn definition(&mut self, payload: &[u8]) {
+        if let Some(RowTap::Ids(ids)) = &mut self.rows {
+            ids.definition(payload);
+        }
+    }
+
+    fn row(&mut self, payload: &[u8]) -> Option<Vec<u8>> {
+        match self.rows.as_mut()? {
+            RowTap::One => {
+                self.said_one = is_one(payload);
+                None
+            }
+            RowTap::Ids(ids) => ids.row(payload),
+        }
+    }
+}
+
+/// Why rows are looked at.
+#[derive(Debug)]
+pub(super) enum RowTap {
+    /// To see whether the answer is 1.
+    One,
+    /// To put client ids in place of the backend's.
+    Ids(Ids),
+}
+
+/// Is it a row whose only cell is the number 1, as text or in binary form?
+fn is_one(payload: &[u8]) -> bool {
+    matches!(payload, [1, b'1'] | [0, 0, 1, 0, 0, 0, 0, 0, 0, 0])
 }
 
 /// Notes what a response at a reader reports.

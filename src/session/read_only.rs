@@ -17,7 +17,7 @@ use super::statement::Attempt;
 use crate::error::ClientError;
 use crate::protocol::{Command, Status};
 use crate::routing::{Place, Reason, Role, Transaction};
-use crate::sql::{Class, WriterRead};
+use crate::sql::{Class, Marks, WriterRead};
 
 impl Job {
     /// Does it begin a transaction, which ends the one before?
@@ -36,7 +36,11 @@ impl Session {
         if !self.transaction.is_on_reader() {
             return false;
         }
-        if self.has_data_on_writer(job) {
+        // Temporary tables may be made and used in a read-only transaction.
+        let temporary = job.statement.as_ref().is_some_and(|statement| {
+            !statement.makes.is_empty() || statement.leaves.intersects(Marks::TEMPORARY_TABLE)
+        });
+        if temporary || self.may_use_temporary(job) || self.has_data_on_writer(job) {
             return true;
         }
         match job.class().filter(|_| !job.request.more) {

@@ -77,6 +77,9 @@ impl Session {
                 if let Some(mark) = run.mark {
                     self.scope.lock().cancel_read(mark);
                 }
+                if how == Exclusion::ReplayFailed {
+                    self.note_refused_state();
+                }
                 self.retried(how);
                 return self.without_reader(how, job).await;
             }
@@ -332,7 +335,7 @@ impl Session {
 
     /// A connection to a reader that can be brought to the session's state.
     async fn reader_connection(&mut self, place: Place, job: &Job) -> Result<Held, Exclusion> {
-        if !self.knows_collation(job).await {
+        if !self.knows_collation(job).await || !self.knows_role(job).await {
             return Err(Exclusion::ReplayFailed);
         }
         let in_transaction = self.transaction.is_at(place);

@@ -1,5 +1,6 @@
 //! The clients there are, by the ids they know themselves by.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -79,6 +80,17 @@ impl Registry {
     pub fn find(&self, id: u64) -> Option<Arc<Peer>> {
         let id = u32::try_from(id).ok()?;
         self.clients.get(&id).map(|peer| Arc::clone(&peer))
+    }
+
+    /// The clients that threads of a backend serve, by thread.
+    pub fn threads_on(&self, backend: BackendId) -> HashMap<u64, u32> {
+        let mut clients = HashMap::new();
+        for client in &self.clients {
+            let threads = client.value().threads();
+            let here = threads.into_iter().filter(|(at, _)| *at == backend);
+            clients.extend(here.map(|(_, thread)| (thread, *client.key())));
+        }
+        clients
     }
 
     /// Can this id only be a client's?

@@ -18,6 +18,9 @@ use crate::protocol::{
 /// A packet that ends something is never larger than this, in bytes: it carries GTIDs at most.
 const END_PACKET_LIMIT: usize = 4 * 1024 * 1024;
 
+/// A row larger than this passes unseen, in bytes, whoever wants to look at rows.
+const TAPPED_LIMIT: usize = 1 << 20;
+
 /// So much is collected before it is written to the client, in bytes.
 const FLUSH_SIZE: usize = READ_SIZE;
 
@@ -208,6 +211,9 @@ impl<'a, O: Observer> Relay<'a, O> {
         }
         let first = first.filter(|_| header.len > 0);
         if self.boundary.want(header.len, first) == Want::Pass {
+            if self.observer.taps_rows() && header.len <= TAPPED_LIMIT {
+                return self.tapped(header.len, first);
+            }
             let part = self.boundary.pass(header.len, first)?;
             let around = self.around(&part);
             if around.before.is_some() {
@@ -229,6 +235,32 @@ impl<'a, O: Observer> Relay<'a, O> {
         self.connection.wire.input().advance(HEADER);
         let payload = self.connection.wire.input().split_to(header.len);
         self.interpret(&payload)?;
+        Ok(true)
+    }
+
+    /// Shows the observer a definition or a row, and sends on what it makes of it.
+    fn tapped(&mut self, len: usize, first: Option<u8>) -> Result<bool, ProtocolError> {
+        if self.connection.wire.input().len() < HEADER + len {
+            return Ok(false);
+        }
+        let part = self.boundary.pass(len, first)?;
+        let around = self.around(&part);
+        if around.before.is_some() {
+            self.guessed_eof = Some(self.client.output().len() + HEADER);
+        }
+        self.put_eof(around.before);
+        self.connection.wire.input().advance(HEADER);
+        let payload = self.connection.wire.input().split_to(len);
+        let other = match part {
+            Part::Row => self.observer.row(&payload),
+            Part::Definition => {
+                self.observer.definition(&payload);
+                None
+            }
+            _ => None,
+        };
+        self.put(other.as_deref().unwrap_or(&payload));
+        self.put_eof(around.after);
         Ok(true)
     }
 

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use super::command::Request;
 use super::connections::{Connections, Held};
 use super::login::{Claimed, encode_error};
+use super::pins::Pins;
 use super::prepared::Statements;
 use super::registry::Entry;
 use super::relay::RelayError;
@@ -59,6 +60,10 @@ pub(super) struct Session {
     pub(super) state: SessionState,
     /// What lives on the writer's connection alone.
     pub(super) marks: Marks,
+    /// What lives there and has a name, or can be counted.
+    pub(super) pins: Pins,
+    /// The writer's connection has roles that it has not told.
+    pub(super) role_due: bool,
     /// The writer's connection has a collation that it has not told.
     pub(super) collation_due: bool,
     /// It may have written what reaches no reader, ever.
@@ -105,6 +110,8 @@ impl Session {
             transaction_wrote: false,
             state,
             marks: Marks::NONE,
+            pins: Pins::default(),
+            role_due: false,
             unreplicated: false,
             collation_due: false,
             prepared: Statements::default(),
@@ -153,7 +160,7 @@ impl Session {
     /// Logs in at the writer, or while it can't be reached at a reader: reads go on.
     async fn open_any(&self) -> Result<Held, (BackendId, ConnectError)> {
         let writer = self.shared.writer;
-        let tracking = self.visible.tracking_on_writer();
+        let tracking = self.tracking();
         let failed = match self
             .connections
             .open(writer, &self.request, &tracking)

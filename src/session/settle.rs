@@ -7,21 +7,8 @@ use super::observe::WriterNotes;
 use super::relay::Progress;
 use super::session::Session;
 use crate::protocol::{Command, Status};
-use crate::routing::{Isolation, Place, Reason, Transaction, UnknownCause};
-use crate::sql::{Class, LexMode, Marks, is_followed};
-
-/// What keeps a session on its writer connection, the most telling first.
-const PINS: &[(Marks, Reason)] = &[
-    (Marks::SQL_LOG_BIN, Reason::PinSqlLogBin),
-    (Marks::XA, Reason::PinXa),
-    (Marks::TABLE_LOCKS, Reason::PinTableLocks),
-    (Marks::USER_LOCK, Reason::PinUserLock),
-    (Marks::TEMPORARY_TABLE, Reason::PinTemporaryTable),
-    (Marks::NEXT_TRANSACTION, Reason::PinNextTransaction),
-    (Marks::ROLE, Reason::PinRole),
-    (Marks::SESSION_VARIABLE, Reason::PinSessionVariable),
-    (Marks::UNKNOWN, Reason::PinUnknownState),
-];
+use crate::routing::{Isolation, Place, Transaction, UnknownCause};
+use crate::sql::{Class, LexMode, Marks, can_follow};
 
 /// MySQL's error for a syntax that it does not understand.
 const PARSE_ERROR: u16 = 1064;
@@ -52,11 +39,11 @@ impl Session {
                 // Nothing of it ran.
                 return;
             }
-            self.marks |= job.leaves();
+            self.settle_marks(job, notes, true);
             self.settle_error(job, place);
             return;
         }
-        self.marks |= job.leaves();
+        self.settle_marks(job, notes, false);
         if job.command != Command::StmtPrepare && !self.keeps_no_state(job) {
             self.marks |= Marks::UNKNOWN;
         }
@@ -64,9 +51,22 @@ impl Session {
         if written && !notes.gtids {
             self.lose(UnknownCause::NoGtid, None);
         }
-        if let Some(statement) = &job.statement {
+    }
+
+    /// Takes note of what a statement has left on the connection, and of what it has ended there.
+    fn settle_marks(&mut self, job: &Job, notes: &WriterNotes<'_>, failed: bool) {
+        self.marks |= job.leaves();
+        if job.leaves().intersects(Marks::ROLE) {
+            // It follows the session, once it is known.
+            self.marks.remove(Marks::ROLE);
+            self.role_due = true;
+        }
+        if let Some(statement) = &job.statement
+            && !failed
+        {
             self.marks.remove(statement.ends);
         }
+        self.settle_pins(job, notes, failed);
     }
 
     /// Do the stored functions that it calls leave nothing on the connection, as far as is known?
@@ -172,6 +172,10 @@ impl Session {
         let explained = !matches!(job.command, Command::Query | Command::StmtExecute)
             || notes.schema.is_some()
             || !job.leaves().is_empty()
+            || job
+                .statement
+                .as_ref()
+                .is_some_and(|it| !it.makes.is_empty() || !it.drops.is_empty())
             || matches!(job.class(), Some(Class::Set | Class::Use));
         if notes.state_changed && !explained {
             self.marks |= Marks::UNKNOWN;
@@ -190,7 +194,7 @@ impl Session {
         let Ok(text) = std::str::from_utf8(name) else {
             return;
         };
-        if !is_followed(name) {
+        if !can_follow(name) {
             // Only the client asked for it.
             return;
         }
@@ -217,22 +221,6 @@ impl Session {
     /// Can the proxy tell where a string ends in what this client sends?
     pub(super) fn can_read_sql(&self) -> bool {
         self.charset_readable
-    }
-
-    /// Why the session's state keeps it on its writer connection, if so.
-    pub(super) fn pin(&self, job: &Job) -> Option<Reason> {
-        if self.has_data_on_writer(job) {
-            return Some(Reason::PinLongData);
-        }
-        if self.tracks_as_wished || self.visible.needs_the_writer() {
-            return Some(Reason::PinTracking);
-        }
-        if self.unreplicated {
-            return Some(Reason::PinSqlLogBin);
-        }
-        PINS.iter()
-            .find(|(mark, _)| self.marks.intersects(*mark))
-            .map(|(_, reason)| *reason)
     }
 
     /// The isolation level of the open transaction, or else of the next. One that holds for a

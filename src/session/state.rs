@@ -3,7 +3,7 @@
 use super::connections::Held;
 use crate::backend::{Baseline, ConnectError, ConnectionState, Variables};
 use crate::protocol::Command;
-use crate::sql::FOLLOWED;
+use crate::sql::{FOLLOWED, is_followed};
 
 /// What the client has told its session: the half of the state that belongs to the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub(super) struct SessionState {
     pub schema: Option<Vec<u8>>,
     /// Session variables set since the baseline.
     pub variables: Variables,
+    /// What `CURRENT_ROLE()` said after a SET ROLE.
+    pub role: Option<Vec<u8>>,
 }
 
 /// What has to be sent before a connection may serve a session.
@@ -25,6 +27,8 @@ pub(super) struct Replay {
     pub schema: Option<Vec<u8>>,
     /// One SET statement.
     pub set: Option<Vec<u8>>,
+    /// SET ROLE with these.
+    pub role: Option<Vec<u8>>,
 }
 
 impl Replay {
@@ -47,6 +51,9 @@ impl Held {
             self.wire.restart_sequence();
             self.wire.queue(&payload);
         }
+        if let Some(role) = &replay.role {
+            self.queue_query(&[b"SET ROLE ", role.as_slice()].concat());
+        }
         if let Some(set) = &replay.set {
             self.queue_query(set);
         }
@@ -65,7 +72,7 @@ impl Held {
         if replay.schema.is_some() {
             self.read_answer(Command::InitDb).await?;
         }
-        if replay.set.is_some() {
+        for _ in replay.role.iter().chain(&replay.set) {
             self.read_answer(Command::Query).await?;
         }
         Ok(())
@@ -83,6 +90,7 @@ impl SessionState {
             baseline: Baseline::Login { collation },
             schema,
             variables: Variables::new(),
+            role: None,
         }
     }
 
@@ -90,6 +98,7 @@ impl SessionState {
     pub(super) fn reset(&mut self) {
         self.baseline = Baseline::Reset;
         self.variables.clear();
+        self.role = None;
     }
 
     /// The state of a connection that was told all of it.
@@ -98,6 +107,7 @@ impl SessionState {
             baseline: self.baseline,
             schema: self.schema.clone(),
             variables: self.variables.clone(),
+            role: self.role.clone(),
             unknown: false,
         }
     }
@@ -125,15 +135,29 @@ pub(super) fn diff(
         (None, Some(_)) => return Err(Unreachable),
         _ => None,
     };
-    let stale = |name: &&&str| {
-        let wanted = session.variables.get(**name);
-        wanted.is_some() && (reset || connection.variables.get(**name) != wanted)
+    let stale = |name: &&str| {
+        let wanted = session.variables.get(*name);
+        wanted.is_some() && (reset || connection.variables.get(*name) != wanted)
     };
-    let set = set_statement(FOLLOWED.iter().filter(stale).filter_map(|name| {
-        let value = session.variables.get(*name)?;
-        Some((*name, value.as_slice()))
+    // Those that depend on each other stand in FOLLOWED, in their order.
+    let others = session.variables.keys().map(|name| &**name);
+    let others = others.filter(|name| !is_followed(name.as_bytes()));
+    let names = FOLLOWED.iter().copied().chain(others);
+    let set = set_statement(names.filter(|name| stale(&name)).filter_map(|name| {
+        let value = session.variables.get(name)?;
+        Some((name, value.as_slice()))
     }));
-    Ok(Replay { reset, schema, set })
+    let role = match (&session.role, &connection.role) {
+        (Some(wanted), had) if reset || had.as_ref() != Some(wanted) => Some(wanted.clone()),
+        (None, Some(_)) if !reset => return Err(Unreachable),
+        _ => None,
+    };
+    Ok(Replay {
+        reset,
+        schema,
+        set,
+        role,
+    })
 }
 
 /// One SET for all of them, in the order in which they come; `None` for none.

@@ -71,7 +71,10 @@ impl Session {
 
     /// A statement that may concern the proxy itself.
     pub(super) async fn run_statement(&mut self, job: Job) -> Result<(), Ended> {
-        if let Some(Class::Kill(Kill { id, query_only })) = job.class()
+        if let Some(Class::Kill(Kill {
+            id: Some(id),
+            query_only,
+        })) = job.class()
             && super::Registry::is_client_id(*id)
         {
             self.client.set_sequence(job.request.sequence);

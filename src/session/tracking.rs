@@ -5,11 +5,12 @@
 //! the next one its wishes are read back and the proxy's own tracking is put on again.
 
 use super::connections::Held;
+use super::job::Job;
 use super::session::Session;
 use super::settle::lex_mode;
 use super::visible::Visible;
 use crate::backend::{ConnectError, Row};
-use crate::sql::FOLLOWED;
+use crate::sql::{FOLLOWED, Marks, is_followed};
 
 impl Session {
     /// Makes the connection track what the client believes it does.
@@ -18,7 +19,7 @@ impl Session {
             return Ok(());
         }
         // What the statement changes besides is found out by comparing.
-        self.followed_before = held.ask(&followed()).await?;
+        self.followed_before = held.ask(&self.followed()).await?;
         held.ask(&self.visible.as_wished()).await?;
         self.tracks_as_wished = true;
         Ok(())
@@ -31,33 +32,74 @@ impl Session {
         if let Some(Some(sql_mode)) = row.get(Visible::SQL_MODE) {
             self.lex = lex_mode(sql_mode);
         }
-        let after = held.ask(&followed()).await?;
+        let after = held.ask(&self.followed()).await?;
         self.compare(held, &after);
-        held.ask(&self.visible.tracking_on_writer()).await?;
+        held.ask(&self.tracking()).await?;
         self.tracks_as_wished = false;
+        Ok(())
+    }
+
+    /// The SET that makes the writer's connection track what the session needs.
+    pub(super) fn tracking(&self) -> String {
+        let also = self.state.variables.keys().map(|name| &**name);
+        self.visible.tracking_on_writer(also)
+    }
+
+    /// Has the writer's connection track the variables that a statement is about to set, where
+    /// it does not yet. A name that the backend does not know is a warning there, which the
+    /// statement that follows clears away.
+    pub(super) async fn track_also(
+        &mut self,
+        held: &mut Held,
+        job: &Job,
+    ) -> Result<(), ConnectError> {
+        let Some(statement) = job.statement.as_ref().filter(|it| !it.sets.is_empty()) else {
+            return Ok(());
+        };
+        let untracked = |name: &&Box<str>| !self.state.variables.contains_key(&***name);
+        let untracked: Vec<_> = statement.sets.iter().filter(untracked).collect();
+        if untracked.is_empty() {
+            return Ok(());
+        }
+        if self.tracks_as_wished {
+            // Nobody will tell what becomes of them.
+            self.marks |= Marks::SESSION_VARIABLE;
+            return Ok(());
+        }
+        let known = self.state.variables.keys().map(|name| &**name);
+        let also = known.chain(untracked.into_iter().map(|name| &**name));
+        let tracking = self.visible.tracking_on_writer(also);
+        held.ask(&tracking).await?;
         Ok(())
     }
 
     fn compare(&mut self, held: &mut Held, after: &Row) {
         let before = std::mem::take(&mut self.followed_before);
-        for (index, name) in FOLLOWED.iter().enumerate() {
+        let names: Vec<Box<str>> = self.followed_names().map(Box::from).collect();
+        for (index, name) in names.into_iter().enumerate() {
             let Some(now) = after.get(index) else {
                 continue;
             };
             // Without a picture from before, everything may have changed.
             if before.get(index) != Some(now) {
                 let value = now.clone().unwrap_or_default();
-                self.state.variables.insert((*name).into(), value.clone());
-                held.state.variables.insert((*name).into(), value);
+                self.state.variables.insert(name.clone(), value.clone());
+                held.state.variables.insert(name, value);
             }
         }
     }
-}
 
-fn followed() -> String {
-    let names: Vec<String> = FOLLOWED
-        .iter()
-        .map(|name| format!("@@session.{name}"))
-        .collect();
-    format!("SELECT {}", names.join(", "))
+    fn followed_names(&self) -> impl Iterator<Item = &str> {
+        let others = self.state.variables.keys().map(|name| &**name);
+        let others = others.filter(|name| !is_followed(name.as_bytes()));
+        FOLLOWED.iter().copied().chain(others)
+    }
+
+    fn followed(&self) -> String {
+        let names: Vec<String> = self
+            .followed_names()
+            .map(|name| format!("@@session.{name}"))
+            .collect();
+        format!("SELECT {}", names.join(", "))
+    }
 }

@@ -72,12 +72,13 @@ const OWN: &[&str] = &["session_track_gtids", "session_track_state_change"];
 
 impl Visible {
     /// The SET that gives the proxy what it needs on the writer, and the client what it asked for.
-    pub(super) fn tracking_on_writer(&self) -> String {
+    /// `also` are variables that the session has set, or is about to, besides [`FOLLOWED`].
+    pub(super) fn tracking_on_writer<'a>(&'a self, also: impl Iterator<Item = &'a str>) -> String {
         let all = self.gtids.eq_ignore_ascii_case("ALL_GTIDS");
         let gtids = if all { "ALL_GTIDS" } else { "OWN_GTID" };
         let mut names: Vec<&str> = FOLLOWED.iter().chain(OWN).copied().collect();
         // MySQL refuses a list that names a variable twice (error 3026).
-        for name in self.variables.split(',').map(str::trim) {
+        for name in self.variables.split(',').map(str::trim).chain(also) {
             let known = |other: &&str| other.eq_ignore_ascii_case(name);
             if !name.is_empty() && !names.iter().any(known) {
                 names.push(name);

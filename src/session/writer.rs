@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::connections::Held;
+use super::ids::Ids;
 use super::job::Job;
-use super::observe::WriterNotes;
+use super::observe::{RowTap, WriterNotes};
 use super::prepared::Unbound;
 use super::relay::{Progress, Relay, RelayError};
 use super::session::Session;
@@ -15,8 +16,9 @@ use super::visible::Filter;
 use super::{Ended, PoolPolicy};
 use crate::backend::ConnectError;
 use crate::error::ClientError;
+use crate::protocol::Command;
 use crate::routing::{BackendId, Exclusion, Place, ReadMark, Transaction, UnknownCause};
-use crate::sql::Class;
+use crate::sql::{Class, Kill};
 
 /// Why there is no connection to the writer for a statement.
 pub(super) enum NoWriter {
@@ -56,7 +58,7 @@ impl Session {
         }
         self.address(&mut held, job);
         let scope = self.scope.clone();
-        let mut notes = WriterNotes::new(&scope);
+        let mut notes = WriterNotes::new(&scope).tapping(self.row_tap(job, &held));
         let (progress, ended) = match self.send(&mut held, &mut job.request).await {
             Ok(()) => self.relay_from_writer(job, &mut held, &mut notes).await,
             Err(error) => (Progress::default(), Err(error)),
@@ -92,7 +94,22 @@ impl Session {
         let backend = run.place.backend.index();
         self.shared.metrics.statement(backend, run.reason.index());
         self.flush().await?;
-        Ok(Attempt::Done)
+        match killed_itself(job, &progress) {
+            true => Err(Ended::Killed),
+            false => Ok(Attempt::Done),
+        }
+    }
+
+    /// Why the rows of an answer are looked at, if they are.
+    fn row_tap(&self, job: &Job, held: &Held) -> Option<RowTap> {
+        let statement = job.statement.as_ref()?;
+        if statement.lock_call.is_some() {
+            return Some(RowTap::One);
+        }
+        let columns = statement.ids.clone()?;
+        let clients = self.shared.registry.threads_on(held.backend);
+        let binary = job.command == Command::StmtExecute;
+        Some(RowTap::Ids(Ids::new(columns, clients, binary)))
     }
 
     /// The client was killed before its statement was sent.
@@ -141,6 +158,7 @@ impl Session {
         } else if self.tracks_as_wished && !leftovers {
             self.track_again(&mut held).await?;
         }
+        self.track_also(&mut held, job).await?;
         Ok(held)
     }
 
@@ -174,7 +192,7 @@ impl Session {
     }
 
     async fn open_writer_at(&mut self, place: Place) -> Result<Held, ConnectError> {
-        let tracking = self.visible.tracking_on_writer();
+        let tracking = self.tracking();
         let opened = self
             .connections
             .open(place.backend, &self.request, &tracking);
@@ -270,7 +288,7 @@ impl Session {
         }
         let error = self.what_was_lost(job);
         let in_transaction = self.transaction != Transaction::None;
-        let stateful = !self.marks.is_empty() || self.holds_prepared();
+        let stateful = !self.marks.is_empty() || self.pins.hold_state() || self.holds_prepared();
         self.prepared.lose_cursors(self.shared.writer);
         self.transaction = Transaction::None;
         if job.is_read() && !progress.flushed() && !in_transaction && !stateful {
@@ -332,8 +350,8 @@ impl Session {
     /// Does the session's connection to the writer hold what no other one would?
     pub(super) fn holds_state(&self) -> bool {
         let transaction = matches!(self.transaction, Transaction::OnWriter { .. });
-        let stateful = !self.marks.is_empty() || self.holds_prepared();
-        transaction || stateful || self.tracks_as_wished || self.collation_due
+        let stateful = !self.marks.is_empty() || self.pins.hold_state() || self.holds_prepared();
+        transaction || stateful || self.tracks_as_wished || self.collation_due || self.role_due
     }
 
     /// Does it hold a cursor, or values for an execution to come?
@@ -341,3 +359,15 @@ impl Session {
         self.prepared.are_held_by(self.shared.writer, true)
     }
 }
+
+/// KILL CONNECTION_ID(): the backend has ended the connection that ran it.
+fn killed_itself(job: &Job, progress: &Progress) -> bool {
+    let kills = Class::Kill(Kill {
+        id: None,
+        query_only: false,
+    });
+    job.class() == Some(&kills) && progress.error() == Some(QUERY_INTERRUPTED)
+}
+
+/// MySQL's error "Query execution was interrupted".
+const QUERY_INTERRUPTED: u16 = 1317;

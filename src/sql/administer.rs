@@ -4,7 +4,7 @@ use super::facts::{Facts, is_one_of};
 use super::lexer::Token;
 use super::marks::Marks;
 use super::scan::Scan;
-use super::statement::{Class, Kill, Other, Statement, WriterRead};
+use super::statement::{Class, IdColumns, Kill, Other, Statement, WriterRead};
 
 /// By its first word, in upper case.
 pub(super) fn classify(verb: &[u8], scan: &Scan<'_>) -> Statement {
@@ -63,10 +63,10 @@ fn kill(scan: &Scan<'_>) -> Class {
         Some(Token::Number(digits)) if scan.count == at + 1 => std::str::from_utf8(digits).ok(),
         _ => None,
     };
-    match number.and_then(|digits| digits.parse().ok()) {
-        Some(id) => Class::Kill(Kill { id, query_only }),
-        None => Class::Admin,
-    }
+    Class::Kill(Kill {
+        id: number.and_then(|digits| digits.parse().ok()),
+        query_only,
+    })
 }
 
 fn show(scan: &Scan<'_>) -> Statement {
@@ -120,6 +120,9 @@ fn show(scan: &Scan<'_>) -> Statement {
         true => statement.without_tables(),
         false => statement,
     };
+    if is_one_of(&["PROCESSLIST"], what) {
+        statement.ids = Some(IdColumns::At(vec![0]));
+    }
     // Those that track the session are among them.
     statement.names_tracking = is_one_of(&["VARIABLES"], what) && !scan.is(at, "GLOBAL");
     statement

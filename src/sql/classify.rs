@@ -2,6 +2,7 @@
 
 use super::administer;
 use super::facts::{Facts, is_one_of};
+use super::items;
 use super::lexer::{LexMode, Lexer, Token};
 use super::marks::Marks;
 use super::query;
@@ -36,9 +37,7 @@ fn all(lexer: &mut Lexer<'_>) -> Statement {
             None => first = Some(next),
             Some(all) => {
                 batch = true;
-                all.leaves |= next.leaves;
-                all.names_tracking |= next.names_tracking;
-                all.shows_tables |= next.shows_tables;
+                all.join(next);
             }
         }
     }
@@ -57,21 +56,17 @@ const EMPTY: Class = Class::WriterRead(WriterRead::Connection);
 /// than two readings.
 fn either(code: Statement, comment: Statement, only_two: bool) -> Statement {
     let agree = only_two && code.class == comment.class;
-    Statement {
-        class: if agree {
-            code.class
-        } else {
-            Class::Other(Other::Unknown)
-        },
-        leaves: code.leaves | comment.leaves,
-        ends: if code.ends == comment.ends {
-            code.ends
-        } else {
-            Marks::NONE
-        },
-        shows_tables: code.shows_tables || comment.shows_tables,
-        names_tracking: code.names_tracking || comment.names_tracking,
+    let ends = match code.ends == comment.ends {
+        true => code.ends,
+        false => Marks::NONE,
+    };
+    let mut both = code;
+    both.join(comment);
+    both.ends = ends;
+    if !agree {
+        both.class = Class::Other(Other::Unknown);
     }
+    both
 }
 
 /// The next statement; `None` at the end of the text.
@@ -115,6 +110,11 @@ fn by_verb(scan: &Scan<'_>, start: Lexer<'_>) -> Statement {
         return Statement::unknown();
     }
     match &*verb {
+        b"SELECT" if scan.facts.has(Facts::USER_LOCK | Facts::THREAD) => Statement {
+            lock_call: items::lock_call(start.clone()),
+            ids: items::id_columns(start),
+            ..query::query(scan)
+        },
         b"SELECT" | b"VALUES" | b"TABLE" | b"WITH" => query::query(scan),
         b"INSERT" | b"REPLACE" | b"UPDATE" | b"DELETE" | b"LOAD" => query::write(scan),
         b"CREATE" | b"ALTER" | b"DROP" | b"RENAME" | b"TRUNCATE" | b"GRANT" | b"REVOKE"

@@ -44,6 +44,9 @@ impl Facts {
     /// INTO OUTFILE or INTO DUMPFILE.
     pub(super) const FILE: Self = Self(1 << 15);
 
+    /// It may show ids of connections.
+    pub(super) const THREAD: Self = Self(1 << 16);
+
     /// Is any of `other` in it?
     pub(super) fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0

@@ -11,7 +11,7 @@ impl Marks {
     pub const NONE: Self = Self(0);
     /// A user variable.
     pub const USER_VARIABLE: Self = Self(1);
-    /// A temporary table.
+    /// A temporary table whose name is not known.
     pub const TEMPORARY_TABLE: Self = Self(1 << 1);
     /// LOCK TABLES, LOCK INSTANCE or FLUSH TABLES WITH READ LOCK.
     pub const TABLE_LOCKS: Self = Self(1 << 2);
@@ -29,10 +29,13 @@ impl Marks {
     pub const NEXT_TRANSACTION: Self = Self(1 << 8);
     /// `sql_log_bin`: what the session writes may reach no reader.
     pub const SQL_LOG_BIN: Self = Self(1 << 9);
-    /// A session variable that is not in [`FOLLOWED`](super::FOLLOWED).
+    /// A session variable that says something of its connection, and that no other one can be
+    /// told: the next insert's id, the seeds of RAND().
     pub const SESSION_VARIABLE: Self = Self(1 << 10);
     /// A value for LAST_INSERT_ID() to return.
     pub const LAST_INSERT_ID: Self = Self(1 << 11);
+    /// `timestamp`: the clock of NOW() stands still.
+    pub const TIMESTAMP: Self = Self(1 << 13);
     /// Something else that no backend connection but this one knows.
     pub const UNKNOWN: Self = Self(1 << 12);
 

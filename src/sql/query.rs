@@ -4,6 +4,7 @@ use super::facts::{Facts, is_one_of};
 use super::marks::Marks;
 use super::scan::Scan;
 use super::statement::{Class, Other, Statement, WriterRead};
+use super::tables;
 
 /// SELECT, VALUES, TABLE, WITH.
 pub(super) fn query(scan: &Scan<'_>) -> Statement {
@@ -113,10 +114,16 @@ pub(super) fn define(scan: &Scan<'_>) -> Statement {
         true => write(scan),
         false => Statement::new(Class::Write),
     };
-    // CREATE OR REPLACE TEMPORARY TABLE is MariaDB's. Others may be left where one is dropped.
+    // CREATE OR REPLACE TEMPORARY TABLE is MariaDB's.
     let temporary = (1..4).any(|at| scan.is(at, "TEMPORARY"));
-    if temporary {
-        statement.leaves |= Marks::TEMPORARY_TABLE;
+    if temporary && scan.is(0, "CREATE") {
+        match tables::made(scan) {
+            Some(table) => statement.makes.push(table),
+            None => statement.leaves |= Marks::TEMPORARY_TABLE,
+        }
+    }
+    if scan.is(0, "DROP") {
+        statement.drops = tables::dropped(scan);
     }
     statement
 }

@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use super::facts::{Facts, Keyword, is, is_instance_schema, is_one_of};
 use super::functions::{Call, call, is_space_sensitive};
+use super::items;
 use super::lexer::{Lexer, Token};
 use super::marks::Marks;
 
@@ -212,6 +213,8 @@ impl<'a> Reading<'a> {
             Facts::LAST_STATEMENT
         } else if is_one_of(&["IDENTITY", "LAST_INSERT_ID"], name) {
             Facts::CONNECTION
+        } else if is(name, "PSEUDO_THREAD_ID") {
+            Facts::INSTANCE | Facts::THREAD
         } else {
             Facts::INSTANCE
         });
@@ -235,6 +238,9 @@ impl<'a> Reading<'a> {
 
     fn word(&mut self, word: &'a [u8]) {
         self.tracking(word);
+        if is_one_of(items::PROCESS_TABLES, word) {
+            self.add(Facts::THREAD);
+        }
         if is_instance_schema(word) {
             self.add(Facts::INSTANCE);
         }
@@ -269,6 +275,9 @@ impl<'a> Reading<'a> {
 
     fn name(&mut self, name: &'a [u8]) {
         self.tracking(name);
+        if is_one_of(items::PROCESS_TABLES, name) {
+            self.add(Facts::THREAD);
+        }
         if is_instance_schema(name) {
             self.add(Facts::INSTANCE);
         }
@@ -326,7 +335,10 @@ impl<'a> Reading<'a> {
                 self.add(Facts::CONNECTION);
                 self.scan.leaves |= Marks::LAST_INSERT_ID;
             }
-            Call::Connection => self.add(Facts::CONNECTION),
+            Call::Connection => self.add(match is(name, "CONNECTION_ID") {
+                true => Facts::CONNECTION | Facts::THREAD,
+                false => Facts::CONNECTION,
+            }),
             Call::LastStatement => self.add(Facts::LAST_STATEMENT),
             Call::Instance => self.add(Facts::INSTANCE),
             Call::Stored => self.stored(None, name),

@@ -6,7 +6,7 @@ use super::lexer::{Lexer, Token};
 use super::marks::Marks;
 use super::scan::Scan;
 use super::statement::{Class, Other, Statement};
-use super::variables::is_followed;
+use super::variables::{BOUND, is_followed};
 
 /// Whose variable it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -77,6 +77,9 @@ fn assignments(lexer: &mut Lexer<'_>) -> Option<Statement> {
                     None => (first, None),
                 };
                 note(&mut statement, named, owner, true);
+                if is(named, "TIMESTAMP") && owner != Some(Owner::Instance) {
+                    clock(&mut statement, lexer.clone());
+                }
             }
             Token::Word(word) if is(word, "NAMES") || is_charset(word, lexer) => {
                 match value(lexer) {
@@ -91,6 +94,9 @@ fn assignments(lexer: &mut Lexer<'_>) -> Option<Statement> {
                     named = name(lexer.next()?)?;
                 }
                 note(&mut statement, named, Some(owner), false);
+                if is(named, "TIMESTAMP") && owner == Owner::Session {
+                    clock(&mut statement, lexer.clone());
+                }
             }
         }
         match lexer.next()? {
@@ -167,9 +173,41 @@ fn note(statement: &mut Statement, name: &[u8], owner: Option<Owner>, with_ats: 
         Marks::SQL_LOG_BIN
     } else if is_one_of(&["LAST_INSERT_ID", "IDENTITY"], name) {
         Marks::LAST_INSERT_ID
+    } else if is(name, "TIMESTAMP") {
+        // By its value.
+        Marks::NONE
     } else {
-        Marks::SESSION_VARIABLE
+        match std::str::from_utf8(name) {
+            Ok(name) if is_plain(name) && !is_one_of(BOUND, name.as_bytes()) => {
+                statement.sets.push(name.to_ascii_lowercase().into());
+                Marks::NONE
+            }
+            _ => Marks::SESSION_VARIABLE,
+        }
     };
+}
+
+/// Can it stand in SQL as it is?
+fn is_plain(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$');
+    !name.is_empty() && name.bytes().all(plain)
+}
+
+/// What becomes of the clock: 0 and DEFAULT let it go on (MySQL manual, "Server System Variables").
+fn clock(statement: &mut Statement, mut lexer: Lexer<'_>) {
+    lexer.next();
+    let goes_on = match lexer.next() {
+        Some(Token::Word(word)) => is(word, "DEFAULT"),
+        Some(Token::Number(digits)) => digits.iter().all(|digit| *digit == b'0'),
+        _ => false,
+    };
+    let ends = matches!(lexer.next(), None | Some(Token::Mark(b',' | b';')));
+    if goes_on && ends {
+        statement.ends |= Marks::TIMESTAMP;
+    } else {
+        statement.ends.remove(Marks::TIMESTAMP);
+        statement.leaves |= Marks::TIMESTAMP;
+    }
 }
 
 /// Reads a value; true if another assignment follows.

@@ -15,6 +15,44 @@ pub struct Statement {
     pub shows_tables: bool,
     /// It names a `session_track_*` variable, to set or to read it.
     pub names_tracking: bool,
+    /// Session variables that it sets and that are not in [`FOLLOWED`](super::FOLLOWED), in lower
+    /// case: the tracker has to be told of them first.
+    pub sets: Vec<Box<str>>,
+    /// It is a single call about a user lock, and answers with a single number.
+    pub lock_call: Option<LockCall>,
+    /// Which columns of its result hold ids of connections.
+    pub ids: Option<IdColumns>,
+    /// Temporary tables that it makes, also if it fails.
+    pub makes: Vec<TableName>,
+    /// Tables that are gone if it succeeds, temporary ones first.
+    pub drops: Vec<TableName>,
+}
+
+/// `SELECT GET_LOCK(…)` or `SELECT RELEASE_LOCK(…)`, and nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockCall {
+    /// Takes one, if the answer is 1.
+    Take,
+    /// Frees one, if the answer is 1.
+    Release,
+}
+
+/// Columns of a result that hold ids of connections, as KILL takes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IdColumns {
+    /// Those at these places, counted from 0: CONNECTION_ID(), @@pseudo_thread_id.
+    At(Vec<usize>),
+    /// Those of these names, in upper case, whatever table they belong to: a list of processes.
+    Named(&'static [&'static str]),
+}
+
+/// A table as a statement names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableName {
+    /// Its schema, if that is named; else it is the session's.
+    pub schema: Option<Box<str>>,
+    /// Its name: letters, digits, `_` and `$` of ASCII alone.
+    pub name: Box<str>,
 }
 
 /// What a statement does. What is not proven to be anything better is [`Other::Unknown`].
@@ -41,9 +79,9 @@ pub enum Class {
     Set,
     /// USE.
     Use,
-    /// Administers the instance or other sessions: FLUSH, SET GLOBAL, KILL with an expression.
+    /// Administers the instance or other sessions: FLUSH, SET GLOBAL.
     Admin,
-    /// KILL with a literal id.
+    /// KILL.
     Kill(Kill),
     /// BEGIN or START TRANSACTION, not READ ONLY.
     Begin {
@@ -92,11 +130,11 @@ pub enum Other {
     Unknown,
 }
 
-/// KILL with a literal id.
+/// KILL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kill {
-    /// The id as the client gave it.
-    pub id: u64,
+    /// The id as the client gave it; `None` for an expression.
+    pub id: Option<u64>,
     /// KILL QUERY: the statement ends, the connection stays.
     pub query_only: bool,
 }
@@ -110,6 +148,11 @@ impl Statement {
             ends: Marks::NONE,
             shows_tables: true,
             names_tracking: false,
+            sets: Vec::new(),
+            lock_call: None,
+            ids: None,
+            makes: Vec::new(),
+            drops: Vec::new(),
         }
     }
 
@@ -128,6 +171,19 @@ impl Statement {
     pub(super) fn leaving(mut self, marks: Marks) -> Self {
         self.leaves |= marks;
         self
+    }
+
+    /// Takes in what another statement of the same batch leaves.
+    pub(super) fn join(&mut self, other: Self) {
+        self.leaves |= other.leaves;
+        self.names_tracking |= other.names_tracking;
+        self.shows_tables |= other.shows_tables;
+        self.sets.extend(other.sets);
+        self.makes.extend(other.makes);
+        self.lock_call = None;
+        self.ids = None;
+        // The order in which they come and go is not kept.
+        self.drops.clear();
     }
 
     /// Has it no effect beyond its own session, so that an error leaves nothing behind?

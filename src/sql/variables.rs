@@ -69,3 +69,34 @@ pub fn is_followed(name: &[u8]) -> bool {
         .iter()
         .any(|followed| followed.as_bytes().eq_ignore_ascii_case(name))
 }
+
+/// Session variables that say something of their connection or of its next statement, so that
+/// another connection can't be told; in upper case.
+pub(super) const BOUND: &[&str] = &[
+    "DEBUG",
+    "DEBUG_SYNC",
+    "GTID_NEXT",
+    "IDENTITY",
+    "IMMEDIATE_SERVER_VERSION",
+    "INSERT_ID",
+    "LAST_INSERT_ID",
+    "ORIGINAL_COMMIT_TIMESTAMP",
+    "ORIGINAL_SERVER_VERSION",
+    "PROFILING",
+    "PROFILING_HISTORY_SIZE",
+    "PSEUDO_REPLICA_MODE",
+    "PSEUDO_SLAVE_MODE",
+    "PSEUDO_THREAD_ID",
+    "RAND_SEED1",
+    "RAND_SEED2",
+    "SQL_LOG_BIN",
+    "STATEMENT_ID",
+    "TIMESTAMP",
+];
+
+/// Can the tracker's word of this variable be told to another connection?
+pub fn can_follow(name: &[u8]) -> bool {
+    !BOUND
+        .iter()
+        .any(|bound| bound.as_bytes().eq_ignore_ascii_case(name))
+}

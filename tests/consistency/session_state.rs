@@ -42,6 +42,18 @@ const FOLLOWS: &[(&[&str], &str, &str)] = &[
         "52",
     ),
     (
+        &["SET default_collation_for_utf8mb4 = utf8mb4_general_ci"],
+        "COLLATION(_utf8mb4'a')",
+        "utf8mb4_general_ci",
+    ),
+    (
+        &[
+            "SET @@session.Default_Collation_For_utf8mb4 = 'utf8mb4_general_ci', div_precision_increment = 6",
+        ],
+        "CONCAT(COLLATION(_utf8mb4'a'), 1 / 3)",
+        "utf8mb4_general_ci0.333333",
+    ),
+    (
         &[
             "SET time_zone = '+01:00', @@local.lc_time_names = 'fr_FR'",
             "SET time_zone = '+02:00'",
@@ -219,6 +231,21 @@ async fn p3_user_variables_and_prepared_text_do_not_keep_other_reads_from_reader
             "SELECT RELEASE_ALL_LOCKS()",
         ],
         &["LOCK TABLES app.whoami READ", "UNLOCK TABLES"],
+        &[
+            "SELECT GET_LOCK('one', 0)",
+            "SELECT GET_LOCK(CONCAT('t', 'wo'), 0)",
+            "SELECT RELEASE_LOCK('two')",
+            "SELECT RELEASE_LOCK('never taken')",
+            "SELECT RELEASE_LOCK('one')",
+        ],
+        &["SET timestamp = 5", "SET timestamp = DEFAULT"],
+        &["! SET @@session.no_such_variable = 5"],
+        &["SET default_storage_engine = InnoDB"],
+        &[
+            "CREATE TEMPORARY TABLE mine (a INT)",
+            "INSERT INTO mine VALUES (1)",
+        ],
+        &["CREATE TEMPORARY TABLE `odd name` (a INT)", "#reset"],
     ] {
         let mut conn = stage.client().await;
         for step in steps {
@@ -226,5 +253,124 @@ async fn p3_user_variables_and_prepared_text_do_not_keep_other_reads_from_reader
         }
         back_on_a_reader(&mut conn, &format!("{steps:?}")).await;
     }
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn p3_a_temporary_table_keeps_only_the_statements_that_name_it_on_the_writer() {
+    let stage = Stage::new().await;
+    let setup = [
+        "DROP TABLE IF EXISTS app.shadowed",
+        "DROP FUNCTION IF EXISTS app.counts",
+        "CREATE TABLE app.shadowed (v VARCHAR(9))",
+        "INSERT INTO app.shadowed VALUES ('base')",
+        "CREATE FUNCTION app.counts() RETURNS INT READS SQL DATA \
+         RETURN (SELECT COUNT(*) FROM app.shadowed)",
+    ];
+    stage.prepare(setup).await;
+    let mut conn = stage.client().await;
+    on_a_reader(&mut conn).await;
+    take(&mut conn, "CREATE TEMPORARY TABLE shadowed (v VARCHAR(9))").await;
+    take(&mut conn, "INSERT INTO shadowed VALUES ('one'), ('two')").await;
+    for read in [
+        "SELECT MAX(v) FROM shadowed",
+        "SELECT MAX(v) FROM app.`SHADOWED`",
+    ] {
+        let value: Result<Option<String>, _> = conn.query_first(read).await;
+        // Names of tables are case sensitive on this file system.
+        assert!(
+            value.is_err() || value.unwrap().as_deref() == Some("two"),
+            "{read}"
+        );
+        back_on_a_reader(&mut conn, read).await;
+    }
+    let prepared: Option<String> = conn
+        .exec_first("SELECT MAX(v) FROM shadowed", ())
+        .await
+        .unwrap();
+    assert_eq!(prepared.as_deref(), Some("two"));
+    take(&mut conn, "START TRANSACTION READ ONLY").await;
+    take(&mut conn, "INSERT INTO shadowed VALUES ('zzz')").await;
+    take(&mut conn, "COMMIT").await;
+    let value: Option<String> = conn
+        .query_first("SELECT MAX(v) FROM shadowed")
+        .await
+        .unwrap();
+    assert_eq!(value.as_deref(), Some("zzz"));
+    take(&mut conn, "DROP TEMPORARY TABLE shadowed").await;
+    let value: Option<String> = conn
+        .query_first("SELECT MAX(v) FROM shadowed")
+        .await
+        .unwrap();
+    assert_eq!(value.as_deref(), Some("base"));
+    back_on_a_reader(&mut conn, "DROP").await;
+    take(&mut conn, "CREATE TEMPORARY TABLE shadowed (v INT)").await;
+    take(&mut conn, "INSERT INTO shadowed VALUES (1), (2)").await;
+    let counted: Option<i32> = conn.query_first("SELECT app.counts()").await.unwrap();
+    assert_eq!(counted, Some(2), "a function sees it too");
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn p3_a_role_follows_its_session_to_the_readers() {
+    let stage = Stage::new().await;
+    let setup = [
+        "CREATE DATABASE IF NOT EXISTS role_keeps",
+        "CREATE TABLE IF NOT EXISTS role_keeps.secret (v INT)",
+        "CREATE ROLE IF NOT EXISTS 'keeper of keys'",
+        "GRANT SELECT ON role_keeps.* TO 'keeper of keys'",
+        "GRANT 'keeper of keys' TO app",
+    ];
+    stage.prepare(setup).await;
+    const SECRET: &str = "SELECT MAX(name) FROM app.whoami, (SELECT COUNT(*) FROM \
+                          role_keeps.secret) AS t";
+    let mut conn = stage.client().await;
+    on_a_reader(&mut conn).await;
+    assert!(conn.query_drop(SECRET).await.is_err(), "without the role");
+    take(&mut conn, "SET ROLE 'keeper of keys'").await;
+    for _ in 0..4 {
+        let name: Option<String> = conn.query_first(SECRET).await.unwrap();
+        assert_ne!(name.as_deref(), Some(WRITER));
+    }
+    take(&mut conn, "SET ROLE NONE").await;
+    assert!(conn.query_drop(SECRET).await.is_err(), "it was given back");
+    on_a_reader(&mut conn).await;
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn p3_state_that_no_reader_has_yet_is_no_error() {
+    let stage = Stage::new().await;
+    let setup = [
+        "DROP DATABASE IF EXISTS test_late",
+        "DROP ROLE IF EXISTS late",
+    ];
+    stage.prepare(setup).await;
+    let mut conn = stage.client().await;
+    on_a_reader(&mut conn).await;
+    stage.freeze().await;
+    // Another session made it all, so that nothing but the readers' refusal tells of it.
+    let late = [
+        "CREATE DATABASE test_late",
+        "CREATE TABLE test_late.t (v INT)",
+        "GRANT ALL ON test_late.* TO app",
+        "CREATE ROLE late",
+        "GRANT late TO app",
+    ];
+    stage.lab.writer().execute(late).await.unwrap();
+    for step in [
+        "USE test_late",
+        "SELECT COUNT(*) FROM t",
+        "SET ROLE late",
+        "USE app",
+    ] {
+        take(&mut conn, step).await;
+        let shown: Option<String> = conn.query_first(Stage::SERVED_BY).await.expect(step);
+        assert!(shown.is_some(), "{step}");
+    }
+    stage.thaw().await;
+    back_on_a_reader(&mut conn, "a role that has arrived").await;
+    take(&mut conn, "USE test_late").await;
+    back_on_a_reader(&mut conn, "a schema that has arrived").await;
     stage.end().await;
 }

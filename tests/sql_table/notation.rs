@@ -21,6 +21,7 @@ const MARKS: &[(Marks, &str)] = &[
     (Marks::SQL_LOG_BIN, "sql_log_bin"),
     (Marks::SESSION_VARIABLE, "session_variable"),
     (Marks::LAST_INSERT_ID, "last_insert_id"),
+    (Marks::TIMESTAMP, "timestamp"),
     (Marks::UNKNOWN, "unknown"),
 ];
 
@@ -37,6 +38,12 @@ pub(crate) fn show(statement: &Statement) -> String {
                 text.push_str(&format!(" {sign}{name}"));
             }
         }
+    }
+    for name in &statement.sets {
+        text.push_str(&format!(" sets {name}"));
+    }
+    for table in &statement.makes {
+        text.push_str(&format!(" makes {}", table.name));
     }
     if statement.names_tracking {
         text.push_str(" tracking");
@@ -74,7 +81,7 @@ fn class(class: &Class) -> String {
         Class::Kill(kill) => format!(
             "kill {}{}",
             if kill.query_only { "query " } else { "" },
-            kill.id
+            kill.id.map_or("?".to_owned(), |id| id.to_string())
         ),
         Class::Begin {
             consistent_snapshot,

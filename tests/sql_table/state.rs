@@ -46,13 +46,34 @@ pub(crate) const ROWS: Rows = &[
         "set +session_variable",
         &[
             "SET SESSION rand_seed1 = 1",
-            "SET timestamp = 1",
             "SET insert_id = 5",
             "SET gtid_next = 'AUTOMATIC'",
             "SET @@pseudo_thread_id = 5",
             "SET profiling = 1",
-            "SET sql_mode = '', something_new = 1",
             "SET `my.variable` = 1",
+        ],
+    ),
+    (
+        "set sets something_new",
+        &[
+            "SET sql_mode = '', SOMETHING_NEW = 1",
+            "SET @@something_new = 1",
+        ],
+    ),
+    (
+        "set +timestamp",
+        &[
+            "SET timestamp = 1",
+            "SET @@timestamp = @x",
+            "SET timestamp = DEFAULT, timestamp = 5",
+            "SET timestamp = 0 + 5",
+        ],
+    ),
+    (
+        "set -timestamp",
+        &[
+            "SET timestamp = DEFAULT",
+            "SET @@session.timestamp = 0, sql_mode = ''",
         ],
     ),
     (

@@ -105,15 +105,19 @@ pub(crate) const ROWS: Rows = &[
         &["INSERT INTO t VALUES (GET_LOCK('a', 1))"],
     ),
     (
-        "write +temporary_table",
+        "write makes t",
         &[
             "CREATE TEMPORARY TABLE t (a INT)",
             "CREATE TEMPORARY TABLE IF NOT EXISTS t AS SELECT 1",
             "create /* x */ temporary table t select 1",
             "CREATE OR REPLACE TEMPORARY TABLE t (a INT)",
-            "DROP TEMPORARY TABLE t",
         ],
     ),
+    (
+        "write +temporary_table",
+        &["CREATE TEMPORARY TABLE `a b` (a INT)"],
+    ),
+    ("write", &["DROP TEMPORARY TABLE t", "DROP TABLE t, u"]),
     (
         "admin",
         &[
@@ -138,9 +142,6 @@ pub(crate) const ROWS: Rows = &[
             "LOAD INDEX INTO CACHE t",
             "CACHE INDEX t IN c",
             "ALTER INSTANCE ROTATE INNODB MASTER KEY",
-            "KILL @id",
-            "KILL 1 + 1",
-            "KILL QUERY CONNECTION_ID()",
             "SET GLOBAL max_connections = 5",
             "SET @@global.read_only = 1",
             "SET PERSIST max_connections = 5",
@@ -152,6 +153,11 @@ pub(crate) const ROWS: Rows = &[
         "admin +table_locks",
         &["FLUSH TABLES WITH READ LOCK", "FLUSH TABLES t FOR EXPORT"],
     ),
+    (
+        "kill ?",
+        &["KILL @id", "KILL 1 + 1", "KILL CONNECTION_ID()"],
+    ),
+    ("kill query ?", &["KILL QUERY CONNECTION_ID()"]),
     (
         "kill 5",
         &["KILL 5", "KILL CONNECTION 5;", "kill /* x */ 5"],
@@ -234,7 +240,7 @@ pub(crate) const ROWS: Rows = &[
     ),
     ("batch +user_variable", &["SELECT 1; SET @x = 1; SELECT @x"]),
     (
-        "batch +temporary_table",
+        "batch makes t",
         &["DROP TABLE IF EXISTS t; CREATE TEMPORARY TABLE t (a INT)"],
     ),
     (
@@ -250,7 +256,7 @@ pub(crate) const ROWS: Rows = &[
         ],
     ),
     (
-        "batch +temporary_table",
+        "batch makes t",
         &["CREATE PROCEDURE p() BEGIN SELECT 1; END; CREATE TEMPORARY TABLE t (a INT)"],
     ),
     (

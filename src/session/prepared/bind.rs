@@ -132,7 +132,7 @@ impl Session {
     /// The SET that switches tracking on after a reset.
     fn tracking_on(&self, backend: BackendId) -> String {
         match backend == self.shared.writer {
-            true => self.visible.tracking_on_writer(),
+            true => self.tracking(),
             false => tracking_on_reader(self.wants_watermarks(backend)),
         }
     }

@@ -1,0 +1,31 @@
+//! What SET ROLE does not tell: which roles a session has then. The writer's connection is asked
+//! before another connection has to be told.
+
+use super::job::Job;
+use super::session::Session;
+use crate::sql::Class;
+
+impl Session {
+    /// Learns the session's roles from the writer's connection, before a reader is told; false if
+    /// they stay unknown.
+    pub(super) async fn knows_role(&mut self, job: &Job) -> bool {
+        // What the last statement has left there must not be overwritten by asking.
+        if !self.role_due || matches!(job.class(), Some(Class::LastStatement)) {
+            return true;
+        }
+        let Some(mut held) = self.connections.take(self.shared.writer) else {
+            return false;
+        };
+        let Ok(row) = held.ask("SELECT CURRENT_ROLE()").await else {
+            return false;
+        };
+        let Some(Some(role)) = row.into_iter().next() else {
+            return false;
+        };
+        held.state.role = Some(role.clone());
+        self.state.role = Some(role);
+        self.role_due = false;
+        self.connections.put(held);
+        true
+    }
+}

@@ -1,0 +1,135 @@
+//! P3: a client knows connections by one kind of ids, whatever threads serve them below.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails"
+)]
+
+#[path = "consistency/stage.rs"]
+#[allow(dead_code, reason = "each test program uses its own part of this")]
+mod stage;
+mod support;
+mod wire;
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Row};
+use stage::{LIMIT, Stage, on_a_reader};
+use tidegate::session::PoolPolicy;
+
+/// Far above what a backend counts its threads with.
+const FIRST: u32 = 0xc000_0000;
+
+async fn id(conn: &mut Conn, sql: &str) -> u32 {
+    conn.query_first(sql).await.unwrap().expect(sql)
+}
+
+#[tokio::test]
+async fn p3_a_connection_is_told_the_id_that_it_was_greeted_with() {
+    for pool in [PoolPolicy::Keep, PoolPolicy::Replace] {
+        let stage = Stage::with(|config| config.session.pool = pool).await;
+        let mut conn = stage.client().await;
+        let own = conn.id();
+        assert!(own >= FIRST);
+        for sql in [
+            "SELECT CONNECTION_ID()",
+            "SELECT connection_id() AS id",
+            "SELECT @@pseudo_thread_id",
+            "SELECT ID FROM information_schema.processlist WHERE ID = CONNECTION_ID()",
+            "SELECT ID FROM performance_schema.processlist WHERE ID = CONNECTION_ID()",
+        ] {
+            assert_eq!(id(&mut conn, sql).await, own, "{sql}");
+        }
+        let row: Option<(String, u32, u32)> = conn
+            .exec_first("SELECT VERSION(), CONNECTION_ID(), 7", ())
+            .await
+            .unwrap();
+        let (_, binary, seven) = row.unwrap();
+        assert_eq!((binary, seven), (own, 7));
+        let listed: Vec<Row> = conn.query("SHOW FULL PROCESSLIST").await.unwrap();
+        let ids: Vec<u32> = listed
+            .into_iter()
+            .map(|mut row| row.take(0).unwrap())
+            .collect();
+        assert!(ids.contains(&own), "{own} in {ids:?}");
+        // What it means inside an expression is the backend's, and fits together there.
+        conn.query_drop("SELECT GET_LOCK('mine', 0)").await.unwrap();
+        assert_eq!(
+            id(&mut conn, "SELECT IS_USED_LOCK('mine') = CONNECTION_ID()").await,
+            1
+        );
+        stage.end().await;
+    }
+}
+
+#[tokio::test]
+async fn p3_kill_query_by_the_id_of_the_greeting_ends_a_statement_on_any_backend() {
+    let stage = Stage::new().await;
+    let mut killer = stage.client().await;
+    for (at_writer, sql) in [
+        (true, "SELECT SLEEP(60) FROM app.whoami FOR SHARE"),
+        (false, "SELECT SLEEP(60) FROM app.whoami"),
+    ] {
+        let mut conn = stage.client().await;
+        on_a_reader(&mut conn).await;
+        let own = conn.id();
+        let running = tokio::spawn(async move {
+            let ended: Result<Option<u32>, _> = conn.query_first(sql).await;
+            (conn, ended)
+        });
+        let busy = format!(
+            "SELECT COUNT(*) FROM information_schema.processlist WHERE INFO LIKE '{}%'",
+            &sql[..16]
+        );
+        let waiting = async {
+            // The statement itself is not counted on the writer, where it also matches.
+            loop {
+                let mut seen = 0;
+                for instance in stage.lab.instances() {
+                    let row = instance.row(&busy).await.unwrap().unwrap();
+                    seen += row.get::<u32, _>(0).unwrap();
+                }
+                if seen > 0 {
+                    return;
+                }
+            }
+        };
+        assert!(tokio::time::timeout(LIMIT, waiting).await.is_ok());
+        killer
+            .query_drop(format!("KILL QUERY {own}"))
+            .await
+            .unwrap();
+        let (mut conn, ended) = tokio::time::timeout(LIMIT, running).await.unwrap().unwrap();
+        // An interrupted SLEEP() returns 1, or the statement fails with 1317.
+        assert!(
+            ended.is_err() || ended.unwrap() == Some(1),
+            "at the writer: {at_writer}"
+        );
+        assert_eq!(id(&mut conn, "SELECT CONNECTION_ID()").await, own);
+    }
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn p3_kill_of_itself_and_of_another_client_ends_the_session_and_no_stranger() {
+    let stage = Stage::new().await;
+    let mut one = stage.client().await;
+    let mut other = stage.client().await;
+    one.query_drop(format!("KILL {}", other.id()))
+        .await
+        .unwrap();
+    assert!(other.query_drop("SELECT 1").await.is_err());
+    let error = one.query_drop(format!("KILL {}", other.id())).await;
+    assert!(error.unwrap_err().to_string().contains("1094"));
+    let error = one.query_drop("KILL CONNECTION_ID()").await;
+    assert!(error.is_err());
+    assert!(
+        one.query_drop("SELECT 1").await.is_err(),
+        "the session is over"
+    );
+    let mut third = stage.client().await;
+    assert_eq!(id(&mut third, "SELECT 1").await, 1);
+    stage.end().await;
+}
