@@ -211,6 +211,12 @@ impl ClientError {
         )
     }
 
+    /// 1568: SET TRANSACTION inside of one, in MySQL's own words.
+    pub fn transaction_in_progress() -> Self {
+        Self::new(1568, "25001", Fault::Client, false)
+            .says("Transaction characteristics can't be changed while a transaction is in progress")
+    }
+
     /// 1792: a write in a read-only transaction, in MySQL's own words.
     pub fn read_only_transaction() -> Self {
         Self::new(1792, "25006", Fault::Client, false)

@@ -69,11 +69,12 @@ impl Dialer {
             proof: Proof::default(),
             changed: Vec::new(),
         };
-        connection.queue_query(tracking.as_bytes());
+        // SET comes last: it leaves ROW_COUNT() as it is on a new connection.
         connection.queue_proof();
+        connection.queue_query(tracking.as_bytes());
         connection.wire.flush().await?;
-        connection.read_answer(Command::Query).await?;
         connection.read_proof().await?;
+        connection.read_answer(Command::Query).await?;
         Ok(connection)
     }
 }

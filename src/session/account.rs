@@ -106,6 +106,8 @@ impl Session {
         self.transaction_wrote = false;
         self.read_only_at_writer = false;
         self.last_statement = None;
+        self.last_counted = None;
+        self.last_select = None;
     }
 
     /// COM_RESET_CONNECTION: what MySQL forgets is forgotten on every connection of the session,
@@ -139,12 +141,12 @@ impl Session {
     async fn reset_connection(&mut self, held: &mut Held) -> Result<(), ConnectError> {
         let tracking = Visible::default().tracking_on_writer(std::iter::empty());
         held.queue_command(Command::ResetConnection);
-        held.queue_query(tracking.as_bytes());
         held.queue_proof();
+        held.queue_query(tracking.as_bytes());
         held.wire.flush().await?;
         held.read_answer(Command::ResetConnection).await?;
-        held.read_answer(Command::Query).await?;
         held.read_proof().await?;
+        held.read_answer(Command::Query).await?;
         held.state.reset();
         self.begin_on(held);
         Ok(())

@@ -20,7 +20,7 @@ use super::visible::{Filter, tracking_on_reader};
 use crate::backend::ConnectError;
 use crate::error::ClientError;
 use crate::gtid::Set;
-use crate::protocol::Capabilities;
+use crate::protocol::{Capabilities, Command};
 use crate::routing::{BackendId, Exclusion, Place};
 use crate::sql::Class;
 use crate::telemetry::{ErrorKind, RetryCause};
@@ -244,7 +244,7 @@ impl Session {
             Verdict::Good => {
                 self.follow_on_reader(place, job, held.status, progress.error().is_some());
                 self.home = Some(place.backend);
-                self.last_statement = Some(place);
+                self.ran_at(place, job, progress);
                 self.connections.put(held);
                 self.flush().await?;
                 Ok(Attempt::Done)
@@ -341,6 +341,7 @@ impl Session {
         let in_transaction = self.transaction.is_at(place);
         let keeps = in_transaction
             || matches!(job.class(), Some(Class::LastStatement))
+            || job.command == Command::StmtPrepare
             || self.prepared.are_held_by(place.backend, false);
         if self.replaces()
             && !keeps

@@ -44,6 +44,8 @@ pub(super) struct Progress {
     rest: usize,
     /// Something has reached the client.
     flushed: bool,
+    /// There was a result with rows, or one that could have had some.
+    rows: bool,
 }
 
 impl Progress {
@@ -55,6 +57,11 @@ impl Progress {
     /// Has anything reached the client?
     pub(super) fn flushed(&self) -> bool {
         self.flushed
+    }
+
+    /// Was there a result with columns?
+    pub(super) fn had_rows(&self) -> bool {
+        self.rows
     }
 
     /// The error number it ended with.
@@ -83,6 +90,8 @@ pub(super) struct Relay<'a, O> {
     /// flags are a guess until the result's end is known. A result that fits into the buffer waits
     /// for its end; MySQL's own buffer (`net_buffer_length`) lets it wait no longer either.
     guessed_eof: Option<usize>,
+    /// Flags of a transaction that is open on another connection.
+    transaction: Status,
     /// What the client calls the statement that is being prepared.
     statement_id: Option<u32>,
     progress: Progress,
@@ -110,9 +119,16 @@ impl<'a, O: Observer> Relay<'a, O> {
             file_wanted: false,
             eof_after: None,
             guessed_eof: None,
+            transaction: Status::default(),
             statement_id: None,
             progress: Progress::default(),
         }
+    }
+
+    /// Tells the client of a transaction that is open on another connection.
+    pub(super) fn within(mut self, transaction: Status) -> Self {
+        self.transaction = transaction;
+        self
     }
 
     /// Gives the statement that is prepared the client's id for it.
@@ -273,6 +289,7 @@ impl<'a, O: Observer> Relay<'a, O> {
         }
         let around = self.around(&part);
         self.put_eof(around.before);
+        let part = self.in_transaction(part);
         match &part {
             Part::Ok(ok) => {
                 let seen = self.seen(ok)?;
@@ -324,8 +341,23 @@ impl<'a, O: Observer> Relay<'a, O> {
         }
     }
 
+    fn in_transaction<'p>(&self, part: Part<'p>) -> Part<'p> {
+        let within = |ok: OkPacket<'p>| OkPacket {
+            status: ok.status | self.transaction,
+            ..ok
+        };
+        match part {
+            Part::Ok(ok) => Part::Ok(within(ok)),
+            Part::ResultEnd(end) => Part::ResultEnd(within(end)),
+            other => other,
+        }
+    }
+
     fn around(&mut self, part: &Part<'_>) -> Around {
-        let before = self.connection.status.lasting();
+        if matches!(part, Part::ColumnCount(_)) {
+            self.progress.rows = true;
+        }
+        let before = self.connection.status.lasting() | self.transaction;
         self.translator.around(part, before)
     }
 

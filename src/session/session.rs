@@ -47,6 +47,10 @@ pub(super) struct Session {
     pub(super) home: Option<BackendId>,
     /// Where the last statement ran.
     pub(super) last_statement: Option<Place>,
+    /// Where the last one ran that set ROW_COUNT().
+    pub(super) last_counted: Option<Place>,
+    /// Where the last one ran that set FOUND_ROWS().
+    pub(super) last_select: Option<Place>,
     /// Why the next read-only transaction runs on the writer: the last one could not go on.
     pub(super) read_only_at_writer: bool,
 
@@ -103,6 +107,8 @@ impl Session {
             scope,
             home: None,
             last_statement: None,
+            last_counted: None,
+            last_select: None,
             read_only_at_writer: false,
             status: Status::AUTOCOMMIT,
             autocommit: true,

@@ -100,7 +100,10 @@ impl Session {
         notes: &WriterNotes<'_>,
         place: Place,
     ) -> bool {
-        self.status = status;
+        self.status = match self.transaction.is_on_reader() {
+            true => status | Status::IN_TRANS | Status::IN_TRANS_READONLY,
+            false => status,
+        };
         self.autocommit = status.contains(Status::AUTOCOMMIT);
         let wrote = notes.affected_rows > 0 && !job.is_pure();
         if !status.contains(Status::IN_TRANS) {

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use super::Ended;
 use super::command::Request;
 use super::job::{Job, Uses};
+use super::relay::Progress;
 use super::session::Session;
 use crate::error::ClientError;
 use crate::gtid::Set;
@@ -17,7 +18,7 @@ use crate::routing::{
     BackendId, Causality, Decision, Exclusion, Level, Need, Place, ReadMark, Reason, RefuseKind,
     Role, SessionFacts, Transaction, Waiting, decide,
 };
-use crate::sql::{Class, Kill, Statement, WriterRead, classify, is_instance_schema};
+use crate::sql::{Class, Kill, Last, Marks, Statement, WriterRead, classify, is_instance_schema};
 
 /// How an attempt at one backend ended.
 pub(super) enum Attempt {
@@ -71,6 +72,11 @@ impl Session {
 
     /// A statement that may concern the proxy itself.
     pub(super) async fn run_statement(&mut self, job: Job) -> Result<(), Ended> {
+        if self.transaction.is_on_reader() && job.leaves().intersects(Marks::NEXT_TRANSACTION) {
+            // The writer's connection knows of no transaction.
+            self.client.set_sequence(job.request.sequence);
+            return self.refuse(&ClientError::transaction_in_progress()).await;
+        }
         if let Some(Class::Kill(Kill {
             id: Some(id),
             query_only,
@@ -239,7 +245,7 @@ impl Session {
             autocommit: self.autocommit,
             isolation: self.isolation(),
             schema,
-            last_statement: self.last_statement,
+            last_statement: self.last_place(job),
             arrived,
             excluded: &tried.excluded,
             waiting: tried.waiting.as_ref(),
@@ -257,6 +263,35 @@ impl Session {
         match role {
             Some(Role::Reader) => self.at_reader(run, job).await,
             _ => self.at_writer(run, job).await,
+        }
+    }
+
+    /// Where that was left which a statement reads.
+    fn last_place(&self, job: &Job) -> Option<Place> {
+        match job.statement.as_ref().map(|statement| statement.last) {
+            Some(Last::RowCount) => self.last_counted,
+            Some(Last::FoundRows) => self.last_select,
+            Some(Last::Diagnostics) | None => self.last_statement,
+        }
+    }
+
+    /// A statement has ended there.
+    pub(super) fn ran_at(&mut self, place: Place, job: &Job, progress: &Progress) {
+        self.last_statement = Some(place);
+        if job.command != Command::StmtPrepare {
+            self.last_counted = Some(place);
+        }
+        let reads = matches!(
+            job.class(),
+            Some(
+                Class::Read { .. }
+                    | Class::ReadWithFunctions(_)
+                    | Class::WriterRead(_)
+                    | Class::Other(_)
+            )
+        );
+        if progress.had_rows() || reads && progress.error().is_none() {
+            self.last_select = Some(place);
         }
     }
 

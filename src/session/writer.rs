@@ -16,7 +16,7 @@ use super::visible::Filter;
 use super::{Ended, PoolPolicy};
 use crate::backend::ConnectError;
 use crate::error::ClientError;
-use crate::protocol::Command;
+use crate::protocol::{Command, Status};
 use crate::routing::{BackendId, Exclusion, Place, ReadMark, Transaction, UnknownCause};
 use crate::sql::{Class, Kill};
 
@@ -52,7 +52,7 @@ impl Session {
         if self.entry.is_killed() {
             return self.killed(run.mark);
         }
-        match self.bind(&mut held, job).await {
+        match self.bind_at_writer(&mut held, job).await {
             Ok(()) => {}
             Err(unbound) => return self.unbound_at_writer(unbound, held, run, job).await,
         }
@@ -90,7 +90,7 @@ impl Session {
         self.was_prepared(&mut held, job, notes.prepared);
         self.settle(&mut held, job, &progress, &notes, run.place);
         self.connections.put(held);
-        self.last_statement = Some(run.place);
+        self.ran_at(run.place, job, &progress);
         let backend = run.place.backend.index();
         self.shared.metrics.statement(backend, run.reason.index());
         self.flush().await?;
@@ -138,12 +138,17 @@ impl Session {
             filter,
             notes,
         );
+        let relay = match self.transaction.is_on_reader() {
+            true => relay.within(Status::IN_TRANS | Status::IN_TRANS_READONLY),
+            false => relay,
+        };
         relay.naming(job.client_statement()).run().await
     }
 
     /// The connection to the writer for a statement, told everything that the session was told.
     async fn writer_at(&mut self, place: Place, job: &Job) -> Result<Held, NoWriter> {
-        let leftovers = matches!(job.class(), Some(Class::LastStatement));
+        let leftovers = matches!(job.class(), Some(Class::LastStatement))
+            || job.command == Command::StmtPrepare;
         if self.replaces()
             && !leftovers
             && !self.holds_state()
@@ -233,6 +238,24 @@ impl Session {
         self.skip_rest(&mut job.request).await?;
         self.refuse_connection(place.backend, &error).await?;
         Ok(Attempt::Done)
+    }
+
+    /// Makes the writer's connection know a prepared statement, and be in the session's state
+    /// again.
+    async fn bind_at_writer(&mut self, held: &mut Held, job: &Job) -> Result<(), Unbound> {
+        self.bind(held, job).await?;
+        let replay = diff(&self.state, &held.state).map_err(|_| Unbound::State)?;
+        if replay.is_empty() {
+            return Ok(());
+        }
+        if replay.reset && self.holds_state() {
+            return Err(Unbound::State);
+        }
+        held.queue_replay(&replay, &self.tracking());
+        held.wire.flush().await.map_err(ConnectError::from)?;
+        held.read_replay(&replay).await?;
+        held.state = self.state.on_connection();
+        Ok(())
     }
 
     /// The writer's connection could not be made to know a prepared statement, which has not been

@@ -47,6 +47,13 @@ impl Facts {
     /// It may show ids of connections.
     pub(super) const THREAD: Self = Self(1 << 16);
 
+    /// It reads FOUND_ROWS().
+    pub(super) const FOUND_ROWS: Self = Self(1 << 17);
+    /// It reads ROW_COUNT().
+    pub(super) const ROW_COUNT: Self = Self(1 << 18);
+    /// It reads what the statement before has left, and neither of these two.
+    pub(super) const DIAGNOSTICS: Self = Self(1 << 19);
+
     /// Is any of `other` in it?
     pub(super) fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0

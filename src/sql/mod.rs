@@ -21,6 +21,8 @@ pub use facts::is_instance_schema;
 pub use lexer::{LexMode, Lexer, Token};
 pub use marks::Marks;
 pub use routine::only_reads;
-pub use statement::{Class, IdColumns, Kill, LockCall, Other, Statement, TableName, WriterRead};
+pub use statement::{
+    Class, IdColumns, Kill, Last, LockCall, Other, Statement, TableName, WriterRead,
+};
 pub use tables::mentions_any;
 pub use variables::{FOLLOWED, can_follow, is_followed};

@@ -3,7 +3,7 @@
 use super::facts::{Facts, is_one_of};
 use super::marks::Marks;
 use super::scan::Scan;
-use super::statement::{Class, Other, Statement, WriterRead};
+use super::statement::{Class, Last, Other, Statement, WriterRead};
 use super::tables;
 
 /// SELECT, VALUES, TABLE, WITH.
@@ -41,6 +41,13 @@ pub(super) fn query(scan: &Scan<'_>) -> Statement {
         },
     };
     let mut statement = Statement::new(class);
+    statement.last = if facts.has(Facts::DIAGNOSTICS) {
+        Last::Diagnostics
+    } else if facts.has(Facts::ROW_COUNT) {
+        Last::RowCount
+    } else {
+        Last::FoundRows
+    };
     statement.shows_tables = facts.has(Facts::TABLES);
     if frees_all_locks(scan) {
         statement.ends = Marks::USER_LOCK;

@@ -210,7 +210,7 @@ impl<'a> Reading<'a> {
         }
         self.names_variable = false;
         self.add(if is_one_of(&["WARNING_COUNT", "ERROR_COUNT"], name) {
-            Facts::LAST_STATEMENT
+            Facts::LAST_STATEMENT | Facts::DIAGNOSTICS
         } else if is_one_of(&["IDENTITY", "LAST_INSERT_ID"], name) {
             Facts::CONNECTION
         } else if is(name, "PSEUDO_THREAD_ID") {
@@ -339,7 +339,10 @@ impl<'a> Reading<'a> {
                 true => Facts::CONNECTION | Facts::THREAD,
                 false => Facts::CONNECTION,
             }),
-            Call::LastStatement => self.add(Facts::LAST_STATEMENT),
+            Call::LastStatement => self.add(match is(name, "ROW_COUNT") {
+                true => Facts::LAST_STATEMENT | Facts::ROW_COUNT,
+                false => Facts::LAST_STATEMENT | Facts::FOUND_ROWS,
+            }),
             Call::Instance => self.add(Facts::INSTANCE),
             Call::Stored => self.stored(None, name),
         }

@@ -15,6 +15,8 @@ pub struct Statement {
     pub shows_tables: bool,
     /// It names a `session_track_*` variable, to set or to read it.
     pub names_tracking: bool,
+    /// What it reads, if it is a [`Class::LastStatement`].
+    pub last: Last,
     /// Session variables that it sets and that are not in [`FOLLOWED`](super::FOLLOWED), in lower
     /// case: the tracker has to be told of them first.
     pub sets: Vec<Box<str>>,
@@ -26,6 +28,17 @@ pub struct Statement {
     pub makes: Vec<TableName>,
     /// Tables that are gone if it succeeds, temporary ones first.
     pub drops: Vec<TableName>,
+}
+
+/// What a statement leaves on its connection for the next one to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Last {
+    /// Warnings and errors, and whatever is not one of the others: of the statement before.
+    Diagnostics,
+    /// ROW_COUNT(): COM_STMT_PREPARE leaves it as it is.
+    RowCount,
+    /// FOUND_ROWS(): only queries change it.
+    FoundRows,
 }
 
 /// `SELECT GET_LOCK(…)` or `SELECT RELEASE_LOCK(…)`, and nothing else.
@@ -148,6 +161,7 @@ impl Statement {
             ends: Marks::NONE,
             shows_tables: true,
             names_tracking: false,
+            last: Last::Diagnostics,
             sets: Vec::new(),
             lock_call: None,
             ids: None,

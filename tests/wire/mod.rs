@@ -6,6 +6,8 @@
     reason = "each test program uses its own part of this"
 )]
 
+pub mod compare;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -187,29 +189,31 @@ impl Client {
     }
 
     pub async fn answer(&mut self, command: Command) -> Vec<Vec<u8>> {
+        self.try_answer(command).await.expect("an answer")
+    }
+
+    /// The same, for a connection that may end.
+    pub async fn try_answer(&mut self, command: Command) -> Result<Vec<Vec<u8>>, String> {
         let mut boundary = Boundary::new(command, self.capabilities);
         let mut packets = Vec::new();
         while boundary.end().is_none() {
-            let payload = self
-                .wire
-                .read_payload(LIMIT)
-                .await
-                .expect("a packet")
-                .to_vec();
+            let payload = self.wire.read_payload(LIMIT).await;
+            let payload = payload.map_err(|error| error.to_string())?.to_vec();
             let part = match boundary.want(payload.len(), payload.first().copied()) {
-                Want::Pass if payload.len() < 0xff_ffff => boundary
-                    .pass(payload.len(), payload.first().copied())
-                    .expect("in place"),
-                _ => boundary.whole(&payload).expect("in place"),
+                Want::Pass if payload.len() < 0xff_ffff => {
+                    boundary.pass(payload.len(), payload.first().copied())
+                }
+                _ => boundary.whole(&payload),
             };
+            let part = part.map_err(|error| error.to_string())?;
             if let Part::LocalInfile(_) = part {
                 self.wire.queue(b"1\tone\n2\ttwo\n");
                 self.wire.queue(b"");
-                self.wire.flush().await.expect("sent");
+                self.wire.flush().await.map_err(|error| error.to_string())?;
             }
             packets.push(payload);
         }
-        packets
+        Ok(packets)
     }
 
     /// The flags and counts that the login ended with.

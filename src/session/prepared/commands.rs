@@ -134,9 +134,6 @@ impl Session {
             },
             None => entry.types.clone(),
         };
-        if head.relies_on_types() && types.is_none() {
-            return self.not_executed(request, &ClientError::malformed()).await;
-        }
         let prepared = Arc::clone(&entry.prepared);
         self.leave_cursor(id);
         let job = Job {
