@@ -204,8 +204,6 @@ impl Connection {
     /// Queues the question whose answer [`Connection::read_proof`] reads.
     pub fn queue_proof(&mut self) {
         self.queue_query(Proof::QUESTION.as_bytes());
-        // FOUND_ROWS() of a new connection is 0.
-        self.queue_query(b"SELECT 0 LIMIT 0");
     }
 
     /// Reads who the backend says it is, and how far it has come.
@@ -215,7 +213,6 @@ impl Connection {
     /// sense.
     pub async fn read_proof(&mut self) -> Result<(), ConnectError> {
         let row = self.read_answer(Command::Query).await?;
-        self.read_answer(Command::Query).await?;
         self.proof = Proof::read(row)?;
         Ok(())
     }

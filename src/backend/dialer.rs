@@ -69,11 +69,14 @@ impl Dialer {
             proof: Proof::default(),
             changed: Vec::new(),
         };
-        // SET comes last: it leaves ROW_COUNT() as it is on a new connection.
+        // SET comes last: it leaves ROW_COUNT() as it is on a new connection. There FOUND_ROWS() is
+        // 0, too.
         connection.queue_proof();
+        connection.queue_query(b"SELECT 0 LIMIT 0");
         connection.queue_query(tracking.as_bytes());
         connection.wire.flush().await?;
         connection.read_proof().await?;
+        connection.read_answer(Command::Query).await?;
         connection.read_answer(Command::Query).await?;
         Ok(connection)
     }

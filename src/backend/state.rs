@@ -29,6 +29,8 @@ pub struct ConnectionState {
     pub schema: Option<Vec<u8>>,
     /// Session variables set since the baseline.
     pub variables: Variables,
+    /// Its character sets were set by SET NAMES.
+    pub names: bool,
     /// The roles that it was given by SET ROLE, as `CURRENT_ROLE()` tells them.
     pub role: Option<Vec<u8>>,
     /// Something was set that nobody could name: the connection serves no one else.
@@ -42,6 +44,7 @@ impl ConnectionState {
             baseline: Baseline::Login { collation },
             schema,
             variables: BTreeMap::new(),
+            names: false,
             role: None,
             unknown: false,
         }
@@ -51,6 +54,7 @@ impl ConnectionState {
     pub fn reset(&mut self) {
         self.baseline = Baseline::Reset;
         self.variables.clear();
+        self.names = false;
         self.role = None;
         self.unknown = false;
     }

@@ -85,6 +85,8 @@ pub(super) struct Session {
     pub(super) visible: Visible,
     /// The writer's connection tracks what the client asked for, not what the proxy needs.
     pub(super) tracks_as_wished: bool,
+    /// It tracks GTIDs all the same, since a transaction was open.
+    pub(super) tracks_gtids: bool,
     pub(super) followed_before: Row,
 }
 
@@ -127,6 +129,7 @@ impl Session {
             default_isolation: Isolation::Serializable,
             visible: Visible::default(),
             tracks_as_wished: false,
+            tracks_gtids: false,
             followed_before: Row::new(),
         }
     }

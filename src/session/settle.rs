@@ -159,6 +159,15 @@ impl Session {
 
     /// Takes over what the answer says about the session's state.
     fn settle_state(&mut self, held: &mut Held, job: &Job, notes: &WriterNotes<'_>) {
+        let charsets = |(name, _): &&(Vec<u8>, Vec<u8>)| {
+            name.starts_with(b"character_set_") || name == b"collation_connection"
+        };
+        let count = notes.variables.iter().filter(charsets).count();
+        if count > 0 {
+            // SET NAMES tells of three at once; so does SET CHARACTER SET.
+            self.state.names = count >= 3;
+            held.state.names = self.state.names;
+        }
         for (name, value) in &notes.variables {
             self.settle_variable(held, name, value);
             self.collation_due |= name == b"character_set_connection";

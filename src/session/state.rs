@@ -14,6 +14,9 @@ pub(super) struct SessionState {
     pub schema: Option<Vec<u8>>,
     /// Session variables set since the baseline.
     pub variables: Variables,
+    /// The character sets were set by SET NAMES, which also chooses the collation that results are
+    /// labelled with.
+    pub names: bool,
     /// What `CURRENT_ROLE()` said after a SET ROLE.
     pub role: Option<Vec<u8>>,
 }
@@ -90,6 +93,7 @@ impl SessionState {
             baseline: Baseline::Login { collation },
             schema,
             variables: Variables::new(),
+            names: false,
             role: None,
         }
     }
@@ -98,6 +102,7 @@ impl SessionState {
     pub(super) fn reset(&mut self) {
         self.baseline = Baseline::Reset;
         self.variables.clear();
+        self.names = false;
         self.role = None;
     }
 
@@ -107,6 +112,7 @@ impl SessionState {
             baseline: self.baseline,
             schema: self.schema.clone(),
             variables: self.variables.clone(),
+            names: self.names,
             role: self.role.clone(),
             unknown: false,
         }
@@ -143,10 +149,13 @@ pub(super) fn diff(
     let others = session.variables.keys().map(|name| &**name);
     let others = others.filter(|name| !is_followed(name.as_bytes()));
     let names = FOLLOWED.iter().copied().chain(others);
-    let set = set_statement(names.filter(|name| stale(&name)).filter_map(|name| {
-        let value = session.variables.get(name)?;
-        Some((name, value.as_slice()))
-    }));
+    let by_names = names_clause(session).filter(|_| {
+        reset || session.names != connection.names || NAMES.iter().any(|name| stale(&name))
+    });
+    let named = by_names.is_some();
+    let rest = names.filter(|name| stale(&name) && !(named && NAMES.contains(name)));
+    let rest = rest.filter_map(|name| Some((name, session.variables.get(name)?.as_slice())));
+    let set = set_statement(by_names, rest);
     let role = match (&session.role, &connection.role) {
         (Some(wanted), had) if reset || had.as_ref() != Some(wanted) => Some(wanted.clone()),
         (None, Some(_)) if !reset => return Err(Unreachable),
@@ -160,9 +169,38 @@ pub(super) fn diff(
     })
 }
 
+/// What SET NAMES sets.
+const NAMES: [&str; 4] = [
+    "character_set_client",
+    "character_set_connection",
+    "character_set_results",
+    "collation_connection",
+];
+
+/// `NAMES … COLLATE …`, if that is how the session got its character sets.
+fn names_clause(session: &SessionState) -> Option<Vec<u8>> {
+    let [client, connection, results, collation] =
+        NAMES.map(|name| session.variables.get(name).filter(|value| is_name(value)));
+    let (charset, collation) = (client?, collation?);
+    let same = session.names && connection? == charset && results? == charset;
+    same.then(|| {
+        let parts = [b"NAMES ", charset.as_slice(), b" COLLATE ", collation];
+        parts.concat()
+    })
+}
+
+/// Can it stand in SQL as it is?
+fn is_name(value: &&Vec<u8>) -> bool {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    !value.is_empty() && value.iter().all(plain)
+}
+
 /// One SET for all of them, in the order in which they come; `None` for none.
-fn set_statement<'a>(variables: impl Iterator<Item = (&'a str, &'a [u8])>) -> Option<Vec<u8>> {
-    let mut sql = Vec::new();
+fn set_statement<'a>(
+    first: Option<Vec<u8>>,
+    variables: impl Iterator<Item = (&'a str, &'a [u8])>,
+) -> Option<Vec<u8>> {
+    let mut sql = first.map_or(Vec::new(), |first| [b"SET ", first.as_slice()].concat());
     for (name, value) in variables {
         sql.extend_from_slice(if sql.is_empty() { b"SET " } else { b", " });
         sql.extend_from_slice(b"@@session.");
@@ -233,6 +271,29 @@ mod tests {
         let replay = diff(&session, &fresh()).expect("reachable");
         let expected = &b"SET @@session.time_zone=_utf8mb4 X'2778'"[..];
         assert_eq!(replay.set.as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn what_set_names_has_set_is_set_by_names_again() {
+        let mut session = session(&[
+            ("character_set_client", "latin1"),
+            ("character_set_connection", "latin1"),
+            ("character_set_results", "latin1"),
+            ("collation_connection", "latin1_bin"),
+            ("time_zone", "+01:00"),
+        ]);
+        session.names = true;
+        let replay = diff(&session, &fresh()).expect("reachable");
+        let set = String::from_utf8(replay.set.unwrap()).unwrap();
+        assert!(set.starts_with("SET NAMES latin1 COLLATE latin1_bin, @@session.time_zone="));
+        let told = session.on_connection();
+        assert_eq!(diff(&session, &told), Ok(Replay::default()));
+        session
+            .variables
+            .insert("character_set_results".into(), b"".to_vec());
+        let replay = diff(&session, &fresh()).expect("reachable");
+        let set = String::from_utf8(replay.set.unwrap()).unwrap();
+        assert!(!set.contains("NAMES"), "{set}");
     }
 
     #[test]

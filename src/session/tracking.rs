@@ -10,6 +10,7 @@ use super::session::Session;
 use super::settle::lex_mode;
 use super::visible::Visible;
 use crate::backend::{ConnectError, Row};
+use crate::protocol::Status;
 use crate::sql::{FOLLOWED, Marks, is_followed};
 
 impl Session {
@@ -20,13 +21,19 @@ impl Session {
         }
         // What the statement changes besides is found out by comparing.
         self.followed_before = held.ask(&self.followed()).await?;
-        held.ask(&self.visible.as_wished()).await?;
+        let in_transaction = held.status.contains(Status::IN_TRANS);
+        held.ask(&self.visible.as_wished(in_transaction)).await?;
         self.tracks_as_wished = true;
+        self.tracks_gtids = in_transaction && self.visible.gtids.eq_ignore_ascii_case("OFF");
         Ok(())
     }
 
-    /// Reads back what the client wishes and puts the proxy's own tracking on again.
+    /// Reads back what the client wishes and puts the proxy's own tracking on again; not inside a
+    /// transaction, where MySQL refuses to.
     pub(super) async fn track_again(&mut self, held: &mut Held) -> Result<(), ConnectError> {
+        if held.status.contains(Status::IN_TRANS) {
+            return Ok(());
+        }
         let row = held.ask(Visible::READ_BACK).await?;
         self.visible = Visible::read(&row).ok_or(ConnectError::Unexpected)?;
         if let Some(Some(sql_mode)) = row.get(Visible::SQL_MODE) {
@@ -68,7 +75,7 @@ impl Session {
         }
         let known = self.state.variables.keys().map(|name| &**name);
         let also = known.chain(untracked.into_iter().map(|name| &**name));
-        let tracking = self.visible.tracking_on_writer(also);
+        let tracking = self.visible.variables_on_writer(also);
         held.ask(&tracking).await?;
         Ok(())
     }

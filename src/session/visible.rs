@@ -44,6 +44,8 @@ pub(super) enum Filter<'a> {
     Wanted(&'a Visible),
     /// All: the backend connection tracks what the client asked for, and no more.
     All,
+    /// All but GTIDs: inside a transaction, tracking of those can't be switched off.
+    AllButGtids,
     /// What a reader tells is for the proxy, but for the transaction's flags.
     FromReader,
 }
@@ -57,6 +59,12 @@ impl Filter<'_> {
         match self {
             Self::Wanted(visible) => visible.filter(session),
             Self::All => Ok(session.to_vec()),
+            Self::AllButGtids => {
+                let mut seen = Vec::new();
+                let wanted = |change: &Change<'_>| !matches!(change, Change::Gtids(_));
+                track::filter(session, &mut seen, wanted)?;
+                Ok(seen)
+            }
             Self::FromReader => {
                 let mut seen = Vec::new();
                 let wanted = |change: &Change<'_>| matches!(change, Change::TransactionState(_));
@@ -76,6 +84,19 @@ impl Visible {
     pub(super) fn tracking_on_writer<'a>(&'a self, also: impl Iterator<Item = &'a str>) -> String {
         let all = self.gtids.eq_ignore_ascii_case("ALL_GTIDS");
         let gtids = if all { "ALL_GTIDS" } else { "OWN_GTID" };
+        let variables = self.tracked(also);
+        tracking(gtids, "1", "1", &variables, &self.transaction_info)
+    }
+
+    /// The same for the variables alone: unlike the GTIDs, they may be chosen inside a
+    /// transaction.
+    pub(super) fn variables_on_writer<'a>(&'a self, also: impl Iterator<Item = &'a str>) -> String {
+        let variables = quoted(&self.tracked(also));
+        format!("SET SESSION session_track_system_variables = {variables}")
+    }
+
+    /// The variables that are tracked on the writer's connection.
+    fn tracked<'a>(&'a self, also: impl Iterator<Item = &'a str>) -> String {
         let mut names: Vec<&str> = FOLLOWED.iter().chain(OWN).copied().collect();
         // MySQL refuses a list that names a variable twice (error 3026).
         for name in self.variables.split(',').map(str::trim).chain(also) {
@@ -84,18 +105,22 @@ impl Visible {
                 names.push(name);
             }
         }
-        let variables = match self.variables.trim() {
+        match self.variables.trim() {
             "*" => "*".to_owned(),
             _ => names.join(","),
-        };
-        tracking(gtids, "1", "1", &variables, &self.transaction_info)
+        }
     }
 
-    /// The SET that makes a connection track exactly what the client asked for.
-    pub(super) fn as_wished(&self) -> String {
+    /// The SET that makes a connection track exactly what the client asked for, but for the GTIDs
+    /// inside a transaction.
+    pub(super) fn as_wished(&self, in_transaction: bool) -> String {
         let flag = |on| if on { "1" } else { "0" };
+        let gtids = match in_transaction {
+            true => "",
+            false => &self.gtids,
+        };
         tracking(
-            &self.gtids,
+            gtids,
             flag(self.schema),
             flag(self.state_change),
             &self.variables,
@@ -175,12 +200,16 @@ pub(super) fn tracking_on_reader(free_watermarks: bool) -> String {
     tracking(gtids, "1", "1", "", "OFF")
 }
 
+/// Without `gtids` they stay as they are.
 fn tracking(gtids: &str, schema: &str, state: &str, variables: &str, info: &str) -> String {
+    let gtids = match gtids {
+        "" => String::new(),
+        gtids => format!("session_track_gtids = {}, ", quoted(gtids)),
+    };
     format!(
-        "SET SESSION session_track_gtids = {}, session_track_schema = {schema}, \
+        "SET SESSION {gtids}session_track_schema = {schema}, \
          session_track_state_change = {state}, session_track_system_variables = {}, \
          session_track_transaction_info = {}",
-        quoted(gtids),
         quoted(variables),
         quoted(info),
     )

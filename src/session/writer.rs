@@ -127,6 +127,7 @@ impl Session {
         notes: &mut WriterNotes<'_>,
     ) -> (Progress, Result<crate::protocol::End, RelayError>) {
         let filter = match self.tracks_as_wished {
+            true if self.tracks_gtids => Filter::AllButGtids,
             true => Filter::All,
             false => Filter::Wanted(&self.visible),
         };

@@ -190,7 +190,6 @@ const SETS: &[&str] = &[
     "SET character_set_results = utf8mb4",
     "SET collation_connection = utf8mb4_general_ci",
     "SET lc_time_names = 'de_DE'",
-    "SET lc_messages = 'de_DE'",
     "SET group_concat_max_len = {n}",
     "SET group_concat_max_len = DEFAULT",
     "SET sql_select_limit = 1",
@@ -290,7 +289,6 @@ const STATE: &[&str] = &[
     "FLUSH TABLES {s}.t WITH READ LOCK",
     "ANALYZE TABLE {s}.my",
     "CHECK TABLE {s}.my",
-    "HELP 'no such topic'",
     "BEGIN; INSERT INTO {s}.t (v) VALUES ('in'); COMMIT",
     "SET @a = 1; SELECT @a; SET time_zone = '+03:00'",
 ];

@@ -138,17 +138,26 @@ impl Session {
     }
 
     /// The session's state, but for what the text of a statement was read with.
-    fn state_in(&self, context: &Context) -> SessionState {
-        let mut state = self.state.clone();
-        if *context == self.context() {
-            return state;
+    fn state_in(&mut self, context: &Context) -> SessionState {
+        let current = self.context();
+        let values = current.values.into_iter().zip(&context.values);
+        let differing: Vec<_> = CONTEXT
+            .into_iter()
+            .zip(values)
+            .filter(|(_, (now, then))| now != *then)
+            .collect();
+        // What the session has from its login only has to be told to go back to it.
+        for (name, (now, _)) in &differing {
+            let known = self.state.variables.entry((*name).into());
+            known.or_insert_with(|| now.clone());
         }
+        let mut state = self.state.clone();
         if context.schema.is_some() {
             // Without a schema every name had one of its own, so any will do.
             state.schema.clone_from(&context.schema);
         }
-        for (name, value) in CONTEXT.into_iter().zip(&context.values) {
-            state.variables.insert(name.into(), value.clone());
+        for (name, (_, then)) in differing {
+            state.variables.insert(name.into(), then.clone());
         }
         state
     }
