@@ -36,6 +36,7 @@ use crate::protocol::{Capabilities, EofPacket, OkPacket, Part, Status, Terminato
 pub struct Translator {
     client: Capabilities,
     place: Place,
+    cursor: bool,
 }
 
 /// The EOF packets to send beside a part.
@@ -68,7 +69,16 @@ impl Translator {
         Self {
             client,
             place: Place::Other,
+            cursor: false,
         }
+    }
+
+    /// The same for an execution that asks for a cursor: an error that comes instead of it stands
+    /// right behind the definitions (seen on MySQL 9.7.4).
+    #[must_use]
+    pub const fn asking_for_cursor(mut self, cursor: bool) -> Self {
+        self.cursor = cursor;
+        self
     }
 
     /// Whether the client reads EOF packets after definitions and rows.
@@ -106,6 +116,7 @@ impl Translator {
                     warnings,
                 };
             }
+            (Place::Definitions, Part::Err(_)) if self.cursor => self.place = Place::Other,
             (Place::Definitions, Part::Row | Part::Err(_)) => {
                 around.before = Some(Self::metadata_eof(status));
                 self.place = Place::Other;

@@ -96,6 +96,11 @@ impl Job {
         }
     }
 
+    /// Does it ask for a cursor?
+    pub(super) fn asks_for_cursor(&self) -> bool {
+        matches!(&self.uses, Uses::Executes { head, .. } if head.cursor)
+    }
+
     /// The schema in which its functions are looked up, if that is another than the session's.
     pub(super) fn prepared_in(&self) -> Option<Option<&[u8]>> {
         match &self.uses {

@@ -113,6 +113,8 @@ impl Session {
             return;
         };
         self.transaction = Transaction::None;
+        self.status
+            .remove(Status::IN_TRANS | Status::IN_TRANS_READONLY);
         if let Some(mut held) = self.connections.take(place.backend)
             && held.ask(how).await.is_ok()
         {

@@ -164,6 +164,7 @@ impl Session {
             Filter::FromReader,
             notes,
         );
+        let relay = relay.asking_for_cursor(job.asks_for_cursor());
         Ok(relay.naming(job.client_statement()).holding().run().await)
     }
 

@@ -131,6 +131,12 @@ impl<'a, O: Observer> Relay<'a, O> {
         self
     }
 
+    /// For an execution that asks for a cursor.
+    pub(super) fn asking_for_cursor(mut self, cursor: bool) -> Self {
+        self.translator = self.translator.asking_for_cursor(cursor);
+        self
+    }
+
     /// Gives the statement that is prepared the client's id for it.
     pub(super) fn naming(mut self, id: Option<u32>) -> Self {
         self.statement_id = id;

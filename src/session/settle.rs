@@ -40,7 +40,7 @@ impl Session {
                 return;
             }
             self.settle_marks(job, notes, true);
-            self.settle_error(job, place);
+            self.settle_error(held, job, place);
             return;
         }
         self.settle_marks(job, notes, false);
@@ -79,8 +79,12 @@ impl Session {
     }
 
     /// An ERR carries neither GTIDs nor flags: whatever the statement did before it is unknown.
-    fn settle_error(&mut self, job: &Job, place: Place) {
+    fn settle_error(&mut self, held: &mut Held, job: &Job, place: Place) {
         self.lose_unless_pure(job, UnknownCause::Error, None);
+        if job.statement.as_ref().is_some_and(|it| it.commits) {
+            held.status
+                .remove(Status::IN_TRANS | Status::IN_TRANS_READONLY);
+        }
         // A procedure may have begun a transaction before it failed. The next OK will tell.
         let may_begin = matches!(job.class(), None | Some(Class::Other(_)));
         if self.transaction == Transaction::None && may_begin && !job.is_pure() {
@@ -112,7 +116,7 @@ impl Session {
             if !self.transaction.is_on_reader() {
                 self.transaction = Transaction::None;
             }
-            if !matches!(job.class(), Some(Class::Set | Class::Use) | None) {
+            if was_a_transaction(job) {
                 self.next_transaction_began(job);
             }
             if matches!(job.class(), Some(Class::Commit)) {
@@ -250,6 +254,21 @@ impl Session {
     /// The schema as routing looks up functions in it.
     pub(super) fn schema_name(&self) -> Option<&str> {
         std::str::from_utf8(self.state.schema.as_deref()?).ok()
+    }
+}
+
+/// Was it a transaction of its own for sure? Without a table there is none, and what SHOW reads
+/// does not count.
+fn was_a_transaction(job: &Job) -> bool {
+    match job.class() {
+        Some(Class::Write | Class::Begin { .. } | Class::BeginReadOnly { .. }) => true,
+        Some(Class::Read { tables: true }) => {
+            let text = job.text().trim_ascii_start();
+            let text = text.strip_prefix(&[Command::Query as u8]).unwrap_or(text);
+            let verb = text.trim_ascii_start().get(..6);
+            verb.is_some_and(|verb| verb.eq_ignore_ascii_case(b"SELECT"))
+        }
+        _ => false,
     }
 }
 

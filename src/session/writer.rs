@@ -143,6 +143,7 @@ impl Session {
             true => relay.within(Status::IN_TRANS | Status::IN_TRANS_READONLY),
             false => relay,
         };
+        let relay = relay.asking_for_cursor(job.asks_for_cursor());
         relay.naming(job.client_statement()).run().await
     }
 

@@ -35,17 +35,19 @@ pub(super) fn classify(verb: &[u8], scan: &Scan<'_>) -> Statement {
             ends: Marks::TABLE_LOCKS,
             ..Statement::new(Class::Other(Other::Unknown))
         },
-        b"FLUSH" => Statement::new(Class::Admin).leaving(match locks_tables(scan) {
-            true => Marks::TABLE_LOCKS,
-            false => Marks::NONE,
-        }),
+        b"FLUSH" => Statement::new(Class::Admin)
+            .leaving(match locks_tables(scan) {
+                true => Marks::TABLE_LOCKS,
+                false => Marks::NONE,
+            })
+            .committing(),
         b"ANALYZE" if is_one_of(&["TABLE", "LOCAL", "NO_WRITE_TO_BINLOG"], scan.word(1)) => {
-            Statement::new(Class::Admin)
+            Statement::new(Class::Admin).committing()
         }
         // They commit the open transaction; so does CHECK TABLE.
         b"CHECK" | b"OPTIMIZE" | b"REPAIR" | b"CACHE" | b"RESET" | b"PURGE" | b"CHANGE"
         | b"STOP" | b"SHUTDOWN" | b"RESTART" | b"INSTALL" | b"UNINSTALL" | b"CLONE" => {
-            Statement::new(Class::Admin)
+            Statement::new(Class::Admin).committing()
         }
         _ => Statement::unknown(),
     }

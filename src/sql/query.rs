@@ -123,6 +123,7 @@ pub(super) fn define(scan: &Scan<'_>) -> Statement {
     };
     // CREATE OR REPLACE TEMPORARY TABLE is MariaDB's.
     let temporary = (1..4).any(|at| scan.is(at, "TEMPORARY"));
+    statement.commits = !temporary;
     if temporary && scan.is(0, "CREATE") {
         match tables::made(scan) {
             Some(table) => statement.makes.push(table),

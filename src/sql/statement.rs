@@ -15,6 +15,9 @@ pub struct Statement {
     pub shows_tables: bool,
     /// It names a `session_track_*` variable, to set or to read it.
     pub names_tracking: bool,
+    /// It commits the open transaction first (MySQL manual, "Statements That Cause an Implicit
+    /// Commit").
+    pub commits: bool,
     /// What it reads, if it is a [`Class::LastStatement`].
     pub last: Last,
     /// Session variables that it sets and that are not in [`FOLLOWED`](super::FOLLOWED), in lower
@@ -161,6 +164,7 @@ impl Statement {
             ends: Marks::NONE,
             shows_tables: true,
             names_tracking: false,
+            commits: false,
             last: Last::Diagnostics,
             sets: Vec::new(),
             lock_call: None,
@@ -181,6 +185,12 @@ impl Statement {
         self
     }
 
+    /// The same, and it commits the open transaction.
+    pub(super) fn committing(mut self) -> Self {
+        self.commits = true;
+        self
+    }
+
     /// The same, and it may leave this too.
     pub(super) fn leaving(mut self, marks: Marks) -> Self {
         self.leaves |= marks;
@@ -196,6 +206,7 @@ impl Statement {
         self.makes.extend(other.makes);
         self.lock_call = None;
         self.ids = None;
+        self.commits &= other.commits;
         // The order in which they come and go is not kept.
         self.drops.clear();
     }

