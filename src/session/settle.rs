@@ -81,9 +81,12 @@ impl Session {
     /// An ERR carries neither GTIDs nor flags: whatever the statement did before it is unknown.
     fn settle_error(&mut self, held: &mut Held, job: &Job, place: Place) {
         self.lose_unless_pure(job, UnknownCause::Error, None);
-        if job.statement.as_ref().is_some_and(|it| it.commits) {
-            held.status
-                .remove(Status::IN_TRANS | Status::IN_TRANS_READONLY);
+        // In an XA transaction it is refused; else it has committed before it failed.
+        let committed = job.statement.as_ref().is_some_and(|it| it.commits);
+        if committed && !self.marks.intersects(Marks::XA) {
+            let ended = Status::IN_TRANS | Status::IN_TRANS_READONLY;
+            held.status.remove(ended);
+            self.status.remove(ended);
         }
         // A procedure may have begun a transaction before it failed. The next OK will tell.
         let may_begin = matches!(job.class(), None | Some(Class::Other(_)));

@@ -75,9 +75,11 @@ impl Theatre {
             if is_abandoned(through.get(index)) || prepares && is_refused(direct.get(index)) {
                 return None;
             }
-            let mut answered = through.iter().take(index).rev();
-            let before = answered.find(|answer| answer.as_ref().is_ok_and(|it| !it.is_empty()));
-            if is_own(before) && reads_diagnostics(step) {
+            let mut answered = steps.iter().zip(&through).take(index).rev();
+            let before =
+                answered.find(|(_, answer)| answer.as_ref().is_ok_and(|it| !it.is_empty()));
+            if before.is_some_and(|(step, answer)| is_own(step, answer)) && reads_diagnostics(step)
+            {
                 return None;
             }
             if plain != proxied && !(is_refused(through.get(index)) && is_error(direct.get(index)))
@@ -218,9 +220,10 @@ fn is_refused(answer: Option<&Answer>) -> bool {
     code(answer) == Some(1792)
 }
 
-/// Is it an error that the proxy makes itself? No backend has it among its diagnostics.
-fn is_own(answer: Option<&Answer>) -> bool {
-    matches!(code(answer), Some(1243 | 1421 | 1568 | 1792))
+/// Does the proxy answer itself? No backend knows of that in its diagnostics.
+fn is_own(step: &Step, answer: &Answer) -> bool {
+    matches!(step, Step::ResetPrepared(_))
+        || matches!(code(Some(answer)), Some(1243 | 1421 | 1568 | 1792))
 }
 
 fn reads_diagnostics(step: &Step) -> bool {

@@ -12,6 +12,7 @@ use super::{Context, LongData, OnBackend, Prepared};
 use crate::error::ClientError;
 use crate::net::WireError;
 use crate::protocol::{Capabilities, Command, ExecuteHead, PrepareOk, statement_id};
+use crate::routing::Transaction;
 use crate::sql::Statement;
 
 /// The longest text that can be prepared, in bytes: MySQL's default for `max_allowed_packet`.
@@ -178,7 +179,25 @@ impl Session {
             }
         }
         self.skip(request).await?;
+        self.learn_status().await;
         self.send_ok().await
+    }
+
+    /// After an error nobody knows whether the statement began or ended a transaction: an ERR
+    /// packet has no flags. The writer's connection is asked, with a command that leaves nothing.
+    async fn learn_status(&mut self) {
+        if !matches!(self.transaction, Transaction::OnWriter { .. }) {
+            return;
+        }
+        if let Some(mut held) = self.connections.take(self.shared.writer) {
+            held.queue_command(Command::Ping);
+            let asked = held.wire.flush().await.is_ok();
+            // One that is lost is found out by the next statement.
+            if asked && held.read_answer(Command::Ping).await.is_ok() {
+                self.status = held.status;
+                self.connections.put(held);
+            }
+        }
     }
 
     /// COM_STMT_CLOSE, which has no answer.
