@@ -286,12 +286,7 @@ impl Session {
         }
         let reads = matches!(
             job.class(),
-            Some(
-                Class::Read { .. }
-                    | Class::ReadWithFunctions(_)
-                    | Class::WriterRead(_)
-                    | Class::Other(_)
-            )
+            Some(Class::Read { .. } | Class::ReadWithFunctions(_) | Class::WriterRead(_))
         );
         if progress.had_rows() || reads && progress.error().is_none() {
             self.last_select = Some(place);

@@ -76,8 +76,9 @@ impl Theatre {
                 return None;
             }
             let mut answered = steps.iter().zip(&through).take(index).rev();
-            let before =
-                answered.find(|(_, answer)| answer.as_ref().is_ok_and(|it| !it.is_empty()));
+            let before = answered.find(|(step, answer)| {
+                counts(step) && answer.as_ref().is_ok_and(|it| !it.is_empty())
+            });
             if before.is_some_and(|(step, answer)| is_own(step, answer)) && reads_diagnostics(step)
             {
                 return None;
@@ -220,6 +221,11 @@ fn is_refused(answer: Option<&Answer>) -> bool {
     code(answer) == Some(1792)
 }
 
+/// Does it touch the diagnostics?
+fn counts(step: &Step) -> bool {
+    !matches!(step, Step::InitDb(_))
+}
+
 /// Does the proxy answer itself? No backend knows of that in its diagnostics.
 fn is_own(step: &Step, answer: &Answer) -> bool {
     matches!(step, Step::ResetPrepared(_))
@@ -284,6 +290,7 @@ fn readable(
                     Change::Schema(_) => chooses,
                     Change::TransactionState(_) => {
                         capabilities.contains(Capabilities::DEPRECATE_EOF)
+                            && !matches!(step, Step::ResetPrepared(_))
                     }
                     _ => true,
                 };
@@ -294,6 +301,7 @@ fn readable(
                 };
                 let affected_rows = match step {
                     Step::Sql(sql) if sql.contains("out1") || sql.contains("modes") => 0,
+                    Step::Execute { .. } if packets.len() > 1 => 0,
                     _ => ok.affected_rows,
                 };
                 let mut out = Vec::new();
