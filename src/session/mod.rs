@@ -5,6 +5,7 @@ mod collation;
 mod command;
 mod config;
 mod connections;
+mod diagnostics;
 mod ids;
 mod job;
 mod keys;

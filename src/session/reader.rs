@@ -116,6 +116,9 @@ impl Session {
                 if matches!(verdict, Verdict::Good) {
                     self.was_prepared(&mut held, job, notes.prepared);
                 }
+                if matches!(verdict, Verdict::Good) && progress.error().is_none() {
+                    self.carry_variables(&mut held, job).await;
+                }
                 let reason = run.reason.index();
                 let backend = run.place.backend.index();
                 let attempt = self

@@ -35,7 +35,14 @@ impl Session {
             return Ok(());
         }
         let row = held.ask(Visible::READ_BACK).await?;
-        self.visible = Visible::read(&row).ok_or(ConnectError::Unexpected)?;
+        let wished = std::mem::replace(
+            &mut self.visible,
+            Visible::read(&row).ok_or(ConnectError::Unexpected)?,
+        );
+        if std::mem::take(&mut self.tracks_gtids) {
+            // What was read back is the proxy's own.
+            self.visible.gtids = wished.gtids;
+        }
         if let Some(Some(sql_mode)) = row.get(Visible::SQL_MODE) {
             self.lex = lex_mode(sql_mode);
         }

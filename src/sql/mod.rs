@@ -2,6 +2,7 @@
 
 mod administer;
 mod classify;
+mod diagnostics;
 mod facts;
 mod functions;
 mod items;
@@ -17,6 +18,7 @@ mod transaction;
 mod variables;
 
 pub use classify::classify;
+pub use diagnostics::{Target, diagnostics_targets};
 pub use facts::is_instance_schema;
 pub use lexer::{LexMode, Lexer, Token};
 pub use marks::Marks;

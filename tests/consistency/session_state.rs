@@ -202,6 +202,19 @@ async fn p3_the_warnings_of_a_read_on_a_reader_are_shown() {
         let again: Option<usize> = conn.query_first("SHOW COUNT(*) WARNINGS").await.unwrap();
         assert_eq!(again, Some(count));
     }
+    let warns = "SELECT name, CAST('x' AS SIGNED) FROM app.whoami";
+    let served: Option<mysql_async::Row> = conn.query_first(warns).await.unwrap();
+    assert_ne!(served.unwrap().take::<String, _>(0).unwrap(), WRITER);
+    take(&mut conn, "GET DIAGNOSTICS @count = NUMBER").await;
+    let get = "GET DIAGNOSTICS CONDITION 1 @code = MYSQL_ERRNO, @text = MESSAGE_TEXT";
+    take(&mut conn, get).await;
+    let seen: Option<(u32, u32, String)> = conn
+        .query_first("SELECT @count, @code, @text")
+        .await
+        .unwrap();
+    let (count, code, text) = seen.unwrap();
+    assert_eq!((count, code), (1, 1292));
+    assert!(text.contains("incorrect INTEGER value"), "{text}");
     assert_ne!(served_by(&mut conn).await, WRITER);
     let none: Vec<mysql_async::Row> = conn.query("SHOW WARNINGS").await.unwrap();
     assert!(none.is_empty());

@@ -1,8 +1,84 @@
 //! What random play has found.
 
 /// Sequences that once read something else through Tidegate, shrunk.
-pub(crate) const FOUND: &[&[&str]] = &[&[
-    "CREATE TEMPORARY TABLE t (v VARCHAR(9))",
-    "SELECT COUNT(*) FROM w",
-    "SELECT COUNT(*) FROM t",
-]];
+pub(crate) const FOUND: &[&[&str]] = &[
+    // A statement that was prepared before SET NAMES met a connection that it could not go back on.
+    &[
+        "#prepare SELECT ?, ?",
+        "SET NAMES latin1",
+        "START TRANSACTION",
+        "#execute 0 1 x",
+        "SELECT CHARSET('a')",
+    ],
+    // The state in which it was prepared stayed on the connection that executed it.
+    &[
+        "#prepare INSERT INTO {s}.t (v) VALUES (?)",
+        "SET sql_mode = ''",
+        "#execute 0 a",
+        "INSERT INTO {s}.t (v) VALUES ('far too long for this column, which takes forty bytes only')",
+    ],
+    // SET NAMES also chooses the collation that results are labelled with.
+    &[
+        "SET NAMES utf8mb4 COLLATE utf8mb4_bin",
+        "#prepare SELECT ?, ?",
+        "#execute 0 a b",
+    ],
+    // DDL commits a read-only transaction on a reader, and is not refused in it.
+    &[
+        "START TRANSACTION READ ONLY",
+        "SELECT v FROM t WHERE id = 1",
+        "CREATE TABLE {s}.made (v INT)",
+    ],
+    &[
+        "START TRANSACTION READ ONLY",
+        "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+    ],
+    &[
+        "START TRANSACTION READ ONLY",
+        "SET lc_time_names = 'de_DE'",
+        "SELECT DAYNAME('2024-01-01')",
+    ],
+    // DO begins no transaction.
+    &[
+        "SET TRANSACTION READ ONLY",
+        "DO 1",
+        "SELECT COUNT(*) FROM t",
+        "INSERT INTO {s}.t (v) VALUES ('a')",
+    ],
+    // The variables of a transaction can be tracked, its GTIDs can't be let go.
+    &[
+        "SET autocommit = 0",
+        "SELECT v FROM t",
+        "SET auto_increment_increment = 1",
+    ],
+    &[
+        "START TRANSACTION",
+        "SELECT v FROM t",
+        "SHOW VARIABLES LIKE 'sql_mode'",
+        "UPDATE t SET v = 1",
+    ],
+    // FOUND_ROWS() is that of the last query, ROW_COUNT() that of the last statement.
+    &["SELECT FOUND_ROWS()"],
+    &["SELECT ROW_COUNT()"],
+    &[
+        "SELECT id FROM t",
+        "DO 1",
+        "SHOW WARNINGS",
+        "#prepare SELECT ROW_COUNT()",
+        "#execute 0",
+    ],
+    &[
+        "SELECT v FROM t ORDER BY id LIMIT 2",
+        "DROP TABLE IF EXISTS made",
+        "SELECT ROW_COUNT()",
+    ],
+    // An execution that relies on types that nobody has told.
+    &["#prepare SELECT v FROM t WHERE id = ?", "#again 0 two"],
+    // An error in place of a cursor.
+    &["#prepare SELECT pure(?)", "#open 0 two"],
+    &[
+        "CREATE TEMPORARY TABLE {s}.t (v VARCHAR(9))",
+        "SELECT COUNT(*) FROM w",
+        "SELECT COUNT(*) FROM t",
+    ],
+];

@@ -72,8 +72,9 @@ async fn play_all(pool: PoolPolicy, offset: u64) {
             let mut failures = Vec::new();
             for seed in (first..first + count).filter(|seed| seed % STAGES == stage) {
                 let steps = grammar::sequence(seed, pool == PoolPolicy::Replace);
-                if theatre.compare(stage, seed, &steps).await.is_some() {
-                    failures.push(shrink::shrink(&theatre, stage, seed, steps).await);
+                if let Some(difference) = theatre.compare(stage, seed, &steps).await {
+                    let shrunk = shrink::shrink(&theatre, stage, seed, steps, difference);
+                    failures.push(shrunk.await);
                 }
                 if failures.len() >= 3 {
                     break;

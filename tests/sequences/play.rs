@@ -6,7 +6,7 @@ use std::time::Duration;
 use tidegate::app::Running;
 use tidegate::lab::APP;
 use tidegate::protocol::track::{self, Change};
-use tidegate::protocol::{Capabilities, Command, OkPacket, PrepareOk};
+use tidegate::protocol::{Capabilities, Command, OkPacket, PrepareOk, Status};
 use tidegate::session::PoolPolicy;
 use tokio::time::timeout;
 
@@ -234,9 +234,11 @@ fn is_own(step: &Step, answer: &Answer) -> bool {
 
 fn reads_diagnostics(step: &Step) -> bool {
     let line = step.line();
-    ["WARNINGS", "ERRORS", "_count", "ROW_COUNT"]
-        .iter()
-        .any(|word| line.contains(word))
+    // What it executes may read them.
+    matches!(step, Step::Execute { .. })
+        || ["WARNINGS", "ERRORS", "_count", "ROW_COUNT"]
+            .iter()
+            .any(|word| line.contains(word))
 }
 
 fn is_error(answer: Option<&Answer>) -> bool {
@@ -256,9 +258,11 @@ fn code(answer: Option<&Answer>) -> Option<u16> {
 /// - An error that names a prepared statement names it by its id.
 /// - CALL of a procedure that changes no rows repeats the count of rows of the command before.
 /// - COM_INIT_DB repeats the count of warnings of the command before, which may have run elsewhere.
-/// - What a client that reads EOF packets can't be told of a transaction at the end of a result,
-///   MySQL tells it with the next OK packet. In the EOF before the rows, whether a transaction is
-///   open is as of then.
+/// - What MySQL tells of the state of a transaction, though `session_track_transaction_info` is
+///   off, depends on what it has told before on the connection. For clients that read EOF packets
+///   the flag in the EOF before the rows is as of then.
+/// - A transaction that begins while a read-only one is open counts as read-only as well, in the
+///   flags; through the proxy the two may be on two connections.
 /// - A function in another schema, or a statement prepared in one, makes the server tell the next
 ///   statement of the connection which schema is in use, though it did not change.
 fn readable(
@@ -288,10 +292,7 @@ fn readable(
                 let mut session = Vec::new();
                 let kept = |change: &Change<'_>| match change {
                     Change::Schema(_) => chooses,
-                    Change::TransactionState(_) => {
-                        capabilities.contains(Capabilities::DEPRECATE_EOF)
-                            && !matches!(step, Step::ResetPrepared(_))
-                    }
+                    Change::TransactionState(_) => false,
                     _ => true,
                 };
                 track::filter(ok.session, &mut session, kept).expect("changes");
@@ -306,6 +307,7 @@ fn readable(
                 };
                 let mut out = Vec::new();
                 OkPacket {
+                    status: Status(ok.status.0 & !Status::IN_TRANS_READONLY.0),
                     affected_rows,
                     warnings,
                     session: &session,
@@ -318,13 +320,17 @@ fn readable(
         }
     });
     let mut packets = comparable(masked.collect(), capabilities);
-    if let Some((_last, before)) = packets.split_last_mut()
+    if let Some((last, before)) = packets.split_last_mut()
         && !capabilities.contains(Capabilities::DEPRECATE_EOF)
     {
         let eofs = before
             .iter_mut()
             .filter(|packet| packet.len() == 5 && packet[0] == 0xfe);
         eofs.for_each(|packet| packet[3] &= !1);
+        if matches!(step, Step::Prepare(_)) && last.len() == 5 {
+            // After an error nobody but the server knows whether it began a transaction.
+            last[3] &= !1;
+        }
     }
     Ok(texts(&packets))
 }

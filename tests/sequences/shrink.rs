@@ -9,11 +9,13 @@ pub(crate) async fn shrink(
     stage: u64,
     seed: u64,
     mut steps: Vec<Step>,
+    first: String,
 ) -> String {
     let whole = steps.len();
     let mut difference = theatre.compare(stage, seed, &steps).await;
     if difference.is_none() {
-        return format!("seed {seed}: failed once, and not again:\n{}", show(&steps));
+        let steps = show(&steps);
+        return format!("seed {seed}, at times:\n{steps}\n  differs at {first}");
     }
     let mut piece = steps.len().div_ceil(2);
     while piece > 0 {

@@ -232,7 +232,8 @@ impl Session {
             return;
         };
         // MySQL has not even looked at the values then, and keeps what came ahead.
-        let unread = error.is_some_and(|code| UNREAD.contains(&code));
+        let untold = head.relies_on_types() && types.is_none();
+        let unread = error.is_some_and(|code| UNREAD.contains(&code)) && !untold;
         if !unread {
             entry.types.clone_from(types);
         }
