@@ -110,6 +110,19 @@ impl ClientError {
             .says("Got a packet bigger than 'max_allowed_packet' bytes")
     }
 
+    /// 1064: a hint for Tidegate that does not exist; `text` names those that do.
+    pub fn unknown_hint(text: &str) -> Self {
+        Self::new(1064, "42000", Fault::Client, false).says(text.to_owned())
+    }
+
+    /// 1295: a statement with a hint can't be prepared.
+    pub fn hint_in_prepared() -> Self {
+        Self::new(1295, "HY000", Fault::Client, false).says(
+            "This command is not supported in the prepared statement protocol yet (Tidegate: \
+             send the statement with the hint \"explain\" as text)",
+        )
+    }
+
     /// 1156: packets out of order.
     pub fn out_of_order() -> Self {
         Self::new(1156, "08S01", Fault::Client, false).says("Got packets out of order")

@@ -50,12 +50,11 @@ impl ConnectionState {
         }
     }
 
-    /// As right after COM_RESET_CONNECTION, which keeps the schema.
+    /// As right after COM_RESET_CONNECTION, which keeps the schema and the roles.
     pub fn reset(&mut self) {
         self.baseline = Baseline::Reset;
         self.variables.clear();
         self.names = false;
-        self.role = None;
         self.unknown = false;
     }
 }

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod demo;
+mod explain;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,6 +33,8 @@ enum Command {
         #[arg(long)]
         online: bool,
     },
+    /// Ask a running Tidegate where a statement would run, and why, without running it.
+    Explain(explain::Explain),
     /// Play an application on a throwaway cluster, with and without Tidegate, and stay up.
     Demo,
     /// Throwaway clusters on loopback, to try things out on.
@@ -77,6 +80,7 @@ pub fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(arguments) => serve(arguments),
         Command::Check { config, online } => check(&config, online),
+        Command::Explain(arguments) => ask(arguments),
         Command::Demo => demo(),
         Command::Lab(command) => lab(command),
     };
@@ -98,6 +102,11 @@ async fn serve(arguments: Serve) -> Result<(), String> {
     let config = report(outcome)?;
     telemetry::init(&config.log).map_err(|error| error.to_string())?;
     app::serve(config).await.map_err(|error| error.to_string())
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn ask(arguments: explain::Explain) -> Result<(), String> {
+    explain::run(arguments).await
 }
 
 #[tokio::main(flavor = "current_thread")]

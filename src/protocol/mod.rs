@@ -29,6 +29,7 @@ mod reader;
 mod ssl_request;
 mod statement;
 mod status;
+mod table;
 #[cfg(test)]
 mod testing;
 pub mod track;
@@ -55,4 +56,5 @@ pub use reader::Reader;
 pub use ssl_request::{SslRequest, is_ssl_request};
 pub use statement::{execute_statement_id, set_statement_id, statement_id};
 pub use status::Status;
+pub use table::{put_column_count, put_text_column, put_text_row};
 pub use translate::{Around, Translator};

@@ -88,6 +88,7 @@ impl Session {
             }
         }
         self.forget();
+        self.role_due = false;
         self.state =
             SessionState::after_login(self.request.collation, self.request.database.clone());
     }
@@ -99,7 +100,6 @@ impl Session {
         self.unreplicated |= self.marks.intersects(Marks::SQL_LOG_BIN);
         self.marks = Marks::NONE;
         self.pins = Pins::default();
-        self.role_due = false;
         self.collation_due = false;
         self.prepared.clear();
         self.transaction = Transaction::None;

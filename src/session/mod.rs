@@ -6,6 +6,7 @@ mod command;
 mod config;
 mod connections;
 mod diagnostics;
+mod explain;
 mod ids;
 mod job;
 mod keys;

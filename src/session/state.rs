@@ -98,12 +98,11 @@ impl SessionState {
         }
     }
 
-    /// As right after COM_RESET_CONNECTION, which keeps the schema.
+    /// As right after COM_RESET_CONNECTION, which keeps the schema and the roles.
     pub(super) fn reset(&mut self) {
         self.baseline = Baseline::Reset;
         self.variables.clear();
         self.names = false;
-        self.role = None;
     }
 
     /// The state of a connection that was told all of it.
@@ -157,8 +156,8 @@ pub(super) fn diff(
     let rest = rest.filter_map(|name| Some((name, session.variables.get(name)?.as_slice())));
     let set = set_statement(by_names, rest);
     let role = match (&session.role, &connection.role) {
-        (Some(wanted), had) if reset || had.as_ref() != Some(wanted) => Some(wanted.clone()),
-        (None, Some(_)) if !reset => return Err(Unreachable),
+        (Some(wanted), had) if had.as_ref() != Some(wanted) => Some(wanted.clone()),
+        (None, Some(_)) => return Err(Unreachable),
         _ => None,
     };
     Ok(Replay {

@@ -18,7 +18,10 @@ use crate::routing::{
     BackendId, Causality, Decision, Exclusion, Level, Need, Place, ReadMark, Reason, RefuseKind,
     Role, SessionFacts, Transaction, Waiting, decide,
 };
-use crate::sql::{Class, Kill, Last, Marks, Statement, WriterRead, classify, is_instance_schema};
+use crate::sql::{
+    Class, Hint, Kill, Last, Marks, Statement, UnknownHint, WriterRead, classify,
+    is_instance_schema,
+};
 
 /// How an attempt at one backend ended.
 pub(super) enum Attempt {
@@ -60,6 +63,15 @@ impl Session {
         command: Command,
         request: Request,
     ) -> Result<(), Ended> {
+        let explains = match self.hint_of(command, &request) {
+            Ok(hint) => hint.explain,
+            Err(unknown) => {
+                self.skip(request).await?;
+                return self
+                    .refuse(&ClientError::unknown_hint(&unknown.to_string()))
+                    .await;
+            }
+        };
         let statement = self.read_statement(command, &request);
         let job = Job {
             command,
@@ -67,7 +79,34 @@ impl Session {
             statement,
             uses: Uses::Nothing,
         };
-        self.run_statement(job).await
+        match explains {
+            true => self.explain(&job).await,
+            false => self.run_statement(job).await,
+        }
+    }
+
+    /// What the comments of a command ask of the proxy.
+    fn hint_of(&self, command: Command, request: &Request) -> Result<Hint, UnknownHint> {
+        match query_text(&request.payload, self.capabilities) {
+            Ok(sql) if command == Command::Query && !request.more && self.can_read_sql() => {
+                Hint::of(sql, self.lex)
+            }
+            _ => Ok(Hint::default()),
+        }
+    }
+
+    /// What would be decided about a statement now. Nothing begins.
+    pub(super) fn consider(&self, job: &Job, tried: &Tried, arrived: Instant) -> Decision {
+        let functions = job.functions();
+        let need = Need {
+            kind: job.kind(&functions),
+            level: None,
+        };
+        let facts = self.facts(job, tried, arrived);
+        let snapshot = self.shared.watch.snapshot();
+        // What is found out by deciding is kept for no one.
+        let mut scope = self.scope.lock().clone();
+        decide(&need, &facts, &mut scope, &snapshot, arrived)
     }
 
     /// A statement that may concern the proxy itself.

@@ -74,6 +74,22 @@ pub(crate) const FOUND: &[&[&str]] = &[
     ],
     // An execution that relies on types that nobody has told.
     &["#prepare SELECT v FROM t WHERE id = ?", "#again 0 two"],
+    // A reset keeps the roles.
+    &[
+        "SET ROLE seq_role",
+        "#reset",
+        "USE {s}",
+        "SELECT v FROM t",
+        "SELECT CURRENT_ROLE()",
+    ],
+    // Nothing but the execution comes between a cursor and the next.
+    &[
+        "SELECT 1/3, GROUP_CONCAT(v ORDER BY id) FROM {s}.t",
+        "#prepare SELECT FOUND_ROWS()",
+        "#open 0",
+        "#open 0",
+        "#fetch 0",
+    ],
     // An error in place of a cursor.
     &["#prepare SELECT pure(?)", "#open 0 two"],
     &[

@@ -229,7 +229,7 @@ fn counts(step: &Step) -> bool {
 /// Does the proxy answer itself? No backend knows of that in its diagnostics.
 fn is_own(step: &Step, answer: &Answer) -> bool {
     matches!(step, Step::ResetPrepared(_))
-        || matches!(code(Some(answer)), Some(1243 | 1421 | 1568 | 1792))
+        || matches!(code(Some(answer)), Some(1243 | 1421 | 1568 | 1792 | 1835))
 }
 
 fn reads_diagnostics(step: &Step) -> bool {

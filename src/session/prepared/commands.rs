@@ -13,7 +13,7 @@ use crate::error::ClientError;
 use crate::net::WireError;
 use crate::protocol::{Capabilities, Command, ExecuteHead, PrepareOk, statement_id};
 use crate::routing::Transaction;
-use crate::sql::Statement;
+use crate::sql::{Hint, Statement};
 
 /// The longest text that can be prepared, in bytes: MySQL's default for `max_allowed_packet`.
 const TEXT_LIMIT: usize = 64 << 20;
@@ -49,6 +49,18 @@ impl Session {
             Err(_) => return Err(Ended::Protocol),
         }
         let text = request.payload.get(1..).unwrap_or_default();
+        let hint = match self.can_read_sql() {
+            true => Hint::of(text, self.lex),
+            false => Ok(Hint::default()),
+        };
+        let refused = match hint {
+            Err(unknown) => Some(ClientError::unknown_hint(&unknown.to_string())),
+            Ok(hint) => hint.explain.then(ClientError::hint_in_prepared),
+        };
+        if let Some(error) = refused {
+            self.client.set_sequence(request.sequence);
+            return self.refuse(&error).await;
+        }
         let limits = &self.shared.config.prepared;
         let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
         let permit = self
@@ -168,15 +180,13 @@ impl Session {
             let error = ClientError::unknown_prepared(id);
             return self.not_executed(request, &error).await;
         }
-        self.leave_cursor(id);
-        if let Some(entry) = self.prepared.find(id) {
-            let data = std::mem::take(&mut entry.long);
-            if data.is_on_writer()
-                && let Some(held) = self.connections.look(self.shared.writer)
-                && let Some(known) = held.statements.get_mut(&id)
-            {
-                known.stale = true;
-            }
+        if let Some(backend) = self.leave_cursor(id) {
+            self.mark_stale(backend, id);
+        }
+        if let Some(entry) = self.prepared.find(id)
+            && std::mem::take(&mut entry.long).is_on_writer()
+        {
+            self.mark_stale(self.shared.writer, id);
         }
         self.skip(request).await?;
         self.learn_status().await;

@@ -126,18 +126,14 @@ impl Session {
         }
     }
 
-    /// The statement's cursor, if it has one, is not fetched from any more.
-    pub(super) fn leave_cursor(&mut self, id: u32) {
-        let Some(entry) = self.prepared.find(id) else {
-            return;
-        };
-        let Some(backend) = entry.cursor.take() else {
-            return;
-        };
-        self.mark_stale(backend, id);
+    /// The statement's cursor, if it has one, is not fetched from any more. An execution on the same
+    /// connection closes it; else what is left of it goes with the connection's next one.
+    pub(super) fn leave_cursor(&mut self, id: u32) -> Option<BackendId> {
+        self.prepared.find(id)?.cursor.take()
     }
 
-    fn mark_stale(&mut self, backend: BackendId, id: u32) {
+    /// Something of the statement has to be ended on a backend before it runs there again.
+    pub(super) fn mark_stale(&mut self, backend: BackendId, id: u32) {
         if let Some(held) = self.connections.look(backend)
             && let Some(known) = held.statements.get_mut(&id)
         {

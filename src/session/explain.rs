@@ -1,0 +1,160 @@
+//! `/* tidegate: explain */`: where a statement would run now, and why, without running it.
+
+use std::time::Instant;
+
+use super::Ended;
+use super::job::Job;
+use super::session::Session;
+use super::statement::Tried;
+use crate::gtid::Token;
+use crate::protocol::{OkPacket, Translator, put_column_count, put_text_column, put_text_row};
+use crate::routing::{BackendView, Decision, Role};
+
+/// A set with more text than this is cut: it is for people to read.
+const SET_LIMIT: usize = 400;
+
+impl Session {
+    /// Answers with a table of two columns. Nothing is asked of any backend, so a decision that
+    /// has to ask one first says so.
+    pub(super) async fn explain(&mut self, job: &Job) -> Result<(), Ended> {
+        self.client.set_sequence(job.request.sequence);
+        let rows = self.explanation(job);
+        self.send_table(["name", "value"], &rows).await
+    }
+
+    fn explanation(&self, job: &Job) -> Vec<(String, String)> {
+        let now = Instant::now();
+        let decision = self.consider(job, &Tried::default(), now);
+        let token = self.scope.lock().token();
+        let class = job
+            .class()
+            .map_or("not read".to_owned(), |class| format!("{class:?}"));
+        let mut rows = vec![("statement".to_owned(), class)];
+        let (what, reason) = self.in_words(&decision, now);
+        rows.push(("decision".to_owned(), what));
+        rows.push(("reason".to_owned(), reason.to_owned()));
+        let pin = self.pin(job).map_or("none", |pin| pin.label());
+        rows.push(("pin".to_owned(), pin.to_owned()));
+        rows.push(("level".to_owned(), self.policy.level.name().to_owned()));
+        rows.push(("scope".to_owned(), self.policy.scope.name().to_owned()));
+        rows.push(("token".to_owned(), shown(&token)));
+        for view in &self.shared.watch.snapshot().backends {
+            let name = format!("backend {}", self.shared.name(view.id));
+            rows.push((name, described(view, &token, now)));
+        }
+        rows
+    }
+
+    fn in_words(&self, decision: &Decision, now: Instant) -> (String, &'static str) {
+        match decision {
+            Decision::Run { place, reason } => {
+                let backend = self.shared.name(place.backend);
+                (format!("run on {backend}"), reason.label())
+            }
+            Decision::Wait {
+                place,
+                until,
+                reason,
+                ..
+            } => {
+                let backend = self.shared.name(place.backend);
+                let left = until.saturating_duration_since(now).as_millis();
+                let what = format!("wait for {backend}, {left} ms at most, then decide again");
+                (what, reason.label())
+            }
+            Decision::Probe { backends, reason } => {
+                let names: Vec<&str> = backends.iter().map(|id| self.shared.name(*id)).collect();
+                let names = names.join(" and ");
+                let what = format!("ask {names} what was seen there, then decide again");
+                (what, reason.label())
+            }
+            Decision::Refuse { reason, .. } => ("refuse".to_owned(), reason.label()),
+        }
+    }
+
+    async fn send_table(
+        &mut self,
+        columns: [&str; 2],
+        rows: &[(String, String)],
+    ) -> Result<(), Ended> {
+        let translator = Translator::new(self.capabilities);
+        let end = OkPacket {
+            status: self.status.lasting(),
+            ..OkPacket::default()
+        };
+        let mut payload = Vec::new();
+        put_column_count(&mut payload, columns.len());
+        self.client.queue(&payload);
+        for column in columns {
+            payload.clear();
+            put_text_column(&mut payload, column);
+            self.client.queue(&payload);
+        }
+        if translator.needs_metadata_eof() {
+            payload.clear();
+            Translator::metadata_eof(end.status).encode(&mut payload);
+            self.client.queue(&payload);
+        }
+        for (name, value) in rows {
+            payload.clear();
+            put_text_row(&mut payload, &[name, value]);
+            self.client.queue(&payload);
+        }
+        payload.clear();
+        translator.result_end(&end, &[], &mut payload);
+        self.client.queue(&payload);
+        self.flush().await
+    }
+}
+
+fn described(view: &BackendView, token: &Token, now: Instant) -> String {
+    let role = match view.role {
+        Role::Writer if view.writable => "writer, proven writable",
+        Role::Writer => "writer, not proven writable",
+        Role::Reader => "reader",
+    };
+    let mut parts = vec![role.to_owned()];
+    if !view.up {
+        parts.push("down".to_owned());
+    }
+    if view.draining {
+        parts.push("draining".to_owned());
+    }
+    if view.shunned_until.is_some_and(|until| until > now) {
+        parts.push("shunned after an alarm".to_owned());
+    }
+    if let Some(lag) = view.lag.filter(|_| view.role == Role::Reader) {
+        let lag = now.saturating_duration_since(lag.covered).as_millis();
+        parts.push(format!("lag {lag} ms"));
+    }
+    let covers = match token {
+        Token::Known(set) if view.has_executed(set) => "covers the token",
+        Token::Known(_) => "does not cover the token",
+        Token::Unknown => "the token is unknown",
+    };
+    parts.push(covers.to_owned());
+    match view.current_watermark() {
+        Some(mark) => parts.push(format!("watermark {}", cut(mark.executed.to_string()))),
+        None => parts.push("no watermark".to_owned()),
+    }
+    parts.join("; ")
+}
+
+fn shown(token: &Token) -> String {
+    match token {
+        Token::Known(set) if set.is_empty() => "nothing yet".to_owned(),
+        Token::Known(set) => cut(set.to_string()),
+        Token::Unknown => "unknown: the writer has to be asked first".to_owned(),
+    }
+}
+
+fn cut(mut text: String) -> String {
+    if text.len() > SET_LIMIT {
+        let end = (0..=SET_LIMIT)
+            .rev()
+            .find(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or_default());
+        text.push('…');
+    }
+    text.replace('\n', "")
+}
