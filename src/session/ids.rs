@@ -42,8 +42,8 @@ impl Ids {
         let holds_ids = match &self.columns {
             IdColumns::At(places) => places.contains(&self.seen.len()),
             IdColumns::Named(names) => {
-                let is_it = |own: &&str| own.as_bytes().eq_ignore_ascii_case(name);
-                names.iter().any(|own| is_it(&own))
+                let is_it = |own: &str| own.as_bytes().eq_ignore_ascii_case(name);
+                names.iter().any(|own| is_it(own))
             }
         };
         self.seen.push((kind, holds_ids));

@@ -140,19 +140,19 @@ pub(super) fn diff(
         (None, Some(_)) => return Err(Unreachable),
         _ => None,
     };
-    let stale = |name: &&str| {
-        let wanted = session.variables.get(*name);
-        wanted.is_some() && (reset || connection.variables.get(*name) != wanted)
+    let stale = |name: &str| {
+        let wanted = session.variables.get(name);
+        wanted.is_some() && (reset || connection.variables.get(name) != wanted)
     };
     // Those that depend on each other stand in FOLLOWED, in their order.
     let others = session.variables.keys().map(|name| &**name);
     let others = others.filter(|name| !is_followed(name.as_bytes()));
     let names = FOLLOWED.iter().copied().chain(others);
     let by_names = names_clause(session).filter(|_| {
-        reset || session.names != connection.names || NAMES.iter().any(|name| stale(&name))
+        reset || session.names != connection.names || NAMES.iter().any(|name| stale(name))
     });
     let named = by_names.is_some();
-    let rest = names.filter(|name| stale(&name) && !(named && NAMES.contains(name)));
+    let rest = names.filter(|name| stale(name) && !(named && NAMES.contains(name)));
     let rest = rest.filter_map(|name| Some((name, session.variables.get(name)?.as_slice())));
     let set = set_statement(by_names, rest);
     let role = match (&session.role, &connection.role) {
@@ -179,7 +179,7 @@ const NAMES: [&str; 4] = [
 /// `NAMES … COLLATE …`, if that is how the session got its character sets.
 fn names_clause(session: &SessionState) -> Option<Vec<u8>> {
     let [client, connection, results, collation] =
-        NAMES.map(|name| session.variables.get(name).filter(|value| is_name(value)));
+        NAMES.map(|name| session.variables.get(name).filter(is_name));
     let (charset, collation) = (client?, collation?);
     let same = session.names && connection? == charset && results? == charset;
     same.then(|| {

@@ -70,8 +70,12 @@ impl Session {
         let Some(statement) = job.statement.as_ref().filter(|it| !it.sets.is_empty()) else {
             return Ok(());
         };
-        let untracked = |name: &&Box<str>| !self.state.variables.contains_key(&***name);
-        let untracked: Vec<_> = statement.sets.iter().filter(untracked).collect();
+        let untracked: Vec<&str> = statement
+            .sets
+            .iter()
+            .map(|name| &**name)
+            .filter(|name| !self.state.variables.contains_key(*name))
+            .collect();
         if untracked.is_empty() {
             return Ok(());
         }
@@ -81,7 +85,7 @@ impl Session {
             return Ok(());
         }
         let known = self.state.variables.keys().map(|name| &**name);
-        let also = known.chain(untracked.into_iter().map(|name| &**name));
+        let also = known.chain(untracked);
         let tracking = self.visible.variables_on_writer(also);
         held.ask(&tracking).await?;
         Ok(())

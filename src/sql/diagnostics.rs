@@ -26,10 +26,10 @@ pub fn diagnostics_targets(sql: &[u8]) -> Vec<Target> {
         if let Ok(name) = std::str::from_utf8(name)
             && !name.is_empty()
         {
-            let is_it = |own: &&str| item.eq_ignore_ascii_case(own.as_bytes());
+            let is_it = |own: &str| item.eq_ignore_ascii_case(own.as_bytes());
             targets.push(Target {
                 name: name.to_owned(),
-                number: NUMBERS.iter().any(|own| is_it(&own)),
+                number: NUMBERS.iter().any(|own| is_it(own)),
             });
         }
         rest = behind;
