@@ -133,3 +133,70 @@ async fn p3_kill_of_itself_and_of_another_client_ends_the_session_and_no_strange
     assert_eq!(id(&mut third, "SELECT 1").await, 1);
     stage.end().await;
 }
+
+#[tokio::test]
+async fn p3_kill_hits_no_thread_that_a_restarted_backend_has_given_the_same_id() {
+    let stage = Stage::new().await;
+    let mut idle = stage.client().await;
+    // An expression shows the backend's own id.
+    let thread = id(&mut idle, "SELECT CONNECTION_ID() + 0").await;
+    assert!(thread < FIRST);
+    let mut killer = stage.client().await;
+    id(&mut killer, "SELECT COUNT(*) FROM app.whoami FOR SHARE").await;
+    stage.lab.writer().kill9().await.unwrap();
+    stage.lab.writer().restart().await.unwrap();
+    let mut strangers = Vec::new();
+    let mut stranger = loop {
+        let conn = stage.lab.writer().conn().await.unwrap();
+        match conn.id().cmp(&thread) {
+            std::cmp::Ordering::Less => strangers.push(conn),
+            std::cmp::Ordering::Equal => break conn,
+            std::cmp::Ordering::Greater => panic!("{} has passed {thread}", conn.id()),
+        }
+    };
+    let _ = killer.query_drop(format!("KILL {}", idle.id())).await;
+    assert_eq!(id(&mut stranger, "SELECT 1").await, 1, "it is nobody's");
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn p3_lists_of_processes_show_the_ids_of_all_clients() {
+    let stage = Stage::new().await;
+    let mut one = stage.client().await;
+    let mut other = stage.client().await;
+    let mut root = stage.client_as(tidegate::lab::ROOT).await;
+    let ids = [one.id(), other.id(), root.id()];
+    id(&mut other, "SELECT COUNT(*) FROM app.whoami FOR SHARE").await;
+    for sql in [
+        "SHOW PROCESSLIST",
+        "SELECT ID FROM information_schema.PROCESSLIST",
+        "SELECT id FROM performance_schema.processlist",
+        "SELECT PROCESSLIST_ID FROM performance_schema.threads WHERE PROCESSLIST_USER = 'app'",
+    ] {
+        let rows: Vec<Row> = root.query(sql).await.unwrap();
+        let shown: Vec<u32> = rows
+            .into_iter()
+            .map(|mut row| row.take(0).unwrap())
+            .collect();
+        assert!(ids.iter().all(|id| shown.contains(id)), "{sql}: {shown:?}");
+    }
+    let rows: Vec<Row> = one
+        .exec(
+            "SELECT USER, ID FROM performance_schema.processlist WHERE USER = 'app'",
+            (),
+        )
+        .await
+        .unwrap();
+    let shown: Vec<u32> = rows
+        .into_iter()
+        .map(|mut row| row.take(1).unwrap())
+        .collect();
+    assert!(ids.iter().all(|id| shown.contains(id)), "{shown:?}");
+    // What is no client's is a thread of the writer.
+    let mut direct = stage.lab.writer().conn().await.unwrap();
+    root.query_drop(format!("KILL {}", direct.id()))
+        .await
+        .unwrap();
+    assert!(direct.query_drop("SELECT 1").await.is_err());
+    stage.end().await;
+}

@@ -147,7 +147,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let dialer = Dialer::new(Arc::clone(&backends));
     let greeting = learn_greeting(&dialer, writer, &backends.monitor).await;
     let (drain, draining) = watch::channel(false);
-    let registry = Arc::new(Registry::default());
+    let proxy_id = config.session.proxy_id;
+    let registry = Arc::new(Registry::new(proxy_id.unwrap_or_else(rand::random)));
     let drain_timeout = config.session.drain_timeout;
     let shared = Arc::new(Shared {
         config: config.session,

@@ -18,6 +18,8 @@ pub(super) fn config(
     faults: &mut Faults<'_>,
 ) -> Option<Config> {
     let listen = addresses::listen(document, faults);
+    let listens = document.table(&schema::LISTEN);
+    let proxy_id = listens.read(&keys::LISTEN_PROXY_ID, value::count, faults);
     let http = addresses::http(document, faults);
     let tls = addresses::tls(document, around, faults);
     let drafts = backends::backends(document, faults);
@@ -64,6 +66,7 @@ pub(super) fn config(
             drain_timeout: limits.drain_timeout,
             pool: session::PoolPolicy::Keep,
             prepared: limits.prepared,
+            proxy_id: proxy_id.and_then(|id| u16::try_from(id.value).ok()),
         },
         log: log?,
     })

@@ -160,7 +160,7 @@ pub const LISTEN: Section = Section {
     name: "listen",
     list: false,
     about: "Where clients connect.",
-    keys: &[&LISTEN_ADDRESS],
+    keys: &[&LISTEN_ADDRESS, &LISTEN_PROXY_ID],
 };
 
 /// The HTTP endpoint.

@@ -1,12 +1,12 @@
 //! COM_CHANGE_USER and COM_PROCESS_KILL: the commands in which the proxy has a word of its own.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::command::Request;
 use super::connections::Held;
 use super::login::{Challenge, LoginFailure, make_nonce};
 use super::pins::Pins;
-use super::registry::Peer;
+use super::registry::{Peer, Thread};
 use super::session::Session;
 use super::state::SessionState;
 use super::visible::{Visible, tracking_on_reader};
@@ -202,14 +202,15 @@ impl Session {
         &self,
         peer: &Peer,
         what: &str,
-        killed: &mut Vec<(BackendId, u64)>,
+        killed: &mut Vec<Thread>,
     ) -> Option<(BackendId, ConnectError)> {
         let tracking = tracking_on_reader(false);
-        for (backend, thread) in peer.threads() {
-            if killed.contains(&(backend, thread)) {
+        for thread in peer.threads() {
+            if killed.contains(&thread) {
                 continue;
             }
-            killed.push((backend, thread));
+            killed.push(thread);
+            let backend = thread.backend;
             let opened = self
                 .connections
                 .open(backend, &self.request, &tracking)
@@ -218,7 +219,12 @@ impl Session {
                 Ok(held) => held,
                 Err(error) => return Some((backend, error)),
             };
-            match held.ask(&format!("KILL {what} {thread}")).await {
+            if !is_still_there(&mut held, &thread).await {
+                // Another life of the backend has threads of its own by this id.
+                held.quit().await;
+                continue;
+            }
+            match held.ask(&format!("KILL {what} {}", thread.id)).await {
                 // Gone already: nothing is left to kill there.
                 Err(ConnectError::Refused(refusal)) if refusal.code == NO_SUCH_THREAD => {}
                 Err(error @ ConnectError::Refused(_)) => return Some((backend, error)),
@@ -232,3 +238,14 @@ impl Session {
 
 /// MySQL's error "Unknown thread id".
 const NO_SUCH_THREAD: u16 = 1094;
+
+/// Can a thread still be there, as far as the backend tells over another connection?
+async fn is_still_there(held: &mut Held, thread: &Thread) -> bool {
+    let told = held.ask("SHOW GLOBAL STATUS LIKE 'Uptime'").await;
+    let seconds = told.ok().and_then(|row| {
+        let value = row.into_iter().nth(1)??;
+        std::str::from_utf8(&value).ok()?.parse().ok()
+    });
+    let server = held.proof.server_uuid;
+    seconds.is_some_and(|seconds| thread.may_live_on(server, Duration::from_secs(seconds)))
+}

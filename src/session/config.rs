@@ -24,6 +24,8 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// Which backend connection serves a session next.
     pub pool: PoolPolicy,
+    /// This proxy's part of its clients' ids, below 1024; by chance, if there is none.
+    pub proxy_id: Option<u16>,
     /// How many prepared statements there may be.
     pub prepared: PreparedLimits,
 }

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use super::Shared;
 use super::prepared::OnBackend;
-use super::registry::Peer;
+use super::registry::{Peer, Thread};
 use crate::backend::{ConnectError, Connection, LoginRequest};
 use crate::gtid::Incarnation;
 use crate::protocol::Command;
@@ -35,7 +35,13 @@ pub(super) struct Held {
 impl Held {
     fn new(connection: Connection, shared: Arc<Shared>, peer: Arc<Peer>) -> Self {
         let id = connection.backend;
-        peer.add_thread(id, connection.thread_id);
+        let opened = Instant::now();
+        peer.add_thread(Thread {
+            backend: id,
+            id: connection.thread_id,
+            server_uuid: connection.proof.server_uuid,
+            opened,
+        });
         shared
             .metrics
             .backend_connections(id.index(), ConnectionState::Active)
@@ -45,7 +51,7 @@ impl Held {
             shared,
             peer,
             incarnation: None,
-            opened: Instant::now(),
+            opened,
             last_executed: String::new(),
             statements: HashMap::new(),
         }

@@ -4,15 +4,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
 use tokio::sync::watch;
 
+use crate::gtid::Uuid;
 use crate::routing::BackendId;
 
 /// Client ids begin here, far above what a backend counts its threads with, so that an id says by
 /// itself whether it means a client of the proxy or a thread of the writer.
 const FIRST_ID: u32 = 0xc000_0000;
+
+/// So many bits of an id count a proxy's clients; those above are the proxy's own.
+const COUNT_BITS: u32 = 20;
 
 /// A client's entry; it goes when this is dropped.
 #[derive(Debug)]
@@ -27,8 +32,30 @@ pub struct Entry {
 /// What others may know of a client.
 #[derive(Debug)]
 pub struct Peer {
-    threads: Mutex<Vec<(BackendId, u64)>>,
+    threads: Mutex<Vec<Thread>>,
     kill: watch::Sender<Kill>,
+}
+
+/// A backend's thread that serves a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Thread {
+    /// Which backend.
+    pub backend: BackendId,
+    /// The backend's id for it.
+    pub id: u64,
+    /// The server that it is a thread of, and since when: another server, or another life of it,
+    /// counts its threads anew.
+    pub server_uuid: Option<Uuid>,
+    /// When it was logged in.
+    pub opened: Instant,
+}
+
+impl Thread {
+    /// Can it still be there on a server of this uuid that has been up for so long?
+    pub fn may_live_on(&self, server_uuid: Option<Uuid>, uptime: Duration) -> bool {
+        // Servers count full seconds.
+        self.server_uuid == server_uuid && self.opened.elapsed() <= uptime + Duration::from_secs(1)
+    }
 }
 
 /// Is a client to be killed?
@@ -44,11 +71,21 @@ enum Kill {
 #[derive(Debug, Default)]
 pub struct Registry {
     clients: DashMap<u32, Arc<Peer>>,
+    /// What its ids have in common.
+    prefix: u32,
     next: AtomicU32,
     count: AtomicUsize,
 }
 
 impl Registry {
+    /// No clients yet. The lower ten bits of `proxy` tell its clients from those of other proxies.
+    pub fn new(proxy: u16) -> Self {
+        Self {
+            prefix: (u32::from(proxy) << COUNT_BITS) & !FIRST_ID,
+            ..Self::default()
+        }
+    }
+
     /// Enters a client, unless there are `limit` already.
     pub fn enter(self: &Arc<Self>, limit: usize) -> Option<Entry> {
         let before = self.count.fetch_add(1, Ordering::Relaxed);
@@ -62,8 +99,8 @@ impl Registry {
             kill,
         });
         loop {
-            let offset = self.next.fetch_add(1, Ordering::Relaxed) & !FIRST_ID;
-            let id = FIRST_ID | offset;
+            let count = self.next.fetch_add(1, Ordering::Relaxed);
+            let id = FIRST_ID | self.prefix | (count & ((1 << COUNT_BITS) - 1));
             if let dashmap::Entry::Vacant(vacant) = self.clients.entry(id) {
                 vacant.insert(Arc::clone(&peer));
                 return Some(Entry {
@@ -87,8 +124,10 @@ impl Registry {
         let mut clients = HashMap::new();
         for client in &self.clients {
             let threads = client.value().threads();
-            let here = threads.into_iter().filter(|(at, _)| *at == backend);
-            clients.extend(here.map(|(_, thread)| (thread, *client.key())));
+            let here = threads
+                .into_iter()
+                .filter(|thread| thread.backend == backend);
+            clients.extend(here.map(|thread| (thread.id, *client.key())));
         }
         clients
     }
@@ -106,18 +145,19 @@ impl Registry {
 
 impl Peer {
     /// The backend threads that serve this client.
-    pub fn threads(&self) -> Vec<(BackendId, u64)> {
+    pub fn threads(&self) -> Vec<Thread> {
         self.lock().clone()
     }
 
     /// Another thread serves this client now.
-    pub fn add_thread(&self, backend: BackendId, thread: u64) {
-        self.lock().push((backend, thread));
+    pub fn add_thread(&self, thread: Thread) {
+        self.lock().push(thread);
     }
 
     /// A thread no longer serves this client.
     pub fn remove_thread(&self, backend: BackendId, thread: u64) {
-        self.lock().retain(|known| *known != (backend, thread));
+        self.lock()
+            .retain(|known| (known.backend, known.id) != (backend, thread));
     }
 
     /// Somebody is about to kill the client's backend threads: until that is decided, a lost
@@ -150,7 +190,7 @@ impl Peer {
         self.kill.send_replace(Kill::Yes);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(BackendId, u64)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Thread>> {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -193,6 +233,39 @@ impl Drop for Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_thread_that_is_older_than_its_server_is_gone() {
+        let uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562".parse().ok();
+        let opened = Instant::now().checked_sub(Duration::from_secs(60));
+        let thread = Thread {
+            backend: BackendId(0),
+            id: 7,
+            server_uuid: uuid,
+            opened: opened.expect("a machine that is up for a minute"),
+        };
+        assert!(thread.may_live_on(uuid, Duration::from_secs(60)));
+        assert!(!thread.may_live_on(uuid, Duration::from_secs(50)));
+        assert!(!thread.may_live_on(None, Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn the_ids_of_two_proxies_differ_and_can_not_be_a_threads() {
+        let ids = |proxy| {
+            let registry = Arc::new(Registry::new(proxy));
+            let entries: Vec<Entry> = (0..3).filter_map(|_| registry.enter(3)).collect();
+            entries.iter().map(|entry| entry.id).collect::<Vec<u32>>()
+        };
+        assert_eq!(ids(0), [FIRST_ID, FIRST_ID + 1, FIRST_ID + 2]);
+        assert_eq!(ids(1023).last(), Some(&0xfff0_0002));
+        assert_eq!(ids(1024), ids(0));
+        assert!(
+            ids(7)
+                .iter()
+                .all(|id| Registry::is_client_id(u64::from(*id)))
+        );
+        assert!(ids(7).iter().all(|id| !ids(8).contains(id)));
+    }
 
     #[test]
     fn one_client_more_than_the_limit_is_refused_until_one_leaves() {

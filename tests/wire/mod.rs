@@ -97,6 +97,7 @@ pub fn config(cluster: &Cluster) -> Config {
             login_timeout: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(10),
             pool: session::PoolPolicy::Keep,
+            proxy_id: None,
             prepared: session::PreparedLimits::default(),
         },
         log: LogConfig {

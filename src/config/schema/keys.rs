@@ -62,6 +62,19 @@ pub const LISTEN_ADDRESS: Key = key(
     "Where clients connect, instead of to the database server.",
 );
 
+/// This Tidegate's part of its clients' ids.
+pub const LISTEN_PROXY_ID: Key = key(
+    "listen",
+    "proxy_id",
+    Kind::Count { min: 0, max: 1023 },
+    Optional {
+        example: "7",
+        absent: "another one at each start, by chance",
+    },
+    "A number of this Tidegate's own, which is part of the ids that its clients know themselves by: \
+     give each Tidegate of a cluster another, so that KILL can't mean a client of two.",
+);
+
 /// Where the HTTP endpoint listens.
 pub const HTTP_ADDRESS: Key = key(
     "http",
