@@ -103,8 +103,6 @@ reasons! {
     PinTimestamp = "pin_timestamp",
     /// Pinned: values for this very execution, too large to be kept, have gone to the writer.
     PinLongData = "pin_long_data",
-    /// Pinned: the session has changed its role.
-    PinRole = "pin_role",
     /// Pinned: the next transaction has its own characteristics.
     PinNextTransaction = "pin_next_transaction",
     /// Pinned: the session has an XA transaction.

@@ -100,6 +100,7 @@ impl Session {
         self.unreplicated |= self.marks.intersects(Marks::SQL_LOG_BIN);
         self.marks = Marks::NONE;
         self.pins = Pins::default();
+        self.carried.clear();
         self.collation_due = false;
         self.prepared.clear();
         self.transaction = Transaction::None;

@@ -49,10 +49,10 @@ impl Session {
         let Some(mut held) = self.connections.take(self.shared.writer) else {
             return false;
         };
-        if self.learn_collation(&mut held, job).await.is_err() {
-            return false;
+        match self.learn_collation(&mut held, job).await {
+            Ok(()) | Err(ConnectError::Refused(_)) => self.connections.put(held),
+            Err(_) => return false,
         }
-        self.connections.put(held);
         !self.collation_due
     }
 }

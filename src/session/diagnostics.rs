@@ -1,28 +1,62 @@
 //! GET DIAGNOSTICS of a statement that ran on a reader: it runs there too, and the user variables
 //! that it sets are carried to the writer's connection, where all others live.
 
-use super::connections::Held;
 use super::job::Job;
 use super::session::Session;
-use crate::routing::Role;
-use crate::sql::{Class, Marks, diagnostics_targets};
+use crate::routing::{BackendId, Role};
+use crate::sql::{Class, Marks, Target, diagnostics_targets};
+
+/// So many variables are carried at once.
+const LIMIT: usize = 256;
 
 impl Session {
-    /// Carries over what a statement on a reader has set.
-    pub(super) async fn carry_variables(&mut self, held: &mut Held, job: &Job) {
+    /// A statement on a reader may have set some.
+    pub(super) fn note_variables(&mut self, reader: BackendId, job: &Job) {
         let reads_diagnostics = matches!(job.class(), Some(Class::LastStatement));
-        if !reads_diagnostics || !job.leaves().intersects(Marks::USER_VARIABLE) {
+        if reads_diagnostics && job.leaves().intersects(Marks::USER_VARIABLE) {
+            let targets = diagnostics_targets(job.text());
+            let free = LIMIT.saturating_sub(self.carried.len());
+            let carried = targets
+                .into_iter()
+                .take(free)
+                .map(|target| (reader, target));
+            self.carried.extend(carried);
+        }
+    }
+
+    /// Carries them over before a statement that may use them. Not before one that reads
+    /// diagnostics: asking for a variable clears those.
+    pub(super) async fn carry_variables(&mut self, job: &Job) {
+        if self.carried.is_empty() || matches!(job.class(), Some(Class::LastStatement)) {
             return;
         }
-        let targets = diagnostics_targets(job.text());
-        if targets.is_empty() {
-            return;
-        }
-        let names: Vec<String> = targets.iter().map(|it| format!("@{}", it.name)).collect();
-        // Without a table it leaves the diagnostics as they are.
-        let Ok(row) = held.ask(&format!("SELECT {}", names.join(", "))).await else {
+        let carried = std::mem::take(&mut self.carried);
+        let Some((reader, _)) = carried.first() else {
             return;
         };
+        let reader = *reader;
+        // A name that was set twice has one value.
+        let targets: Vec<Target> = carried
+            .into_iter()
+            .filter(|(at, _)| *at == reader)
+            .map(|(_, target)| target)
+            .collect();
+        if self.carry(reader, &targets).await.is_none() {
+            tracing::warn!(
+                client = self.entry.id,
+                "user variables of GET DIAGNOSTICS did not reach the writer"
+            );
+        }
+    }
+
+    async fn carry(&mut self, reader: BackendId, targets: &[Target]) -> Option<()> {
+        let mut held = self.connections.take(reader)?;
+        let names: Vec<String> = targets.iter().map(|it| format!("@{}", it.name)).collect();
+        let row = held
+            .ask(&format!("SELECT {}", names.join(", ")))
+            .await
+            .ok()?;
+        self.connections.put(held);
         let values = targets.iter().zip(row).map(|(target, value)| {
             let value = match value {
                 None => "NULL".to_owned(),
@@ -35,12 +69,7 @@ impl Session {
             format!("@{} = {value}", target.name)
         });
         let set = format!("SET {}", values.collect::<Vec<_>>().join(", "));
-        if self.set_on_writer(&set).await.is_none() {
-            tracing::warn!(
-                client = self.entry.id,
-                "user variables of GET DIAGNOSTICS did not reach the writer"
-            );
-        }
+        self.set_on_writer(&set).await
     }
 
     async fn set_on_writer(&mut self, set: &str) -> Option<()> {

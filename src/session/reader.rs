@@ -117,7 +117,7 @@ impl Session {
                     self.was_prepared(&mut held, job, notes.prepared);
                 }
                 if matches!(verdict, Verdict::Good) && progress.error().is_none() {
-                    self.carry_variables(&mut held, job).await;
+                    self.note_variables(held.backend, job);
                 }
                 let reason = run.reason.index();
                 let backend = run.place.backend.index();

@@ -3,6 +3,7 @@
 
 use super::job::Job;
 use super::session::Session;
+use crate::backend::ConnectError;
 use crate::sql::Class;
 
 impl Session {
@@ -16,8 +17,13 @@ impl Session {
         let Some(mut held) = self.connections.take(self.shared.writer) else {
             return false;
         };
-        let Ok(row) = held.ask("SELECT CURRENT_ROLE()").await else {
-            return false;
+        let row = match held.ask("SELECT CURRENT_ROLE()").await {
+            Ok(row) => row,
+            Err(ConnectError::Refused(_)) => {
+                self.connections.put(held);
+                return false;
+            }
+            Err(_) => return false,
         };
         let Some(Some(role)) = row.into_iter().next() else {
             return false;

@@ -27,7 +27,7 @@ use crate::error::ClientError;
 use crate::net::{Wire, WireError};
 use crate::protocol::{Capabilities, Command, MAX_PAYLOAD, OkPacket, Status, Translator};
 use crate::routing::{BackendId, Isolation, Place, Policy, Role, Transaction};
-use crate::sql::{LexMode, Marks};
+use crate::sql::{LexMode, Marks, Target};
 use crate::telemetry::{Direction, ErrorKind, Side};
 
 /// One client's session after its login.
@@ -43,6 +43,8 @@ pub(super) struct Session {
     pub(super) policy: Policy,
     /// What it must see, with those that share its scope.
     pub(super) scope: ScopeHandle,
+    /// User variables that were set on a reader's connection.
+    pub(super) carried: Vec<(BackendId, Target)>,
     /// The reader that it read from last.
     pub(super) home: Option<BackendId>,
     /// Where the last statement ran.
@@ -107,6 +109,7 @@ impl Session {
             host,
             policy,
             scope,
+            carried: Vec::new(),
             home: None,
             last_statement: None,
             last_counted: None,

@@ -155,6 +155,7 @@ impl Session {
 
     /// Decides and runs until the client has an answer.
     pub(super) async fn execute(&mut self, mut job: Job) -> Result<(), Ended> {
+        self.carry_variables(&job).await;
         if self.transaction.is_on_reader() && job.statement.as_ref().is_some_and(|it| it.commits) {
             self.end_on_reader("COMMIT").await;
         }

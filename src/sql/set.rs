@@ -101,7 +101,14 @@ fn assignments(lexer: &mut Lexer<'_>) -> Option<Statement> {
         }
         match lexer.next()? {
             Token::Assign | Token::Mark(b'=') => {}
-            // A structured variable, or something new.
+            // A component's variable: its name ends behind the dot.
+            Token::Mark(b'.') => {
+                let (behind, assigns) = (name(lexer.next()?)?, lexer.next()?);
+                if !matches!(assigns, Token::Assign | Token::Mark(b'=')) {
+                    return None;
+                }
+                statement.join_name(behind);
+            }
             _ => return None,
         }
         if !value(lexer) {
@@ -185,6 +192,19 @@ fn note(statement: &mut Statement, name: &[u8], owner: Option<Owner>, with_ats: 
             _ => Marks::SESSION_VARIABLE,
         }
     };
+}
+
+impl Statement {
+    /// The variable that was named last goes on behind a dot.
+    fn join_name(&mut self, behind: &[u8]) {
+        match (self.sets.pop(), std::str::from_utf8(behind)) {
+            (Some(first), Ok(behind)) if is_plain(behind) => {
+                let whole = format!("{first}.{}", behind.to_ascii_lowercase());
+                self.sets.push(whole.into());
+            }
+            _ => self.leaves |= Marks::SESSION_VARIABLE,
+        }
+    }
 }
 
 /// Can it stand in SQL as it is?

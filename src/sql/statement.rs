@@ -203,7 +203,11 @@ impl Statement {
         self.names_tracking |= other.names_tracking;
         self.shows_tables |= other.shows_tables;
         self.sets.extend(other.sets);
-        self.makes.extend(other.makes);
+        if !(self.makes.is_empty() && other.makes.is_empty()) {
+            // Which schema is in use changes within a batch, so nobody knows its whole name.
+            self.makes.clear();
+            self.leaves |= Marks::TEMPORARY_TABLE;
+        }
         self.lock_call = None;
         self.ids = None;
         self.commits &= other.commits;

@@ -37,6 +37,26 @@ const BUMPS: &[Bump] = &[
         false,
     ),
     ("a batch", &["SELECT 1; {bump}; SELECT 2"], false),
+    (
+        "a prepared transaction",
+        &["BEGIN", "?{bump}", "?COMMIT"],
+        false,
+    ),
+    ("a prepared call", &["?CALL app.bump({k})"], false),
+    (
+        "a commit before CREATE TABLE",
+        &[
+            "BEGIN",
+            "{bump}",
+            "CREATE TABLE IF NOT EXISTS app.counters (id INT)",
+        ],
+        false,
+    ),
+    (
+        "a commit before ANALYZE TABLE",
+        &["START TRANSACTION", "{bump}", "ANALYZE TABLE app.whoami"],
+        false,
+    ),
     ("a procedure", &["CALL app.bump({k})"], false),
     ("a slow procedure", &["CALL app.bump_and_sleep({k})"], false),
     ("a function", &["SELECT app.bump_by_function({k})"], false),
@@ -94,6 +114,32 @@ const READS: &[Read] = &[
         &[],
     ),
     (
+        "a read-only transaction's prepared read",
+        &["START TRANSACTION READ ONLY", "?{read}"],
+        &["COMMIT"],
+    ),
+    (
+        "a read beside a temporary table",
+        &[
+            "CREATE TEMPORARY TABLE IF NOT EXISTS mine (a INT)",
+            "{read}",
+        ],
+        &["DROP TEMPORARY TABLE IF EXISTS mine"],
+    ),
+    (
+        "a read under a user lock",
+        &["SELECT GET_LOCK('checker{k}', 0)", "{read}"],
+        &["SELECT RELEASE_LOCK('checker{k}')"],
+    ),
+    (
+        "a prepared read after a rare SET",
+        &[
+            "SET default_collation_for_utf8mb4 = utf8mb4_general_ci",
+            "?{read}",
+        ],
+        &[],
+    ),
+    (
         "a read after a SET",
         &["SET time_zone = '+01:00'", "{read}"],
         &[],
@@ -101,7 +147,7 @@ const READS: &[Read] = &[
 ];
 
 /// Those of them that only the writer runs, and after which the session is as before.
-const ON_THE_WRITER: std::ops::Range<usize> = 3..6;
+const ON_THE_WRITER: std::ops::Range<usize> = 4..6;
 
 const BUMP: &str =
     "INSERT INTO app.counters VALUES ({k}, 1) ON DUPLICATE KEY UPDATE v = counters.v + 1";

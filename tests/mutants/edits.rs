@@ -51,9 +51,9 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a temporary table is no pin",
         edits: &[Edit {
-            file: "src/session/settle.rs",
-            good: "    (Marks::TEMPORARY_TABLE, Reason::PinTemporaryTable),\n",
-            bad: "",
+            file: "src/session/pins.rs",
+            good: "        mentions_any(job.text(), names)",
+            bad: "        let _ = names;\n        false",
         }],
     },
     Mutant {

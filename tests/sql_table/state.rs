@@ -61,6 +61,13 @@ pub(crate) const ROWS: Rows = &[
         ],
     ),
     (
+        "set sets my.variable",
+        &[
+            "SET my.Variable = 1",
+            "SET SESSION my.variable = 1, sql_mode = ''",
+        ],
+    ),
+    (
         "set +timestamp",
         &[
             "SET timestamp = 1",

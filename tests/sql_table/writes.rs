@@ -195,7 +195,6 @@ pub(crate) const ROWS: Rows = &[
             "COMMIT AND SOMETHING",
             "SET STATEMENT max_statement_time = 1 FOR SELECT 1",
             "SET RESOURCE GROUP rg",
-            "SET a.b = 1",
             "SET",
             "BINLOG 'x'",
             "(UPDATE t SET a = 1)",
@@ -240,7 +239,7 @@ pub(crate) const ROWS: Rows = &[
     ),
     ("batch +user_variable", &["SELECT 1; SET @x = 1; SELECT @x"]),
     (
-        "batch makes t",
+        "batch +temporary_table",
         &["DROP TABLE IF EXISTS t; CREATE TEMPORARY TABLE t (a INT)"],
     ),
     (
@@ -256,7 +255,7 @@ pub(crate) const ROWS: Rows = &[
         ],
     ),
     (
-        "batch makes t",
+        "batch +temporary_table",
         &["CREATE PROCEDURE p() BEGIN SELECT 1; END; CREATE TEMPORARY TABLE t (a INT)"],
     ),
     (
