@@ -18,6 +18,7 @@ mod routed;
 #[path = "../consistency/stage.rs"]
 #[allow(dead_code, reason = "each test program uses its own part of this")]
 mod stage;
+mod types;
 
 #[path = "../support/mod.rs"]
 mod support;
