@@ -155,6 +155,11 @@ pub(super) struct ReaderNotes {
     pub executed: Option<String>,
     /// A read is not expected to change session state; if it did, the connection is not clean.
     pub state_changed: bool,
+    /// The same for a variable.
+    pub variable_changed: bool,
+    /// The schema that the reader says is in use. It says so, too, after a statement that was
+    /// prepared in another one.
+    pub schema: Option<Vec<u8>>,
     /// The statement that was prepared.
     pub prepared: Option<PrepareOk>,
 }
@@ -164,9 +169,9 @@ impl Observer for ReaderNotes {
         for change in track::changes(ok.session) {
             match change? {
                 Change::Gtids(text) => self.executed = Some(text.to_owned()),
-                Change::SystemVariable { .. } | Change::Schema(_) | Change::StateChanged(true) => {
-                    self.state_changed = true;
-                }
+                Change::Schema(name) => self.schema = Some(name.to_vec()),
+                Change::SystemVariable { .. } => self.variable_changed = true,
+                Change::StateChanged(true) => self.state_changed = true,
                 _ => {}
             }
         }

@@ -111,7 +111,12 @@ impl Session {
                 self.reader_lost(run.place, job, &progress).await
             }
             Ok(_) => {
-                held.state.unknown |= notes.state_changed;
+                let moved = notes.schema.as_deref().is_some_and(|schema| {
+                    schema != held.state.schema.as_deref().unwrap_or_default()
+                });
+                // What it says of the schema is a change of state to it, also if that is the same.
+                let changed = notes.state_changed && notes.schema.is_none();
+                held.state.unknown |= changed || moved || notes.variable_changed;
                 self.executed(&mut held, job, progress.error());
                 if matches!(verdict, Verdict::Good) {
                     self.was_prepared(&mut held, job, notes.prepared);

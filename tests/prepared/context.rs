@@ -81,3 +81,30 @@ async fn p3_a_reset_forgets_every_statement() {
     assert_eq!(client.prepare("SELECT 1").await, id + 1);
     stage.end().await;
 }
+
+/// After a statement that was prepared in another schema, MySQL tells which one is in use, though
+/// that did not change.
+#[tokio::test]
+async fn a_statement_of_another_schema_leaves_the_readers_connection_as_it_was() {
+    let stage = Stage::new().await;
+    let mut client = Binary::connect(stage.port).await;
+    client.until_on_a_reader().await;
+    let id = client.prepare("SELECT name FROM whoami").await;
+    assert_eq!(client.text("USE information_schema").await, Answer::Ok);
+    let mut before = Vec::new();
+    for round in 0..10 {
+        assert_ne!(client.execute(id, &[]).await.one(), "w1");
+        let mut threads = Vec::new();
+        for reader in stage.lab.readers() {
+            let list = "SELECT GROUP_CONCAT(ID ORDER BY ID) FROM information_schema.processlist \
+                        WHERE USER = 'app'";
+            let row = reader.row(list).await.unwrap().unwrap();
+            threads.push(row.get::<Option<String>, _>(0));
+        }
+        if round > 0 {
+            assert_eq!(threads, before, "round {round}");
+        }
+        before = threads;
+    }
+    stage.end().await;
+}

@@ -238,14 +238,15 @@ impl Session {
             entry.types.clone_from(types);
         }
         let had_data = !matches!(entry.long, LongData::None);
-        if !unread {
-            entry.long = LongData::None;
-        }
+        let on_writer = unread && entry.long.is_on_writer();
         let opened = head.cursor && held.status.contains(Status::CURSOR_EXISTS);
         entry.cursor = (opened && error.is_none()).then_some(held.backend);
         if let Some(known) = held.statements.get_mut(&prepared.id) {
             known.had_cursor |= opened;
-            known.stale = error.is_some() && had_data && !entry.long.is_on_writer();
+            known.stale = error.is_some() && had_data && !on_writer;
+        }
+        if !unread {
+            self.prepared.set_long(prepared.id, LongData::None);
         }
     }
 }

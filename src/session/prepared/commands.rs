@@ -183,9 +183,7 @@ impl Session {
         if let Some(backend) = self.leave_cursor(id) {
             self.mark_stale(backend, id);
         }
-        if let Some(entry) = self.prepared.find(id)
-            && std::mem::take(&mut entry.long).is_on_writer()
-        {
+        if self.prepared.set_long(id, LongData::None).is_on_writer() {
             self.mark_stale(self.shared.writer, id);
         }
         self.skip(request).await?;

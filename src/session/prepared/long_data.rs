@@ -13,7 +13,7 @@ use crate::protocol::{Command, Reader, set_statement_id};
 use crate::routing::Role;
 use std::sync::Arc;
 
-/// So much is kept of one statement, in bytes.
+/// So much is kept of all statements of a session, in bytes.
 const KEPT: usize = 1 << 20;
 
 /// What a chunk counts besides its bytes: there may be many empty ones.
@@ -44,8 +44,16 @@ impl LongData {
         matches!(self, Self::OnWriter)
     }
 
-    /// Keeps a chunk; false if that would be too much.
-    fn keep(&mut self, param: u16, bytes: &[u8]) -> bool {
+    /// How much is kept, in bytes, with [`CHUNK`] for each chunk.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Kept { size, .. } => *size,
+            Self::None | Self::OnWriter | Self::Lost => 0,
+        }
+    }
+
+    /// Keeps a chunk; false if that would be too much beside the `others` that are kept.
+    pub(super) fn keep(&mut self, param: u16, bytes: &[u8], others: usize) -> bool {
         if matches!(self, Self::None) {
             *self = Self::Kept {
                 chunks: Vec::new(),
@@ -55,11 +63,11 @@ impl LongData {
         let Self::Kept { chunks, size } = self else {
             return false;
         };
-        let grown = *size + bytes.len() + CHUNK;
-        if grown > KEPT {
+        let more = bytes.len() + CHUNK;
+        if others + more > KEPT {
             return false;
         }
-        *size = grown;
+        *size += more;
         chunks.push((param, bytes.to_vec()));
         true
     }
@@ -97,23 +105,23 @@ impl Session {
         let Some(entry) = self.prepared.find(id) else {
             return self.skip(request).await;
         };
-        if !request.more && entry.long.keep(param, reader.rest()) {
+        let lost = matches!(entry.long, LongData::Lost);
+        let prepared = Arc::clone(&entry.prepared);
+        if !request.more && self.prepared.keep_long(id, param, reader.rest()) {
             return Ok(());
         }
-        if matches!(entry.long, LongData::Lost) {
+        if lost {
             return self.skip(request).await;
         }
-        let prepared = Arc::clone(&entry.prepared);
         let handed_on = self.hand_on_long_data(&prepared, &mut request).await?;
         if request.more {
             self.skip_rest(&mut request).await?;
         }
-        if let Some(entry) = self.prepared.find(id) {
-            entry.long = match handed_on {
-                true => LongData::OnWriter,
-                false => LongData::Lost,
-            };
-        }
+        let long = match handed_on {
+            true => LongData::OnWriter,
+            false => LongData::Lost,
+        };
+        self.prepared.set_long(id, long);
         Ok(())
     }
 
@@ -159,15 +167,19 @@ mod tests {
     #[test]
     fn p9_chunks_are_kept_up_to_a_limit_empty_ones_too() {
         let mut data = LongData::None;
-        assert!(data.keep(0, b"") && data.keep(1, b"abc"));
-        assert!(!data.keep(1, &vec![0; KEPT]));
+        assert!(data.keep(0, b"", 0) && data.keep(1, b"abc", CHUNK));
+        assert!(!data.keep(1, &vec![0; KEPT], data.size()));
         let LongData::Kept { chunks, size } = &data else {
             panic!("{data:?}");
         };
         assert_eq!((chunks.len(), *size), (2, 2 * CHUNK + 3));
         let mut data = LongData::None;
-        let kept = (0..=KEPT / CHUNK).filter(|_| data.keep(0, b"")).count();
+        let mut kept = 0;
+        while data.keep(0, b"", data.size()) {
+            kept += 1;
+        }
         assert_eq!(kept, KEPT / CHUNK);
-        assert!(!LongData::OnWriter.keep(0, b"x"));
+        assert!(!LongData::OnWriter.keep(0, b"x", 0));
+        assert!(!LongData::None.keep(0, b"x", KEPT), "another statement's");
     }
 }

@@ -83,6 +83,8 @@ pub(super) struct Entry {
 pub(super) struct Statements {
     entries: HashMap<u32, Entry>,
     last_id: u32,
+    /// How much of values that came ahead is kept, of all of them.
+    kept: usize,
 }
 
 impl Statements {
@@ -122,12 +124,36 @@ impl Statements {
 
     /// Forgets the one with this id.
     pub(super) fn remove(&mut self, id: u32) -> Option<Entry> {
-        self.entries.remove(&id)
+        let entry = self.entries.remove(&id)?;
+        self.kept = self.kept.saturating_sub(entry.long.size());
+        Some(entry)
+    }
+
+    /// Keeps a value that came ahead; false if that would be too much.
+    pub(super) fn keep_long(&mut self, id: u32, param: u16, bytes: &[u8]) -> bool {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return false;
+        };
+        let before = entry.long.size();
+        let kept = entry.long.keep(param, bytes, self.kept);
+        self.kept += entry.long.size().saturating_sub(before);
+        kept
+    }
+
+    /// What came ahead is somewhere else now, or done with.
+    pub(super) fn set_long(&mut self, id: u32, long: LongData) -> LongData {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return LongData::None;
+        };
+        let before = std::mem::replace(&mut entry.long, long);
+        self.kept = self.kept.saturating_sub(before.size());
+        before
     }
 
     /// Forgets all. Ids go on.
     pub(super) fn clear(&mut self) {
         self.entries.clear();
+        self.kept = 0;
     }
 
     /// How many there are.
