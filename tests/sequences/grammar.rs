@@ -34,7 +34,9 @@ pub(crate) fn sequence(seed: u64, replaced: bool) -> Vec<Step> {
         if reset && line.contains("FOUND_ROWS()") {
             continue;
         }
-        if !(replaced && (line.contains("FOUND_ROWS()") || line.contains(".my"))) {
+        // A user variable has the type that it had when the statement was prepared.
+        let of_connection = ["FOUND_ROWS()", ".my", "#prepare SELECT @a"];
+        if !(replaced && of_connection.iter().any(|it| line.contains(it))) {
             steps.push(step);
         }
     }

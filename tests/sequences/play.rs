@@ -326,7 +326,13 @@ fn readable(
         let eofs = before
             .iter_mut()
             .filter(|packet| packet.len() == 5 && packet[0] == 0xfe);
-        eofs.for_each(|packet| packet[3] &= !1);
+        // An error that comes instead of the rows has no flags of its own.
+        let told_at_the_end = (Status::NO_INDEX_USED | Status::NO_GOOD_INDEX_USED).0;
+        let unknown = match last.first() {
+            Some(0xff) => told_at_the_end.to_le_bytes()[0] | 1,
+            _ => 1,
+        };
+        eofs.for_each(|packet| packet[3] &= !unknown);
         if matches!(step, Step::Prepare(_)) && last.len() == 5 {
             // After an error nobody but the server knows whether it began a transaction.
             last[3] &= !1;
