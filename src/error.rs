@@ -115,6 +115,12 @@ impl ClientError {
         Self::new(1064, "42000", Fault::Client, false).says(text.to_owned())
     }
 
+    /// 1064: what looks like a hint, in SQL that is not read.
+    pub fn hint_not_read() -> Self {
+        Self::new(1064, "42000", Fault::Client, false)
+            .says("Tidegate reads no hints in this character set, or in a statement beyond 16 MiB")
+    }
+
     /// 1295: a statement with a hint can't be prepared.
     pub fn hint_in_prepared() -> Self {
         Self::new(1295, "HY000", Fault::Client, false).says(

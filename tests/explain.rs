@@ -86,6 +86,12 @@ async fn a_misspelt_hint_gets_an_error_that_names_those_that_there_are() {
     assert!(error.contains("there is: explain"), "{error}");
     let error = conn.exec_drop("SELECT /* tidegate: explain */ 1", ()).await;
     assert!(error.unwrap_err().to_string().contains("as text"));
+    conn.query_drop("SET NAMES gbk").await.unwrap();
+    let hidden = conn
+        .query_drop("/* tidegate: explain */ DELETE FROM app.whoami")
+        .await;
+    assert!(hidden.unwrap_err().to_string().contains("character set"));
+    conn.query_drop("SET NAMES utf8mb4").await.unwrap();
     let text: Option<String> = conn
         .query_first("SELECT '/* tidegate: nothing */'")
         .await
@@ -119,18 +125,31 @@ async fn the_command_line_asks_the_running_proxy() {
         backend("r1", stage.lab.readers()[0].port(), "reader"),
     );
     fs::write(&path, text).unwrap();
-    let ask = |sql: &'static str| {
+    let ask = |path: &std::path::Path, sql: &'static str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
-        command.arg("explain").arg("--config").arg(&path).arg(sql);
+        command.arg("explain").arg("--config").arg(path).arg(sql);
         tokio::task::spawn_blocking(move || command.output().unwrap())
     };
-    let answer = ask("UPDATE t SET a = 1").await.unwrap();
+    let answer = ask(&path, "UPDATE t SET a = 1").await.unwrap();
     let shown = String::from_utf8(answer.stdout).unwrap();
     let errors = String::from_utf8(answer.stderr).unwrap();
     assert!(shown.contains("decision    run on w1"), "{shown}{errors}");
     assert!(shown.contains("reason      write"), "{shown}");
+    // What is no Tidegate would take the hint for a comment.
+    let direct = directory.path().join("direct.toml");
+    let port = stage.lab.writer().port().to_string();
+    let text = fs::read_to_string(&path).unwrap();
+    let text = text.replacen(&stage.port.to_string(), &port, 1);
+    fs::write(
+        &direct,
+        text.replacen(&format!("{port}\"\nrole"), "1\"\nrole", 1),
+    )
+    .unwrap();
+    let answer = ask(&direct, "SELECT 2").await.unwrap();
+    let errors = String::from_utf8(answer.stderr).unwrap();
+    assert!(errors.contains("no Tidegate that explains"), "{errors}");
     stage.end().await;
-    let answer = ask("SELECT 1").await.unwrap();
+    let answer = ask(&path, "SELECT 1").await.unwrap();
     let errors = String::from_utf8(answer.stderr).unwrap();
     assert!(
         !answer.status.success() && errors.contains("is Tidegate running"),

@@ -37,8 +37,9 @@ pub(super) async fn run(arguments: Explain) -> Result<(), String> {
         let at = at.map_or_else(String::new, ToString::to_string);
         format!("no session at {at}: {error}\nis Tidegate running with this configuration, and may the account log in?")
     })?;
-    let sql = format!("/* tidegate: explain */ {}", arguments.sql);
-    let rows: Vec<(String, String)> = conn.query(sql).await.map_err(|error| error.to_string())?;
+    // To anything but a Tidegate that explains, the hint is a comment, and the statement would run.
+    ask(&mut conn, "SELECT 1").await?;
+    let rows = ask(&mut conn, &arguments.sql).await?;
     let width = rows
         .iter()
         .map(|(name, _)| name.len())
@@ -50,6 +51,20 @@ pub(super) async fn run(arguments: Explain) -> Result<(), String> {
     // Nobody is left whom a failure would interest.
     let _ = conn.disconnect().await;
     Ok(())
+}
+
+async fn ask(conn: &mut Conn, sql: &str) -> Result<Vec<(String, String)>, String> {
+    let sql = format!("/* tidegate: explain */ {sql}");
+    let mut result = conn
+        .query_iter(sql)
+        .await
+        .map_err(|error| error.to_string())?;
+    let columns = result.columns().unwrap_or_default();
+    let names: Vec<_> = columns.iter().map(|column| column.name_str()).collect();
+    if names != ["name", "value"] {
+        return Err("what answers there is no Tidegate that explains statements".to_owned());
+    }
+    result.collect().await.map_err(|error| error.to_string())
 }
 
 #[expect(clippy::print_stdout, reason = "the answer to the user's question")]

@@ -30,7 +30,15 @@ impl Session {
             .class()
             .map_or("not read".to_owned(), |class| format!("{class:?}"));
         let mut rows = vec![("statement".to_owned(), class)];
-        let (what, reason) = self.in_words(&decision, now);
+        let (what, reason) = match self.must_leave_reader(job) {
+            true => (
+                "take the read-only transaction to the writer, or end it with error 1213 if it \
+                 has read"
+                    .to_owned(),
+                "read_only_transaction",
+            ),
+            false => self.in_words(&decision, now),
+        };
         rows.push(("decision".to_owned(), what));
         rows.push(("reason".to_owned(), reason.to_owned()));
         let pin = self.pin(job).map_or("none", |pin| pin.label());

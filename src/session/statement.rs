@@ -19,8 +19,8 @@ use crate::routing::{
     Role, SessionFacts, Transaction, Waiting, decide,
 };
 use crate::sql::{
-    Class, Hint, Kill, Last, Marks, Statement, UnknownHint, WriterRead, classify,
-    is_instance_schema,
+    Class, Hint, Kill, Last, Marks, Statement, WriterRead, classify, is_instance_schema,
+    seems_hinted,
 };
 
 /// How an attempt at one backend ended.
@@ -63,13 +63,15 @@ impl Session {
         command: Command,
         request: Request,
     ) -> Result<(), Ended> {
-        let explains = match self.hint_of(command, &request) {
+        let text = match command {
+            Command::Query => query_text(&request.payload, self.capabilities).unwrap_or_default(),
+            _ => &[],
+        };
+        let explains = match self.hint_of(text, request.more) {
             Ok(hint) => hint.explain,
-            Err(unknown) => {
+            Err(error) => {
                 self.skip(request).await?;
-                return self
-                    .refuse(&ClientError::unknown_hint(&unknown.to_string()))
-                    .await;
+                return self.refuse(&error).await;
             }
         };
         let statement = self.read_statement(command, &request);
@@ -85,23 +87,32 @@ impl Session {
         }
     }
 
-    /// What the comments of a command ask of the proxy.
-    fn hint_of(&self, command: Command, request: &Request) -> Result<Hint, UnknownHint> {
-        match query_text(&request.payload, self.capabilities) {
-            Ok(sql) if command == Command::Query && !request.more && self.can_read_sql() => {
-                Hint::of(sql, self.lex)
-            }
-            _ => Ok(Hint::default()),
+    /// What the comments of SQL ask of the proxy; `more` of it follows, which is not collected.
+    pub(super) fn hint_of(&self, sql: &[u8], more: bool) -> Result<Hint, ClientError> {
+        if !more && self.can_read_sql() {
+            return Hint::of(sql, self.lex)
+                .map_err(|it| ClientError::unknown_hint(&it.to_string()));
+        }
+        match seems_hinted(sql) {
+            true => Err(ClientError::hint_not_read()),
+            false => Ok(Hint::default()),
+        }
+    }
+
+    /// What a statement needs; `functions` are its own.
+    fn need<'a>(&self, job: &Job, functions: &'a [&'a str]) -> Need<'a> {
+        let at_writer =
+            self.read_only_at_writer && matches!(job.class(), Some(Class::BeginReadOnly { .. }));
+        Need {
+            kind: job.kind(functions),
+            level: at_writer.then_some(Level::Writer),
         }
     }
 
     /// What would be decided about a statement now. Nothing begins.
     pub(super) fn consider(&self, job: &Job, tried: &Tried, arrived: Instant) -> Decision {
         let functions = job.functions();
-        let need = Need {
-            kind: job.kind(&functions),
-            level: None,
-        };
+        let need = self.need(job, &functions);
         let facts = self.facts(job, tried, arrived);
         let snapshot = self.shared.watch.snapshot();
         // What is found out by deciding is kept for no one.
@@ -227,13 +238,7 @@ impl Session {
         arrived: Instant,
     ) -> (Decision, Option<ReadMark>, Option<Arc<Set>>) {
         let functions = job.functions();
-        let kind = job.kind(&functions);
-        let at_writer =
-            self.read_only_at_writer && matches!(job.class(), Some(Class::BeginReadOnly { .. }));
-        let need = Need {
-            kind,
-            level: at_writer.then_some(Level::Writer),
-        };
+        let need = self.need(job, &functions);
         let facts = self.facts(job, tried, arrived);
         let snapshot = self.shared.watch.snapshot();
         let mut scope = self.scope.lock();

@@ -4,8 +4,11 @@ use memchr::memmem;
 
 use super::lexer::LexMode;
 
-/// What a comment begins with that is for Tidegate.
-const PREFIX: &[u8] = b"tidegate:";
+/// What a comment begins with that is for Tidegate, in any case; a colon follows.
+const NAME: &[u8] = b"tidegate";
+
+/// How people write it, for a quick look.
+const WRITTEN: [&[u8]; 3] = [NAME, b"Tidegate", b"TIDEGATE"];
 
 /// What a statement's comments ask of Tidegate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,13 +33,13 @@ impl Hint {
     /// [`UnknownHint`] for the first word that is none.
     pub fn of(sql: &[u8], mode: LexMode) -> Result<Self, UnknownHint> {
         let mut hint = Self::default();
-        if memmem::find(sql, PREFIX).is_none() {
+        if !names_tidegate(sql) {
             return Ok(hint);
         }
         let mut rest = sql;
         while let Some((comment, behind)) = next_comment(rest, mode) {
             rest = behind;
-            if let Some(words) = comment.trim_ascii().strip_prefix(PREFIX) {
+            if let Some(words) = words(comment) {
                 for word in words.split(|byte| *byte == b',') {
                     hint.take(word.trim_ascii())?;
                 }
@@ -47,7 +50,7 @@ impl Hint {
 
     fn take(&mut self, word: &[u8]) -> Result<(), UnknownHint> {
         match word {
-            b"explain" => self.explain = true,
+            _ if word.eq_ignore_ascii_case(b"explain") => self.explain = true,
             _ => {
                 let word = String::from_utf8_lossy(word).chars().take(40).collect();
                 return Err(UnknownHint { word });
@@ -55,6 +58,34 @@ impl Hint {
         }
         Ok(())
     }
+}
+
+/// Does it look as if a hint stood in SQL that can't be read: a character set that hides quotes, or
+/// more of it than is collected? Better an error than a statement that runs all the same.
+pub fn seems_hinted(sql: &[u8]) -> bool {
+    let mut rest = sql;
+    while let Some(at) = WRITTEN.iter().filter_map(|it| memmem::find(rest, it)).min() {
+        let (before, from) = rest.split_at(at);
+        let before = before.trim_ascii_end();
+        let opens = before.ends_with(b"/*") || before.ends_with(b"--") || before.ends_with(b"#");
+        if opens && words(from).is_some() {
+            return true;
+        }
+        rest = from.get(NAME.len()..).unwrap_or_default();
+    }
+    false
+}
+
+/// A quick look.
+fn names_tidegate(sql: &[u8]) -> bool {
+    WRITTEN.iter().any(|it| memmem::find(sql, it).is_some())
+}
+
+/// What a comment asks of Tidegate, if it is for it.
+fn words(comment: &[u8]) -> Option<&[u8]> {
+    let (name, rest) = comment.trim_ascii().split_at_checked(NAME.len())?;
+    let rest = rest.trim_ascii_start().strip_prefix(b":")?;
+    name.eq_ignore_ascii_case(NAME).then_some(rest)
 }
 
 /// The content of the next comment, and what stands behind it (MySQL manual, "Comments").
@@ -116,6 +147,7 @@ mod tests {
         for sql in [
             "/* tidegate: explain */ SELECT 1",
             "SELECT 1 /*tidegate:explain*/",
+            "/* TIDEGATE : EXPLAIN */ SELECT 1",
             "SELECT 'it''s \\' ' -- tidegate: explain",
             "# tidegate: explain\nSELECT 1",
             "SELECT /* other */ 1 /* tidegate: explain, explain */ FROM t",
@@ -139,6 +171,24 @@ mod tests {
         };
         let sql = b"SELECT '\\' /* tidegate: explain */";
         assert!(Hint::of(sql, no_escapes).unwrap().explain);
+    }
+
+    #[test]
+    fn what_looks_like_a_hint_is_seen_where_sql_is_not_read() {
+        for sql in [
+            "SET NAMES gbk; /* tidegate: explain */ DELETE FROM t",
+            "#Tidegate:x",
+        ] {
+            assert!(seems_hinted(sql.as_bytes()), "{sql}");
+        }
+        for sql in [
+            "SELECT 'tidegate: explain'",
+            "SELECT 1",
+            "/* of tidegate: */",
+            "tidegate",
+        ] {
+            assert!(!seems_hinted(sql.as_bytes()), "{sql}");
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ mod variables;
 pub use classify::classify;
 pub use diagnostics::{Target, diagnostics_targets};
 pub use facts::is_instance_schema;
-pub use hint::{Hint, UnknownHint};
+pub use hint::{Hint, UnknownHint, seems_hinted};
 pub use lexer::{LexMode, Lexer, Token};
 pub use marks::Marks;
 pub use routine::only_reads;

@@ -13,7 +13,7 @@ use crate::error::ClientError;
 use crate::net::WireError;
 use crate::protocol::{Capabilities, Command, ExecuteHead, PrepareOk, statement_id};
 use crate::routing::Transaction;
-use crate::sql::{Hint, Statement};
+use crate::sql::Statement;
 
 /// The longest text that can be prepared, in bytes: MySQL's default for `max_allowed_packet`.
 const TEXT_LIMIT: usize = 64 << 20;
@@ -49,12 +49,8 @@ impl Session {
             Err(_) => return Err(Ended::Protocol),
         }
         let text = request.payload.get(1..).unwrap_or_default();
-        let hint = match self.can_read_sql() {
-            true => Hint::of(text, self.lex),
-            false => Ok(Hint::default()),
-        };
-        let refused = match hint {
-            Err(unknown) => Some(ClientError::unknown_hint(&unknown.to_string())),
+        let refused = match self.hint_of(text, false) {
+            Err(error) => Some(error),
             Ok(hint) => hint.explain.then(ClientError::hint_in_prepared),
         };
         if let Some(error) = refused {
