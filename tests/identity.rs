@@ -154,7 +154,14 @@ async fn p3_kill_hits_no_thread_that_a_restarted_backend_has_given_the_same_id()
             std::cmp::Ordering::Greater => panic!("{} has passed {thread}", conn.id()),
         }
     };
-    let _ = killer.query_drop(format!("KILL {}", idle.id())).await;
+    // A new session, since the old writer connection of the first one is gone.
+    drop(killer);
+    let mut killer = stage.client().await;
+    killer
+        .query_drop(format!("KILL {}", idle.id()))
+        .await
+        .unwrap();
+    assert!(idle.query_drop("SELECT 1").await.is_err(), "it was killed");
     assert_eq!(id(&mut stranger, "SELECT 1").await, 1, "it is nobody's");
     stage.end().await;
 }

@@ -33,6 +33,18 @@ impl Stream {
         !matches!(self, Self::Plain(Plain::Tcp(_)))
     }
 
+    /// The port at this end; none for a unix socket.
+    pub fn local_port(&self) -> Option<u16> {
+        let plain = match self {
+            Self::Plain(plain) => plain,
+            Self::Tls(tls) => tls.get_ref().0,
+        };
+        let Plain::Tcp(stream) = plain else {
+            return None;
+        };
+        Some(stream.local_addr().ok()?.port())
+    }
+
     /// Is TLS in use?
     pub fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_))

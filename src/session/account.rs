@@ -220,10 +220,14 @@ impl Session {
                 Ok(held) => held,
                 Err(error) => return Some((backend, error)),
             };
-            if !is_still_there(&mut held, &thread).await {
-                // Another life of the backend has threads of its own by this id.
-                held.quit().await;
-                continue;
+            match is_there(&mut held, &thread).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    // Another life of the backend has threads of its own by this id.
+                    held.quit().await;
+                    continue;
+                }
+                Err(error) => return Some((backend, error)),
             }
             match held.ask(&format!("KILL {what} {}", thread.id)).await {
                 // Gone already: nothing is left to kill there.
@@ -240,13 +244,23 @@ impl Session {
 /// MySQL's error "Unknown thread id".
 const NO_SUCH_THREAD: u16 = 1094;
 
-/// Can a thread still be there, as far as the backend tells over another connection?
-async fn is_still_there(held: &mut Held, thread: &Thread) -> bool {
-    let told = held.ask("SHOW GLOBAL STATUS LIKE 'Uptime'").await;
-    let seconds = told.ok().and_then(|row| {
-        let value = row.into_iter().nth(1)??;
-        std::str::from_utf8(&value).ok()?.parse().ok()
-    });
-    let server = held.proof.server_uuid;
-    seconds.is_some_and(|seconds| thread.may_live_on(server, Duration::from_secs(seconds)))
+/// Is this a thread of the very life of the backend that `held` leads to? In doubt it is not: a
+/// stranger must not be hit.
+async fn is_there(held: &mut Held, thread: &Thread) -> Result<bool, ConnectError> {
+    if thread.server_uuid != held.proof.server_uuid {
+        return Ok(false);
+    }
+    let row = held.ask("SHOW GLOBAL STATUS LIKE 'Uptime'").await?;
+    let seconds = text(row.into_iter().nth(1)).and_then(|text| text.parse().ok());
+    let uptime = Duration::from_secs(seconds.ok_or(ConnectError::Unexpected)?);
+    if let Some(sure) = thread.is_of(uptime) {
+        return Ok(sure);
+    }
+    let list = "SELECT HOST FROM information_schema.PROCESSLIST WHERE ID =";
+    let row = held.ask(&format!("{list} {}", thread.id)).await?;
+    Ok(text(row.into_iter().next()).is_some_and(|host| thread.is_from(&host)))
+}
+
+fn text(cell: Option<Option<Vec<u8>>>) -> Option<String> {
+    String::from_utf8(cell??).ok()
 }

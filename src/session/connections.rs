@@ -40,6 +40,7 @@ impl Held {
             backend: id,
             id: connection.thread_id,
             server_uuid: connection.proof.server_uuid,
+            port: connection.wire.stream().local_port(),
             opened,
         });
         shared

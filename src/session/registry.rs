@@ -46,15 +46,33 @@ pub struct Thread {
     /// The server that it is a thread of, and since when: another server, or another life of it,
     /// counts its threads anew.
     pub server_uuid: Option<Uuid>,
+    /// The port that the proxy reached it from, which the backend shows in its process list; none
+    /// over a unix socket.
+    pub port: Option<u16>,
     /// When it was logged in.
     pub opened: Instant,
 }
 
 impl Thread {
-    /// Can it still be there on a server of this uuid that has been up for so long?
-    pub fn may_live_on(&self, server_uuid: Option<Uuid>, uptime: Duration) -> bool {
+    /// Is it a thread of the life in which its server has been up for so long? `None` if that
+    /// can't be told: it was opened within a second of the server's start.
+    pub fn is_of(&self, uptime: Duration) -> Option<bool> {
         // Servers count full seconds.
-        self.server_uuid == server_uuid && self.opened.elapsed() <= uptime + Duration::from_secs(1)
+        let second = Duration::from_secs(1);
+        let age = self.opened.elapsed();
+        if age <= uptime.saturating_sub(second) {
+            return Some(true);
+        }
+        (age > uptime + second).then_some(false)
+    }
+
+    /// Does the server's process list show this thread under its number? `host` is the column
+    /// of that name, with the port of the peer.
+    pub fn is_from(&self, host: &str) -> bool {
+        let port = host
+            .rsplit_once(':')
+            .and_then(|(_, port)| port.parse().ok());
+        port.is_some() && port == self.port
     }
 }
 
@@ -119,17 +137,20 @@ impl Registry {
         self.clients.get(&id).map(|peer| Arc::clone(&peer))
     }
 
-    /// The clients that threads of a backend serve, by thread.
-    pub fn threads_on(&self, backend: BackendId) -> HashMap<u64, u32> {
-        let mut clients = HashMap::new();
+    /// The clients that threads of this server serve, by thread. Where two have one number, the
+    /// older one is of an earlier life.
+    pub fn threads_on(&self, backend: BackendId, server: Option<Uuid>) -> HashMap<u64, u32> {
+        let mut found: Vec<(Instant, u64, u32)> = Vec::new();
         for client in &self.clients {
-            let threads = client.value().threads();
-            let here = threads
-                .into_iter()
-                .filter(|thread| thread.backend == backend);
-            clients.extend(here.map(|thread| (thread.id, *client.key())));
+            let threads = client.value().threads().into_iter();
+            let here = threads.filter(|it| it.backend == backend && it.server_uuid == server);
+            found.extend(here.map(|thread| (thread.opened, thread.id, *client.key())));
         }
-        clients
+        found.sort_unstable();
+        found
+            .into_iter()
+            .map(|(_, thread, client)| (thread, client))
+            .collect()
     }
 
     /// Can this id only be a client's?
@@ -235,18 +256,48 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_that_is_older_than_its_server_is_gone() {
-        let uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562".parse().ok();
-        let opened = Instant::now().checked_sub(Duration::from_secs(60));
+    fn a_thread_that_may_be_older_than_its_server_is_told_by_its_port() {
+        let opened = Instant::now().checked_sub(Duration::from_secs(30));
         let thread = Thread {
             backend: BackendId(0),
             id: 7,
-            server_uuid: uuid,
+            server_uuid: None,
+            port: Some(40_000),
             opened: opened.expect("a machine that is up for a minute"),
         };
-        assert!(thread.may_live_on(uuid, Duration::from_secs(60)));
-        assert!(!thread.may_live_on(uuid, Duration::from_secs(50)));
-        assert!(!thread.may_live_on(None, Duration::from_secs(60)));
+        let is_of = |uptime| thread.is_of(Duration::from_secs(uptime));
+        assert_eq!(is_of(0), Some(false));
+        assert_eq!(is_of(28), Some(false));
+        assert_eq!(is_of(30), None, "which may be 29 or almost 31");
+        assert_eq!(is_of(32), Some(true));
+        assert!(thread.is_from("127.0.0.1:40000") && thread.is_from("::1:40000"));
+        assert!(!thread.is_from("127.0.0.1:40001") && !thread.is_from("localhost"));
+        let over_socket = Thread {
+            port: None,
+            ..thread
+        };
+        assert!(!over_socket.is_from("localhost") && !over_socket.is_from("db:40000"));
+    }
+
+    #[test]
+    fn of_two_threads_of_one_number_the_younger_is_there() {
+        let registry = Arc::new(Registry::new(1));
+        let entries: Vec<Entry> = (0..9).filter_map(|_| registry.enter(9)).collect();
+        let now = Instant::now();
+        for (age, entry) in entries.iter().enumerate() {
+            let age = Duration::from_millis(u64::try_from(age).unwrap());
+            entry.peer().add_thread(Thread {
+                backend: BackendId(0),
+                id: 7,
+                server_uuid: None,
+                port: None,
+                opened: now + age,
+            });
+        }
+        let youngest = entries.last().unwrap().id;
+        let clients = registry.threads_on(BackendId(0), None);
+        assert_eq!(clients, HashMap::from([(7, youngest)]));
+        assert!(registry.threads_on(BackendId(1), None).is_empty());
     }
 
     #[test]

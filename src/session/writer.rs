@@ -107,7 +107,8 @@ impl Session {
             return Some(RowTap::One);
         }
         let columns = statement.ids.clone()?;
-        let clients = self.shared.registry.threads_on(held.backend);
+        let clients = &self.shared.registry;
+        let clients = clients.threads_on(held.backend, held.proof.server_uuid);
         let binary = job.command == Command::StmtExecute;
         Some(RowTap::Ids(Ids::new(columns, clients, binary)))
     }

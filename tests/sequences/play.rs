@@ -17,6 +17,9 @@ use crate::support::{self, Alone};
 use crate::wire::compare::{comparable, same_schema, texts};
 use crate::wire::{self, Client, MODERN};
 
+/// Longer than a reader needs for everything that the play before has written.
+const CATCH_UP: Duration = Duration::from_secs(300);
+
 /// Longer than any step takes.
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -46,7 +49,7 @@ impl Theatre {
                 lab.writer().execute(scenery(&schema)).await.unwrap();
             }
         }
-        assert!(lab.settle(LIMIT).await.unwrap());
+        assert!(lab.settle(CATCH_UP).await.unwrap());
         let mut config = wire::config(&lab);
         config.session.pool = pool;
         let (running, port) = wire::proxy(config).await;
