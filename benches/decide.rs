@@ -9,8 +9,8 @@ use criterion::{
 };
 use tidegate::gtid::{Incarnation, Set, Token, Uuid, Watermark};
 use tidegate::routing::{
-    BackendId, BackendView, Causality, Isolation, Kind, Lag, LagClock, Need, Place, Policy, Probe,
-    Role, SessionFacts, Snapshot, Transaction, decide,
+    Asks, BackendId, BackendView, Causality, Isolation, Kind, Lag, LagClock, Need, Place, Policy,
+    Probe, Role, SessionFacts, Snapshot, Transaction, decide,
 };
 
 const SOURCES: u8 = 4;
@@ -86,7 +86,10 @@ fn run(
         excluded: &[],
         waiting: None,
     };
-    let need = Need { kind, level: None };
+    let need = Need {
+        kind,
+        asks: Asks::default(),
+    };
     black_box(decide(&need, black_box(&facts), causality, snapshot, now));
 }
 

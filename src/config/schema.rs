@@ -87,10 +87,8 @@ pub enum Kind {
     },
     /// One of a few words.
     Word {
-        /// Those that work.
-        served: &'static [&'static str],
-        /// Those that are planned and refused until they work.
-        planned: &'static [&'static str],
+        /// Which.
+        choices: &'static [&'static str],
     },
     /// `host:port`, `[ipv6]:port` or `unix:/path`.
     Address,
@@ -111,7 +109,7 @@ impl Kind {
             Self::Span { min, max } => {
                 format!("duration with its unit, {} to {}", span(min), span(max))
             }
-            Self::Word { served, .. } => format!("one of {}", served.join(", ")),
+            Self::Word { choices } => format!("one of {}", choices.join(", ")),
             Self::Address => "host:port, [ipv6]:port or unix:/path".to_owned(),
             Self::Addresses => "host:port, [ipv6]:port or unix:/path, or a list".to_owned(),
         }
@@ -227,6 +225,7 @@ pub const USER: Section = Section {
         &USER_PASSWORD_ENV,
         &USER_PASSWORD_FILE,
         &USER_LEVEL,
+        &USER_MAX_STALENESS,
         &USER_SCOPE,
         &USER_WAIT,
         &USER_ON_TIMEOUT,
@@ -241,6 +240,7 @@ pub const CONSISTENCY: Section = Section {
     about: "What a read must see, and what happens while no reader has it.",
     keys: &[
         &CONSISTENCY_LEVEL,
+        &CONSISTENCY_MAX_STALENESS,
         &CONSISTENCY_SCOPE,
         &CONSISTENCY_WAIT,
         &CONSISTENCY_ON_TIMEOUT,

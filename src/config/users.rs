@@ -9,7 +9,7 @@ use super::secrets::{self, Password};
 use super::table::{Document, Table};
 use super::value;
 use crate::error::Secret;
-use crate::routing::Policy;
+use crate::routing::{Level, Policy};
 use crate::session::AuthMode;
 
 /// Who may log in, and what their reads must see.
@@ -22,6 +22,7 @@ pub(super) struct Accounts {
 /// The keys that a policy comes from.
 struct PolicyKeys {
     level: &'static Key,
+    max_staleness: &'static Key,
     scope: &'static Key,
     wait: &'static Key,
     on_timeout: &'static Key,
@@ -30,6 +31,7 @@ struct PolicyKeys {
 
 const CONSISTENCY: PolicyKeys = PolicyKeys {
     level: &keys::CONSISTENCY_LEVEL,
+    max_staleness: &keys::CONSISTENCY_MAX_STALENESS,
     scope: &keys::CONSISTENCY_SCOPE,
     wait: &keys::CONSISTENCY_WAIT,
     on_timeout: &keys::CONSISTENCY_ON_TIMEOUT,
@@ -38,6 +40,7 @@ const CONSISTENCY: PolicyKeys = PolicyKeys {
 
 const USER: PolicyKeys = PolicyKeys {
     level: &keys::USER_LEVEL,
+    max_staleness: &keys::USER_MAX_STALENESS,
     scope: &keys::USER_SCOPE,
     wait: &keys::USER_WAIT,
     on_timeout: &keys::USER_ON_TIMEOUT,
@@ -150,17 +153,22 @@ fn policy(
     base: Option<Policy>,
     faults: &mut Faults<'_>,
 ) -> Option<Policy> {
+    let place = table.place(keys.level);
     let level = table.read(keys.level, value::word, faults);
+    let max_staleness = table.read(keys.max_staleness, value::span, faults);
     let scope = table.read(keys.scope, value::word, faults);
     let wait = table.read(keys.wait, value::span, faults);
     let on_timeout = table.read(keys.on_timeout, value::word, faults);
     let max_lag = table.read(keys.max_lag, value::span, faults);
     // A value that is there and bad must not be replaced by the base's.
     let base = |key: &Key| base.filter(|_| !table.has(key));
-    Some(Policy {
+    let policy = Policy {
         level: level
             .and_then(|level| level.value.parse().ok())
             .or(base(keys.level).map(|base| base.level))?,
+        max_staleness: max_staleness
+            .map(|bound| bound.value)
+            .or(base(keys.max_staleness).and_then(|base| base.max_staleness)),
         scope: scope
             .and_then(|scope| scope.value.parse().ok())
             .or(base(keys.scope).map(|base| base.scope))?,
@@ -173,14 +181,23 @@ fn policy(
         max_lag: max_lag
             .map(|lag| lag.value)
             .or(base(keys.max_lag).map(|base| base.max_lag))?,
-    })
+    };
+    if policy.level == Level::Bounded && policy.max_staleness.is_none() {
+        faults.fault(
+            &place,
+            "is \"bounded\", but no max_staleness says how much",
+            "write max_staleness, such as \"500ms\", or another level",
+        );
+        return None;
+    }
+    Some(policy)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::schema::Kind;
-    use crate::routing::{Level, OnTimeout, Role, Scope};
+    use crate::routing::{OnTimeout, Role, Scope};
 
     #[test]
     fn the_schema_names_every_choice_that_routing_has() {
@@ -190,10 +207,10 @@ mod tests {
             (&keys::CONSISTENCY_ON_TIMEOUT, OnTimeout::NAMES),
             (&keys::BACKEND_ROLE, Role::NAMES),
         ] {
-            let Kind::Word { served, planned } = key.kind else {
+            let Kind::Word { choices } = key.kind else {
                 panic!("{}", key.path())
             };
-            let mut known = [served, planned].concat();
+            let mut known = choices.to_vec();
             let mut names = names.to_vec();
             known.sort_unstable();
             names.sort_unstable();

@@ -143,23 +143,17 @@ pub(super) fn span(value: &DeValue<'_>, kind: Kind) -> Result<Duration, Mistake>
     }
 }
 
-/// One of the words that work.
+/// One of a few words.
 pub(super) fn word(value: &DeValue<'_>, kind: Kind) -> Result<&'static str, Mistake> {
-    let Kind::Word { served, planned } = kind else {
+    let Kind::Word { choices } = kind else {
         return Err(unfit());
     };
-    let right = one_of(served);
+    let right = one_of(choices);
     let text = string(value, &right)?;
-    if let Some(word) = served.iter().find(|word| **word == text) {
+    if let Some(word) = choices.iter().find(|word| **word == text) {
         return Ok(word);
     }
-    if planned.contains(&text) {
-        return Err(Mistake::new(
-            format!("{} does not work yet", quote(text)),
-            format!("write {right}, which do"),
-        ));
-    }
-    let right = match nearest(text, served.iter().chain(planned).copied()) {
+    let right = match nearest(text, choices.iter().copied()) {
         Some(near) => format!("did you mean \"{near}\"? it takes {right}"),
         None => format!("write {right}"),
     };
@@ -335,15 +329,10 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_does_not_work_yet_says_which_do() {
+    fn a_word_that_is_none_of_the_choices_is_answered_with_the_nearest_or_all() {
         let kind = Kind::Word {
-            served: &["writer", "session"],
-            planned: &["strong"],
+            choices: &["writer", "session"],
         };
-        assert_eq!(
-            wrong_and_right(word, kind, r#""strong""#),
-            "\"strong\" does not work yet; write \"writer\" or \"session\", which do"
-        );
         assert!(wrong_and_right(word, kind, r#""sesion""#).contains("did you mean \"session\"?"));
         assert!(wrong_and_right(word, kind, r#""Writer""#).contains("did you mean \"writer\"?"));
         assert_eq!(

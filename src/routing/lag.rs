@@ -98,6 +98,13 @@ impl LagClock {
         Some(newest.last)
     }
 
+    /// The oldest set known that has everything which was committed before `due`; none if the
+    /// writer was not asked since.
+    pub fn since(&self, due: Instant) -> Option<&Arc<Set>> {
+        let older = self.samples.partition_point(|it| it.last < due);
+        self.samples.get(older).map(|sample| &sample.executed)
+    }
+
     /// About when the last of these transactions was committed on the writer: the time of the
     /// first sample that has them all. None if they are newer than every sample, or strangers.
     pub fn first_covering(&self, token: &Set) -> Option<Instant> {

@@ -68,6 +68,9 @@ pub struct Policy {
     pub level: Level,
     /// Whose writes and reads count.
     pub scope: Scope,
+    /// A read at level `session` or `bounded` sees everything that was committed this long before
+    /// it arrived; none: no such bound.
+    pub max_staleness: Option<Duration>,
     /// How long a read may wait for a reader that has caught up.
     pub wait: Duration,
     /// What happens when `wait` ran out.
@@ -81,9 +84,64 @@ impl Default for Policy {
         Self {
             level: Level::Session,
             scope: Scope::Connection,
+            max_staleness: None,
             wait: Duration::from_millis(50),
             on_timeout: OnTimeout::Writer,
             max_lag: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What a place narrower than the configuration asks for: a session, or a statement's own hint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asks {
+    /// Another level.
+    pub level: Option<Level>,
+    /// Another bound on staleness.
+    pub max_staleness: Option<Duration>,
+}
+
+impl Asks {
+    /// The same, where a narrower place asks for something.
+    #[must_use]
+    pub fn narrowed(self, by: Self) -> Self {
+        // A bound beside a level that promises nothing is a level of its own.
+        let bound = matches!(by.level.or(self.level), Some(Level::Eventual));
+        let bounds = by.level.is_none() && by.max_staleness.is_some() && bound;
+        Self {
+            level: if bounds {
+                Some(Level::Bounded)
+            } else {
+                by.level.or(self.level)
+            },
+            max_staleness: by.max_staleness.or(self.max_staleness),
+        }
+    }
+}
+
+impl Policy {
+    /// What holds where a narrower place asks for something.
+    #[must_use]
+    pub fn narrowed(self, by: Asks) -> Self {
+        let own = Asks {
+            level: Some(self.level),
+            max_staleness: self.max_staleness,
+        };
+        let narrowed = own.narrowed(by);
+        Self {
+            level: narrowed.level.unwrap_or(self.level),
+            max_staleness: narrowed.max_staleness,
+            ..self
+        }
+    }
+
+    /// How old what a read shows may be, where its level has such a bound. At level `bounded` one
+    /// that nobody gave is zero.
+    pub fn bound(&self) -> Option<Duration> {
+        match self.level {
+            Level::Bounded => Some(self.max_staleness.unwrap_or_default()),
+            Level::Session => self.max_staleness,
+            Level::Writer | Level::Strong | Level::Eventual => None,
         }
     }
 }

@@ -126,6 +126,10 @@ reasons! {
     ReadersLag = "readers_lag",
     /// What the read must see is unknown until the writer has been asked.
     TokenUnknown = "token_unknown",
+    /// The level is strong, so the writer is asked first what it has.
+    StrongFetch = "strong_fetch",
+    /// Nobody knows yet what was committed within the bound on staleness, so the writer is asked.
+    BoundUnknown = "bound_unknown",
     /// The scope has read on the writer, and what it saw there has to be found out first.
     ReadAfterWriterRead = "read_after_writer_read",
     /// The scope has read on another reader, and what it saw there has to be found out first.
@@ -154,6 +158,8 @@ reasons! {
     RefusedAllGone = "refused_all_gone",
     /// Refused: the writer still lacks what the scope has seen on a reader.
     RefusedWriterBehind = "refused_writer_behind",
+    /// Refused: no reader is known to be within the bound on staleness, and no writer is there.
+    RefusedTooStale = "refused_too_stale",
     /// Refused: what the read must see is unknown, and no writer is there to ask.
     RefusedTokenUnknown = "refused_token_unknown",
     /// Refused: a write in a read-only transaction, with MySQL's own error.

@@ -15,8 +15,8 @@ use crate::error::ClientError;
 use crate::gtid::Set;
 use crate::protocol::{Command, query_text};
 use crate::routing::{
-    BackendId, Causality, Decision, Exclusion, Level, Need, Place, ReadMark, Reason, RefuseKind,
-    Role, SessionFacts, Transaction, Waiting, decide,
+    Asks, BackendId, Causality, Decision, Exclusion, Level, Need, Place, ReadMark, Reason,
+    RefuseKind, Role, SessionFacts, Transaction, Waiting, decide,
 };
 use crate::sql::{
     Class, Hint, Kill, Last, Marks, Statement, WriterRead, classify, is_instance_schema,
@@ -105,7 +105,10 @@ impl Session {
             self.read_only_at_writer && matches!(job.class(), Some(Class::BeginReadOnly { .. }));
         Need {
             kind: job.kind(functions),
-            level: at_writer.then_some(Level::Writer),
+            asks: Asks {
+                level: at_writer.then_some(Level::Writer),
+                ..Asks::default()
+            },
         }
     }
 
@@ -352,7 +355,9 @@ fn refusal(kind: RefuseKind) -> ClientError {
         RefuseKind::AmbiguousWriter => ClientError::ambiguous_writer(),
         RefuseKind::Timeout => ClientError::wait_timed_out(),
         RefuseKind::AllGone => ClientError::all_gone(),
-        RefuseKind::WriterBehind | RefuseKind::TokenUnknown => ClientError::not_proven(),
+        RefuseKind::WriterBehind | RefuseKind::TooStale | RefuseKind::TokenUnknown => {
+            ClientError::not_proven()
+        }
         RefuseKind::ReadOnlyTransaction => ClientError::read_only_transaction(),
         RefuseKind::StateLost => ClientError::transaction_lost(),
     }

@@ -45,14 +45,12 @@ fn an_eventual_read_needs_no_token() {
 }
 
 #[test]
-fn p7_levels_that_readers_do_not_serve_run_on_the_writer() {
-    for level in [Level::Writer, Level::Strong, Level::Bounded] {
-        let mut stage = stage();
-        stage.policy.level = level;
-        stage.assert_runs(READ, W, Reason::WriterLevel);
-        stage.assert_runs(Kind::Read { tables: false }, W, Reason::WriterLevel);
-        stage.assert_runs(Kind::BeginReadOnly, W, Reason::WriterLevel);
-    }
+fn at_level_writer_every_read_runs_on_the_writer() {
+    let mut stage = stage();
+    stage.policy.level = Level::Writer;
+    stage.assert_runs(READ, W, Reason::WriterLevel);
+    stage.assert_runs(Kind::Read { tables: false }, W, Reason::WriterLevel);
+    stage.assert_runs(Kind::BeginReadOnly, W, Reason::WriterLevel);
 }
 
 #[test]

@@ -12,6 +12,7 @@
 mod causality;
 mod errant;
 mod failures;
+mod fresh;
 mod lag;
 mod levels;
 mod lost_writes;

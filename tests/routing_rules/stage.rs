@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use tidegate::gtid::{Incarnation, Set, Token, Uuid, Watermark};
 use tidegate::routing::{
-    BackendId, BackendView, Causality, Decision, Exclusion, Isolation, Kind, Lag, LagClock, Level,
-    Need, Place, Policy, Probe, ReadMark, Reason, RefuseKind, Role, SessionFacts, Snapshot,
+    Asks, BackendId, BackendView, Causality, Decision, Exclusion, Isolation, Kind, Lag, LagClock,
+    Level, Need, Place, Policy, Probe, ReadMark, Reason, RefuseKind, Role, SessionFacts, Snapshot,
     Transaction, Waiting, decide,
 };
 
@@ -48,6 +48,7 @@ pub(crate) struct Stage {
     pub(crate) arrived: Instant,
     pub(crate) policy: Policy,
     pub(crate) level: Option<Level>,
+    pub(crate) max_staleness: Option<Duration>,
     pub(crate) session: u64,
     pub(crate) home: Option<BackendId>,
     pub(crate) pin: Option<Reason>,
@@ -93,6 +94,7 @@ pub(crate) fn stage() -> Stage {
         arrived: at(1000),
         policy: Policy::default(),
         level: None,
+        max_staleness: None,
         session: 1,
         home: Some(BackendId(1)),
         pin: None,
@@ -216,7 +218,10 @@ impl Stage {
         };
         let need = Need {
             kind,
-            level: self.level,
+            asks: Asks {
+                level: self.level,
+                max_staleness: self.max_staleness,
+            },
         };
         let decision = decide(&need, &facts, &mut self.causality, &self.snapshot, self.now);
         if let Decision::Wait { place, token, .. } = &decision {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use rand::Rng;
 use tidegate::gtid::Set;
 use tidegate::routing::{
-    BackendId, Decision, Exclusion, Isolation, Level, Need, Place, Reason, SessionFacts, Snapshot,
-    Transaction, Waiting, decide,
+    Asks, BackendId, Decision, Exclusion, Isolation, Level, Need, Place, Reason, SessionFacts,
+    Snapshot, Transaction, Waiting, decide,
 };
 
 use crate::client::{Open, Phase, Pin, Run, Session, Statement, What};
@@ -49,7 +49,10 @@ impl Simulation {
         let statement = client.statement.as_ref().expect("a statement");
         let need = Need {
             kind: statement.what.kind(),
-            level: self.level(client, statement.what),
+            asks: Asks {
+                level: self.level(client, statement.what),
+                ..Asks::default()
+            },
         };
         let facts = facts(self, client, statement, session);
         let causality = &mut self.scopes[client.scope].causality;

@@ -11,20 +11,21 @@ const NAME_MAX: usize = 64;
 /// Of a log filter and of an environment variable's name.
 const TEXT_MAX: usize = 1024;
 const LEVEL: Kind = Kind::Word {
-    served: &["writer", "session", "eventual"],
-    planned: &["strong", "bounded"],
+    choices: &["writer", "strong", "session", "bounded", "eventual"],
 };
 const SCOPE: Kind = Kind::Word {
-    served: &["connection", "user"],
-    planned: &["key", "proxy"],
+    choices: &["connection", "user", "key", "proxy"],
 };
 const WAIT: Kind = Kind::Span {
     min: Duration::ZERO,
     max: Duration::from_secs(60),
 };
 const ON_TIMEOUT: Kind = Kind::Word {
-    served: &["writer", "error"],
-    planned: &[],
+    choices: &["writer", "error"],
+};
+const MAX_STALENESS: Kind = Kind::Span {
+    min: Duration::ZERO,
+    max: Duration::from_secs(24 * 60 * 60),
 };
 const MAX_LAG: Kind = Kind::Span {
     min: Duration::from_millis(1),
@@ -98,8 +99,7 @@ pub const TLS_MODE: Key = key(
     "tls",
     "mode",
     Kind::Word {
-        served: &["self-signed", "files", "off"],
-        planned: &[],
+        choices: &["self-signed", "files", "off"],
     },
     Default(r#""self-signed""#),
     "The certificate shown to clients: one made at each start, which no client can verify; the \
@@ -153,8 +153,7 @@ pub const BACKEND_ROLE: Key = key(
     "backend",
     "role",
     Kind::Word {
-        served: &["writer", "reader"],
-        planned: &[],
+        choices: &["writer", "reader"],
     },
     Required(r#""writer""#),
     "The writer takes every write, and the reads that no reader may take; readers take reads.",
@@ -234,8 +233,7 @@ pub const AUTH_MODE: Key = key(
     "auth",
     "mode",
     Kind::Word {
-        served: &["passthrough", "users"],
-        planned: &[],
+        choices: &["passthrough", "users"],
     },
     Default(r#""passthrough""#),
     "passthrough: the client's own name and password are handed on to the server, which decides. \
@@ -299,6 +297,18 @@ pub const USER_LEVEL: Key = key(
     "This account's own level.",
 );
 
+/// An account's own bound on staleness.
+pub const USER_MAX_STALENESS: Key = key(
+    "user",
+    "max_staleness",
+    MAX_STALENESS,
+    Optional {
+        example: r#""500ms""#,
+        absent: "as in [consistency]",
+    },
+    "This account's own bound on staleness.",
+);
+
 /// An account's own scope.
 pub const USER_SCOPE: Key = key(
     "user",
@@ -353,8 +363,26 @@ pub const CONSISTENCY_LEVEL: Key = key(
     "level",
     LEVEL,
     Default(r#""session""#),
-    "writer: every read runs on the writer. session: a read sees every write and every read that \
-     its scope did before. eventual: whatever a healthy reader has.",
+    "How fresh a read is. writer: it runs on the writer. strong: it sees every write that was \
+     acknowledged to anyone before it arrived, which costs a question to the writer, shared by \
+     the reads of that moment. session: it sees every write and every read that its scope did \
+     before. bounded: it sees everything that was committed max_staleness ago. eventual: it sees \
+     whatever a healthy reader has. A session asks for another with SET @tidegate_level = \
+     'strong', a statement with the comment /* tidegate: level=strong */.",
+);
+
+/// How stale a read may be.
+pub const CONSISTENCY_MAX_STALENESS: Key = key(
+    "consistency",
+    "max_staleness",
+    MAX_STALENESS,
+    Optional {
+        example: r#""500ms""#,
+        absent: "no bound",
+    },
+    "A read at level bounded or session sees everything that was committed this long before it \
+     arrived; level bounded needs it. Below [monitor] interval, most reads have to ask the writer \
+     first.",
 );
 
 /// Whose writes count.
@@ -364,7 +392,10 @@ pub const CONSISTENCY_SCOPE: Key = key(
     SCOPE,
     Default(r#""connection""#),
     "Whose writes and reads count. connection: this client connection's. user: those of every \
-     connection of the same account, for apps that pool their connections.",
+     connection of the same account, for apps that pool their connections. key: those of every \
+     connection of the account that gives the same key (connection attribute tidegate_key, SET \
+     @tidegate_key = '...', or a hint), and as connection without one. proxy: those of every \
+     connection through this Tidegate.",
 );
 
 /// How long a read may wait for a reader.
@@ -480,8 +511,7 @@ pub const LOG_FORMAT: Key = key(
     "log",
     "format",
     Kind::Word {
-        served: &["text", "json"],
-        planned: &[],
+        choices: &["text", "json"],
     },
     Default(r#""text""#),
     "text: for people. json: one object a line.",

@@ -54,6 +54,9 @@ pub const MAX_TOKEN_INTERVALS: usize = 64;
 pub struct Causality {
     /// The token, as far as it is known. Shared with statements that wait for it.
     known: Arc<Set>,
+    /// The part of it that came from reads, which is all that a read at level `bounded` must see
+    /// of it.
+    seen: Arc<Set>,
     /// The part of it that the writer is not proven to have executed.
     gated: Set,
     /// The writer that `gated` speaks of; a new one has to prove the whole token.
@@ -76,6 +79,7 @@ impl Causality {
     pub fn starting_from(floor: Token, now: Instant) -> Self {
         let mut fresh = Self {
             known: Arc::default(),
+            seen: Arc::default(),
             gated: Set::default(),
             proven_on: None,
             lost: Lost::default(),
@@ -175,6 +179,7 @@ impl Causality {
             self.proven_on = None;
         }
         self.require(&other.known);
+        self.has_seen(&other.seen);
         self.gated.union(&other.gated);
         self.lost.absorb(&other.lost);
         self.gone.absorb(other.gone.interrupted(at));
@@ -193,6 +198,9 @@ impl Causality {
     pub fn compact(&mut self, writer_executed: &Set) {
         if self.known.interval_count() > MAX_TOKEN_INTERVALS + writer_executed.interval_count() {
             self.require(writer_executed);
+        }
+        if self.seen.interval_count() > MAX_TOKEN_INTERVALS + writer_executed.interval_count() {
+            self.has_seen(writer_executed);
         }
     }
 
@@ -221,6 +229,11 @@ impl Causality {
     /// The part of the token that is known.
     pub fn known(&self) -> &Arc<Set> {
         &self.known
+    }
+
+    /// The part of the token that came from reads.
+    pub fn seen(&self) -> &Arc<Set> {
+        &self.seen
     }
 
     /// The part of the token that the writer has to be asked for.
@@ -254,6 +267,13 @@ impl Causality {
     fn require(&mut self, set: &Set) {
         if !self.known.contains(set) {
             Arc::make_mut(&mut self.known).union(set);
+        }
+    }
+
+    fn has_seen(&mut self, set: &Set) {
+        self.require(set);
+        if !self.seen.contains(set) {
+            Arc::make_mut(&mut self.seen).union(set);
         }
     }
 

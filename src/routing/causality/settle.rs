@@ -42,11 +42,12 @@ impl Causality {
     /// Puts into the token what was seen in every other place than `target`, and what was lost on
     /// the writer, for a statement that arrived at `arrived`, as far as the probes at hand tell.
     ///
-    /// At the writer, writes that were lost there need not be known.
+    /// Writes that were lost on the writer need not be known at the writer itself, nor by a read
+    /// that has to see no writes: without `writes` they are left out.
     pub(in super::super) fn settle(
         &mut self,
         target: Place,
-        at_writer: bool,
+        writes: bool,
         arrived: Instant,
         world: &World<'_>,
     ) -> Settlement {
@@ -70,7 +71,7 @@ impl Causality {
             .retain(|mark| mark.place == target || !mark.debt.is_paid());
 
         ask_writer |= !self.settle_gone(arrived, world);
-        if !at_writer {
+        if writes {
             if self.lost.is_pending() {
                 return Settlement::Impossible;
             }
@@ -88,6 +89,12 @@ impl Causality {
         } else {
             Settlement::Ask(ask)
         }
+    }
+
+    /// The next read must see all that the writer had executed or begun to commit when it was
+    /// asked: whatever anybody has been shown by then, on any backend, is among that.
+    pub(in super::super) fn take_strong(&mut self, probe: &Probe, world: &World<'_>) {
+        self.take_in(&probe.seen, None, world);
     }
 
     fn find_out(&mut self, index: usize, mark: Mark, due: Instant, world: &World<'_>) -> Found {
@@ -154,7 +161,7 @@ impl Causality {
             without.subtract(&self.errant);
             gain = &without;
         }
-        self.require(gain);
+        self.has_seen(gain);
         let seen_on = place.map(|place| place.incarnation.server_uuid);
         if seen_on.is_some() && seen_on == self.proven_on {
             return;

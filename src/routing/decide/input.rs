@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::gtid::Set;
 
-use super::super::policy::{BackendId, Level, Policy};
+use super::super::policy::{Asks, BackendId, Policy};
 use super::super::reason::Reason;
 use super::super::snapshot::Place;
 
@@ -14,8 +14,8 @@ use super::super::snapshot::Place;
 pub struct Need<'a> {
     /// What it does.
     pub kind: Kind<'a>,
-    /// The level that its own hint asks for; it outranks the session's.
-    pub level: Option<Level>,
+    /// What its own hint asks for; it outranks the session's policy.
+    pub asks: Asks,
 }
 
 /// What a statement does, as far as it matters where it runs. What may show rows of tables has to

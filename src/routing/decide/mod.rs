@@ -9,6 +9,7 @@
 //! A backend that does not answer a probe is put into `excluded` before the next decision. Each
 //! round answers a probe, excludes a backend or lets time pass, so the rounds end.
 
+mod fresh;
 mod input;
 mod read_only;
 mod readers;
@@ -24,7 +25,7 @@ use smallvec::SmallVec;
 use crate::gtid::Set;
 
 use super::causality::Causality;
-use super::policy::BackendId;
+use super::policy::{BackendId, Policy};
 use super::reason::Reason;
 use super::snapshot::{Place, Snapshot};
 use super::world::World;
@@ -83,6 +84,8 @@ pub enum RefuseKind {
     AllGone,
     /// The writer still lacks what the scope has seen on a reader.
     WriterBehind,
+    /// No reader is known to be within the bound on staleness, and there is no writer.
+    TooStale,
     /// What a read must see is unknown, and there is no writer to ask.
     TokenUnknown,
     /// A write in a read-only transaction: MySQL's error 1792.
@@ -107,9 +110,11 @@ pub fn decide(
     Deciding {
         need,
         facts,
+        policy: facts.policy.narrowed(need.asks),
         causality,
         world,
         now,
+        floor: None,
         unsettled: false,
     }
     .statement()
@@ -119,9 +124,13 @@ pub fn decide(
 struct Deciding<'a> {
     need: &'a Need<'a>,
     facts: &'a SessionFacts<'a>,
+    /// How it is treated, with what it asks for itself.
+    policy: Policy,
     causality: &'a mut Causality,
     world: World<'a>,
     now: Instant,
+    /// What it must see by its level alone.
+    floor: Option<Arc<Set>>,
     /// For some reader the token could not be completed, for want of a writer that tells.
     unsettled: bool,
 }
@@ -186,6 +195,7 @@ impl RefuseKind {
             Self::Timeout => Reason::RefusedTimeout,
             Self::AllGone => Reason::RefusedAllGone,
             Self::WriterBehind => Reason::RefusedWriterBehind,
+            Self::TooStale => Reason::RefusedTooStale,
             Self::TokenUnknown => Reason::RefusedTokenUnknown,
             Self::ReadOnlyTransaction => Reason::RefusedReadOnlyTransaction,
             Self::StateLost => Reason::RefusedStateLost,

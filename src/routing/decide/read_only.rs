@@ -1,8 +1,6 @@
 //! Statements inside a read-only transaction on a reader. It can't move, and the server itself
 //! keeps it from writing.
 
-use std::sync::Arc;
-
 use super::super::causality::Settlement;
 use super::super::policy::Level;
 use super::super::reason::Reason;
@@ -27,7 +25,9 @@ impl Deciding<'_> {
             Kind::State => self.ungated(Reason::SessionState),
             Kind::Prepare => self.ungated(Reason::PreparedStatement),
             Kind::WriterRead(reason) if reason != Reason::LockingRead => self.gated(reason),
-            _ if self.asks_for_the_writer() => self.gated(Reason::WriterLevel),
+            _ if self.asks_for_the_writer(snapshot_taken && isolation.keeps_its_snapshot()) => {
+                self.gated(Reason::WriterLevel)
+            }
             _ if self.world.is_excluded(place.backend) => Decision::refuse(RefuseKind::StateLost),
             Kind::Control => Decision::Run {
                 place,
@@ -57,22 +57,22 @@ impl Deciding<'_> {
         if fixed || !tables || self.level() == Level::Eventual || self.has_waited_for(place) {
             return run;
         }
-        match self
-            .causality
-            .settle(place, false, self.facts.arrived, &self.world)
-        {
+        if let Err(first) = self.find_floor() {
+            return first;
+        }
+        match self.settle(place) {
             Settlement::Done => {}
             Settlement::Ask(backends) => return self.probe(backends),
             Settlement::Impossible => return Decision::refuse(RefuseKind::TokenUnknown),
         }
         let view = self.world.snapshot.backend(place.backend);
         let view = view.filter(|view| view.place() == Some(place));
-        if view.is_some_and(|view: &BackendView| view.has_executed(self.causality.known())) {
+        if view.is_some_and(|view: &BackendView| self.covers(view)) {
             return run;
         }
-        match view.and(self.deadline(self.facts.policy.wait)) {
+        match view.and(self.deadline(self.policy.wait)) {
             Some(until) => {
-                let token = Arc::clone(self.causality.known());
+                let token = self.token();
                 Decision::Wait {
                     place,
                     token,
@@ -84,14 +84,16 @@ impl Deciding<'_> {
         }
     }
 
-    /// A hint inside the transaction: the writer answers it, outside of the transaction.
-    fn asks_for_the_writer(&self) -> bool {
-        matches!(
+    /// A hint inside the transaction that asks for more than this transaction can show: the writer
+    /// answers it, outside of the transaction.
+    fn asks_for_the_writer(&self, fixed: bool) -> bool {
+        let asks = self.need.asks;
+        let bounded = asks.max_staleness.is_some() || asks.level == Some(Level::Bounded);
+        let more = matches!(asks.level, Some(Level::Writer | Level::Strong)) || fixed && bounded;
+        let read = matches!(
             self.need.kind,
             Kind::Read { .. } | Kind::ReadWithFunctions { .. }
-        ) && self
-            .need
-            .level
-            .is_some_and(|it| !matches!(it, Level::Session | Level::Eventual))
+        );
+        read && more
     }
 }

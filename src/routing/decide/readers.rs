@@ -74,7 +74,7 @@ impl<'a> Deciding<'a> {
         let Some(lag) = view.lag.filter(|_| view.current_watermark().is_some()) else {
             return false;
         };
-        if self.now.saturating_duration_since(lag.covered) <= self.facts.policy.max_lag {
+        if self.now.saturating_duration_since(lag.covered) <= self.policy.max_lag {
             return true;
         }
         let newest = self.world.snapshot.samples.newest();

@@ -30,8 +30,7 @@ impl Deciding<'_> {
         }
     }
 
-    /// Why the writer has to take it, if so. What is not one of the levels that readers serve
-    /// takes the safe road.
+    /// Why the writer has to take it, if so.
     fn bound_to_writer(&self) -> Option<Reason> {
         let facts = self.facts;
         if matches!(facts.transaction, Transaction::OnWriter { .. }) {
@@ -58,8 +57,7 @@ impl Deciding<'_> {
                 return Some(Reason::UnknownFunction);
             }
         }
-        let served = matches!(self.level(), Level::Session | Level::Eventual);
-        (!served).then_some(Reason::WriterLevel)
+        (self.level() == Level::Writer).then_some(Reason::WriterLevel)
     }
 
     fn without_tables(&mut self) -> Decision {
@@ -101,10 +99,6 @@ impl Deciding<'_> {
             Reason::ReadAfterOtherReader
         };
         Decision::Probe { backends, reason }
-    }
-
-    pub(super) fn level(&self) -> Level {
-        self.need.level.unwrap_or(self.facts.policy.level)
     }
 
     /// The reason for a read on a reader.

@@ -1,5 +1,5 @@
-//! Reads at level `session`: a reader that has everything, a short wait for one that will, or the
-//! writer.
+//! Reads that must see something: a reader that has everything, a short wait for one that will, or
+//! the writer.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,6 +19,9 @@ impl<'a> Deciding<'a> {
             Ok(readers) => readers,
             Err(reason) => return self.gated(self.or_retry(reason)),
         };
+        if let Err(first) = self.find_floor() {
+            return first;
+        }
         let waited = readers.iter().filter_map(|view| view.place());
         if let Some(place) = waited.into_iter().find(|place| self.has_waited_for(*place)) {
             return Decision::Run {
@@ -41,12 +44,12 @@ impl<'a> Deciding<'a> {
         let mut covering = readers.clone();
         loop {
             // What is known of the token may grow as it is settled, and rules out more readers.
-            covering.retain(|view| view.has_executed(self.causality.known()));
+            covering.retain(|view| self.covers(view));
             let chosen = self.choose(&covering)?;
             let place = chosen.place()?;
             match self.settle(place) {
                 Settlement::Ask(backends) => return Some(self.probe(backends)),
-                Settlement::Done if chosen.has_executed(self.causality.known()) => {
+                Settlement::Done if self.covers(chosen) => {
                     let reason = self.reads(Reason::ReadCovered);
                     return Some(Decision::Run { place, reason });
                 }
@@ -59,7 +62,7 @@ impl<'a> Deciding<'a> {
     /// Waits for the reader that will have the token first, if that is soon enough, or if there is
     /// nowhere else to go. None if there is no time left or no use in it.
     fn wait(&mut self, readers: &Readers<'a>) -> Option<Decision> {
-        let until = self.deadline(self.facts.policy.wait)?;
+        let until = self.deadline(self.policy.wait)?;
         let is_open = |place| readers.iter().any(|view| view.place() == Some(place));
         if let Some(waiting) = self.facts.waiting.filter(|waiting| is_open(waiting.place)) {
             let (place, token) = (waiting.place, Arc::clone(&waiting.token));
@@ -75,7 +78,7 @@ impl<'a> Deciding<'a> {
             match self.settle(place) {
                 Settlement::Ask(backends) => return Some(self.probe(backends)),
                 Settlement::Done if self.is_worth_waiting_for(soonest, left) => {
-                    return Some(wait_for(place, Arc::clone(self.causality.known()), until));
+                    return Some(wait_for(place, self.token(), until));
                 }
                 Settlement::Done | Settlement::Impossible => {}
             }
@@ -84,36 +87,25 @@ impl<'a> Deciding<'a> {
     }
 
     fn is_worth_waiting_for(&self, view: &BackendView, left: Duration) -> bool {
-        let nowhere_else =
-            self.world.writer.is_err() || self.facts.policy.on_timeout == OnTimeout::Error;
-        nowhere_else || self.predict(view, self.causality.known()) <= left
+        let nowhere_else = self.world.writer.is_err() || self.policy.on_timeout == OnTimeout::Error;
+        nowhere_else || self.ready_in(view) <= left
     }
 
     fn soonest(&self, readers: &Readers<'a>) -> Option<&'a BackendView> {
-        let soonest = readers
-            .iter()
-            .map(|view| self.predict(view, self.causality.known()))
-            .min()?;
-        let is_soonest =
-            |view: &&BackendView| self.predict(view, self.causality.known()) == soonest;
+        let soonest = readers.iter().map(|view| self.ready_in(view)).min()?;
+        let is_soonest = |view: &&BackendView| self.ready_in(view) == soonest;
         self.choose(&readers.iter().copied().filter(is_soonest).collect())
-    }
-
-    fn settle(&mut self, place: Place) -> Settlement {
-        let settlement = self
-            .causality
-            .settle(place, false, self.facts.arrived, &self.world);
-        self.unsettled |= settlement == Settlement::Impossible;
-        settlement
     }
 
     /// No reader has the token, and none is waited for any longer.
     fn fall_back(&mut self) -> Decision {
         let waited = self.facts.waiting.is_some();
-        let out_of_time = self.deadline(self.facts.policy.wait).is_none();
+        let out_of_time = self.deadline(self.policy.wait).is_none();
         if self.world.writer.is_err() {
             let kind = if self.unsettled {
                 RefuseKind::TokenUnknown
+            } else if self.floor.is_some() {
+                RefuseKind::TooStale
             } else if waited {
                 RefuseKind::Timeout
             } else {
@@ -124,7 +116,7 @@ impl<'a> Deciding<'a> {
         if self.unsettled {
             return self.gated(Reason::TokenUnknown);
         }
-        if out_of_time && self.facts.policy.on_timeout == OnTimeout::Error {
+        if out_of_time && self.policy.on_timeout == OnTimeout::Error {
             return Decision::refuse(RefuseKind::Timeout);
         }
         let reason = match (out_of_time, waited) {

@@ -10,7 +10,7 @@ use super::super::policy::Level;
 use super::super::reason::Reason;
 use super::super::snapshot::Place;
 use super::super::world::WriterFault;
-use super::{Deciding, Decision, RefuseKind, Transaction};
+use super::{Deciding, Decision, Kind, RefuseKind, Transaction};
 
 /// A read waits at least this long for the writer to finish what its scope has seen on a reader:
 /// usually microseconds, and there is nowhere else to go.
@@ -37,9 +37,14 @@ impl Deciding<'_> {
         if self.keeps_its_snapshot() || self.level() == Level::Eventual {
             return Decision::Run { place, reason };
         }
+        if self.is_strong_at_writer()
+            && let Err(first) = self.fetch_strong()
+        {
+            return first;
+        }
         let arrived = self.facts.arrived;
         let writer = self.world.writer.ok();
-        match self.causality.settle(place, true, arrived, &self.world) {
+        match self.causality.settle(place, false, arrived, &self.world) {
             Settlement::Done => {}
             Settlement::Impossible => return Decision::refuse(self.without_writer()),
             Settlement::Ask(mut backends) => {
@@ -76,7 +81,7 @@ impl Deciding<'_> {
     }
 
     fn wait_for_writer(&self, place: Place) -> Decision {
-        let patience = self.facts.policy.wait.max(WRITER_GATE_PATIENCE);
+        let patience = self.policy.wait.max(WRITER_GATE_PATIENCE);
         match self.deadline(patience) {
             Some(until) => Decision::Wait {
                 place,
@@ -132,6 +137,16 @@ impl Deciding<'_> {
             _ if any_up => RefuseKind::NoWriter,
             _ => RefuseKind::AllGone,
         }
+    }
+
+    /// Must the writer have finished what is being committed there? A reader may have shown it to
+    /// somebody already. What locks rows waits for that by itself.
+    fn is_strong_at_writer(&self) -> bool {
+        let locks_or_shows_none = matches!(
+            self.need.kind,
+            Kind::WriterRead(Reason::LockingRead | Reason::InstanceRead)
+        );
+        self.level() == Level::Strong && !locks_or_shows_none
     }
 
     /// A transaction that has read shows no more than that, whatever the writer has.
