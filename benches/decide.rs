@@ -84,6 +84,7 @@ fn run(
         last_statement: None,
         arrived: now,
         excluded: &[],
+        carried: None,
         waiting: None,
     };
     let need = Need {

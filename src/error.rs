@@ -115,6 +115,19 @@ impl ClientError {
         Self::new(1064, "42000", Fault::Client, false).says(text.to_owned())
     }
 
+    /// 1231: a value that one of Tidegate's own settings does not take; `expected` says which do.
+    pub fn wrong_setting(name: &str, value: &str, expected: &str) -> Self {
+        Self::new(1231, "42000", Fault::Client, false).says(format!(
+            "Variable 'tidegate_{name}' can't be set to the value of '{value}' (Tidegate: \
+             {expected})"
+        ))
+    }
+
+    /// 1193: no such setting of Tidegate's own; `text` names those that there are.
+    pub fn unknown_setting(text: &str) -> Self {
+        Self::new(1193, "HY000", Fault::Client, false).says(text.to_owned())
+    }
+
     /// 1064: what looks like a hint, in SQL that is not read.
     pub fn hint_not_read() -> Self {
         Self::new(1064, "42000", Fault::Client, false)

@@ -107,7 +107,7 @@ fn the_example_file_has_no_fault() {
 
 #[test]
 fn every_fault_of_a_file_is_reported_at_once_with_line_and_key() {
-    let text = "[listen]\nadress = \"127.0.0.1:3307\"\n\n[consistency]\nlevel = \"strong\"\n\
+    let text = "[listen]\nadress = \"127.0.0.1:3307\"\n\n[consistency]\nlevel = \"srtong\"\n\
                 wait = 50\n";
     let faults = config::parse_with(text, "f.toml", &|_| None).expect_err("faults");
     let lines: Vec<_> = faults.iter().map(Fault::to_string).collect();
@@ -120,7 +120,7 @@ fn every_fault_of_a_file_is_reported_at_once_with_line_and_key() {
         );
     };
     has("f.toml:2:", "address");
-    has("f.toml:5:", "strong");
+    has("f.toml:5:", "did you mean \"strong\"");
     has("f.toml:6:", "wait");
     has("f.toml", "monitor");
 }

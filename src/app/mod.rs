@@ -150,12 +150,13 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let proxy_id = config.session.proxy_id;
     let registry = Arc::new(Registry::new(proxy_id.unwrap_or_else(rand::random)));
     let drain_timeout = config.session.drain_timeout;
+    let scopes = Scopes::starting_at(Instant::now(), config.session.scopes);
     let shared = Arc::new(Shared {
         config: config.session,
         backend_names: names,
         writer,
         watch,
-        scopes: Scopes::starting_at(Instant::now()),
+        scopes,
         dialer,
         greeting: ArcSwap::from_pointee(greeting),
         metrics: Arc::clone(&metrics),

@@ -65,6 +65,7 @@ pub(super) fn config(
             login_timeout: limits.login_timeout,
             drain_timeout: limits.drain_timeout,
             pool: session::PoolPolicy::Keep,
+            scopes: limits.scopes,
             prepared: limits.prepared,
             proxy_id: proxy_id.and_then(|id| u16::try_from(id.value).ok()),
         },
@@ -78,6 +79,7 @@ struct Limits {
     login_timeout: std::time::Duration,
     connect_timeout: std::time::Duration,
     drain_timeout: std::time::Duration,
+    scopes: usize,
     prepared: session::PreparedLimits,
 }
 
@@ -88,6 +90,7 @@ impl Limits {
         let login_timeout = table.read(&keys::LIMITS_LOGIN_TIMEOUT, value::span, faults);
         let connect_timeout = table.read(&keys::LIMITS_CONNECT_TIMEOUT, value::span, faults);
         let drain_timeout = table.read(&keys::LIMITS_DRAIN_TIMEOUT, value::span, faults);
+        let scopes = table.read(&keys::LIMITS_SCOPES, value::count, faults);
         let per_client = table.read(&keys::LIMITS_PREPARED_PER_CLIENT, value::count, faults);
         let total = table.read(&keys::LIMITS_PREPARED, value::count, faults);
         let mib = table.read(&keys::LIMITS_PREPARED_MIB, value::count, faults);
@@ -97,6 +100,7 @@ impl Limits {
             bytes: mib?.value << 20,
         };
         Some(Self {
+            scopes: usize::try_from(scopes?.value).ok()?,
             prepared,
             clients: usize::try_from(clients?.value).ok()?,
             login_timeout: login_timeout?.value,

@@ -258,6 +258,7 @@ pub const LIMITS: Section = Section {
         &LIMITS_LOGIN_TIMEOUT,
         &LIMITS_CONNECT_TIMEOUT,
         &LIMITS_DRAIN_TIMEOUT,
+        &LIMITS_SCOPES,
         &LIMITS_PREPARED,
         &LIMITS_PREPARED_PER_CLIENT,
         &LIMITS_PREPARED_MIB,

@@ -16,6 +16,7 @@
 
 use std::ops::Range;
 
+use super::attributes::{Attribute, AttributeValue};
 use crate::protocol::{Capabilities, Command, ErrorKind, ProtocolError, Reader};
 
 /// The rows of the result are fetched by COM_STMT_FETCH.
@@ -90,6 +91,54 @@ impl ExecuteHead {
     /// The types as they came, if they are told.
     pub fn types<'a>(&self, payload: &'a [u8]) -> Option<&'a [u8]> {
         payload.get(self.types.clone()?)
+    }
+
+    /// The query attributes, which are the parameters beyond the statement's own `params`; none
+    /// where the packet does not hold them whole. `types` are those that hold, from this command
+    /// or an earlier one; of the parameters that came ahead as long data, `is_long`, there is no
+    /// value here.
+    pub fn attributes<'a>(
+        &self,
+        payload: &'a [u8],
+        types: &'a [u8],
+        params: u16,
+        is_long: impl Fn(usize) -> bool,
+    ) -> Vec<Attribute<'a>> {
+        let params = usize::from(params);
+        match self.params > params {
+            true => self
+                .beyond(payload, types, params, is_long)
+                .unwrap_or_default(),
+            false => Vec::new(),
+        }
+    }
+
+    fn beyond<'a>(
+        &self,
+        payload: &'a [u8],
+        types: &'a [u8],
+        params: usize,
+        is_long: impl Fn(usize) -> bool,
+    ) -> Option<Vec<Attribute<'a>>> {
+        let flag = self.flag?;
+        let nulls = payload.get(flag.checked_sub(self.params.div_ceil(8))?..flag)?;
+        let values = self.types.as_ref().map_or(flag + 1, |types| types.end);
+        let mut values = Reader::new(payload.get(values..)?);
+        let mut types = Reader::new(types);
+        let mut found = Vec::new();
+        for index in 0..self.params {
+            let [kind, _unsigned] = types.array("parameter type").ok()?;
+            let name = types.lenenc_bytes("parameter name").ok()?;
+            let is_null = nulls.get(index / 8)? >> (index % 8) & 1 == 1;
+            let value = match is_null || is_long(index) {
+                true => AttributeValue::Null,
+                false => AttributeValue::read(&mut values, kind).ok()?,
+            };
+            if index >= params {
+                found.push(Attribute { name, value });
+            }
+        }
+        Some(found)
     }
 
     /// Does it rely on types that were told before?

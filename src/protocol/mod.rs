@@ -6,10 +6,11 @@
 //!
 //! Every decoder checks its bounds and returns a [`ProtocolError`] that names the field.
 
+pub mod attributes;
 pub mod auth;
 mod auth_more;
 mod auth_switch;
-pub mod boundary;
+mod boundary;
 mod capabilities;
 mod change_user;
 mod command;
@@ -35,6 +36,7 @@ mod testing;
 pub mod track;
 pub mod translate;
 
+pub use attributes::{Attribute, AttributeValue, connection_attributes};
 pub use auth_more::{AuthMore, FAST_AUTH_OK, FULL_AUTH, REQUEST_PUBLIC_KEY};
 pub use auth_switch::AuthSwitch;
 pub use boundary::{Boundary, End, Part, Want};
@@ -51,7 +53,7 @@ pub use handshake_response::HandshakeResponse;
 pub use lenenc::{put_lenenc_bytes, put_lenenc_int};
 pub use ok::{OkPacket, Terminator};
 pub use prepare::PrepareOk;
-pub use query::{put_query, query_text, skip_binary_value};
+pub use query::{put_query, query_attributes, query_text, skip_binary_value};
 pub use reader::Reader;
 pub use ssl_request::{SslRequest, is_ssl_request};
 pub use statement::{execute_statement_id, set_statement_id, statement_id};

@@ -15,6 +15,7 @@
 
 use bytes::BufMut;
 
+use super::attributes::{Attribute, AttributeValue};
 use crate::protocol::{Capabilities, Command, ErrorKind, ProtocolError, Reader};
 
 /// The statement's text. `caps` are those of the client that sent it.
@@ -24,7 +25,7 @@ pub fn query_text(payload: &[u8], caps: Capabilities) -> Result<&[u8], ProtocolE
         return Err(ProtocolError::unexpected("COM_QUERY"));
     }
     if caps.contains(Capabilities::QUERY_ATTRIBUTES) {
-        skip_attributes(&mut reader)?;
+        attributes(&mut reader)?;
     }
     Ok(reader.rest())
 }
@@ -38,13 +39,31 @@ pub fn put_query(out: &mut impl BufMut, caps: Capabilities, text: &[u8]) {
     out.put_slice(text);
 }
 
-fn skip_attributes(reader: &mut Reader<'_>) -> Result<(), ProtocolError> {
+/// The attributes that came with a COM_QUERY. `caps` are those of the client that sent it.
+///
+/// # Errors
+/// [`ProtocolError`] as for [`query_text`].
+pub fn query_attributes(
+    payload: &[u8],
+    caps: Capabilities,
+) -> Result<Vec<Attribute<'_>>, ProtocolError> {
+    let mut reader = Reader::new(payload);
+    if reader.u8("command")? != Command::Query as u8 {
+        return Err(ProtocolError::unexpected("COM_QUERY"));
+    }
+    match caps.contains(Capabilities::QUERY_ATTRIBUTES) {
+        true => attributes(&mut reader),
+        false => Ok(Vec::new()),
+    }
+}
+
+fn attributes<'a>(reader: &mut Reader<'a>) -> Result<Vec<Attribute<'a>>, ProtocolError> {
     let count = reader.lenenc_int("number of attributes")?;
     if reader.lenenc_int("number of attribute sets")? != 1 {
         return Err(reader.error(ErrorKind::Unsupported, "number of attribute sets"));
     }
     if count == 0 {
-        return Ok(());
+        return Ok(Vec::new());
     }
     // Each attribute takes three bytes at least, so a count beyond the payload is a lie.
     let count = usize::try_from(count)
@@ -55,21 +74,23 @@ fn skip_attributes(reader: &mut Reader<'_>) -> Result<(), ProtocolError> {
     if reader.u8("attribute types flag")? != 1 {
         return Err(reader.error(ErrorKind::Unsupported, "attribute types flag"));
     }
-    let mut types = Vec::with_capacity(count);
+    let mut named = Vec::with_capacity(count);
     for _ in 0..count {
         let [kind, _unsigned] = reader.array("attribute type")?;
-        reader.lenenc_bytes("attribute name")?;
-        types.push(kind);
+        named.push((kind, reader.lenenc_bytes("attribute name")?));
     }
     let bits = nulls
         .iter()
         .flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1 == 1));
-    for (kind, is_null) in types.into_iter().zip(bits) {
-        if !is_null {
-            skip_binary_value(reader, kind)?;
-        }
-    }
-    Ok(())
+    let values = named.into_iter().zip(bits);
+    let read = values.map(|((kind, name), is_null)| {
+        let value = match is_null {
+            true => AttributeValue::Null,
+            false => AttributeValue::read(reader, kind)?,
+        };
+        Ok(Attribute { name, value })
+    });
+    read.collect()
 }
 
 /// Passes over a value in binary form.
@@ -112,6 +133,12 @@ mod tests {
             73 65 6c 65 63 74 20 31",
         );
         assert_eq!(query_text(&bytes, WITH), Ok(&b"select 1"[..]));
+        let attribute = |name, value| Attribute {
+            name,
+            value: AttributeValue::Text(value),
+        };
+        let expected = vec![attribute(b"n1", b"v1"), attribute(b"n2", b"v2")];
+        assert_eq!(query_attributes(&bytes, WITH), Ok(expected));
         // Without any.
         let bytes = hex("03 00 01 73 65 6c 65 63 74 20 24 24");
         assert_eq!(query_text(&bytes, WITH), Ok(&b"select $$"[..]));

@@ -77,10 +77,11 @@ impl Session {
     fn begin_anew(&mut self) {
         let user = &self.request.credentials.user;
         self.policy = self.shared.policy_of(user);
-        let scope = self.shared.scopes.open(self.policy.scope, user);
-        if !scope.is(&self.scope) {
-            scope.take_in(&self.scope);
-            self.scope = scope;
+        let snapshot = self.shared.watch.snapshot();
+        let scope = self.shared.scopes.open(self.policy.scope, user, &snapshot);
+        let moves = !scope.is(&self.standing.own);
+        self.move_to(scope);
+        if moves {
             // Whatever still commits for the old account is waited for by the new one too.
             let lost = self.scope.lock().lost_threads().to_vec();
             for thread in lost {
@@ -135,6 +136,7 @@ impl Session {
             tracing::debug!(client = self.entry.id, "reset with an open transaction");
         }
         self.forget();
+        self.standing.reset();
         self.state.reset();
         self.send_ok().await
     }

@@ -26,6 +26,8 @@ pub struct Config {
     pub pool: PoolPolicy,
     /// This proxy's part of its clients' ids, below 1024; by chance, if there is none.
     pub proxy_id: Option<u16>,
+    /// How many accounts and keys that no session uses are told apart.
+    pub scopes: usize,
     /// How many prepared statements there may be.
     pub prepared: PreparedLimits,
 }

@@ -18,6 +18,7 @@ impl Session {
     /// has to ask one first says so.
     pub(super) async fn explain(&mut self, job: &Job) -> Result<(), Ended> {
         self.client.set_sequence(job.request.sequence);
+        self.enter_scope(job);
         let rows = self.explanation(job);
         self.send_table(["name", "value"], &rows).await
     }
@@ -43,8 +44,21 @@ impl Session {
         rows.push(("reason".to_owned(), reason.to_owned()));
         let pin = self.pin(job).map_or("none", |pin| pin.label());
         rows.push(("pin".to_owned(), pin.to_owned()));
-        rows.push(("level".to_owned(), self.policy.level.name().to_owned()));
-        rows.push(("scope".to_owned(), self.policy.scope.name().to_owned()));
+        let policy = self.standing_policy().narrowed(job.wishes.asks);
+        rows.push(("level".to_owned(), policy.level.name().to_owned()));
+        let bound = policy.bound().map(humantime::format_duration);
+        let bound = bound.map_or("none".to_owned(), |bound| bound.to_string());
+        rows.push(("max_staleness".to_owned(), bound));
+        let key = job
+            .wishes
+            .key
+            .as_ref()
+            .or(self.standing.wishes.key.as_ref());
+        let scope = match key {
+            Some(key) => format!("key {}", String::from_utf8_lossy(key)),
+            None => policy.scope.name().to_owned(),
+        };
+        rows.push(("scope".to_owned(), scope));
         rows.push(("token".to_owned(), shown(&token)));
         for view in &self.shared.watch.snapshot().backends {
             let name = format!("backend {}", self.shared.name(view.id));

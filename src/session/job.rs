@@ -6,9 +6,10 @@ use smallvec::SmallVec;
 
 use super::command::Request;
 use super::prepared::{Permit, Prepared};
+use super::wishes::Wishes;
 use crate::protocol::{Command, ExecuteHead};
 use crate::routing::{Kind, Reason};
-use crate::sql::{Class, Marks, Other, Statement, WriterRead};
+use crate::sql::{Class, Marks, Other, Own, Statement, WriterRead};
 
 /// One command on its way to a backend.
 pub(super) struct Job {
@@ -19,6 +20,8 @@ pub(super) struct Job {
     /// What its SQL says, or that of the prepared statement that it runs; `None` for commands
     /// without SQL, and where it was not read.
     pub statement: Option<Arc<Statement>>,
+    /// What it asks for, for itself alone.
+    pub wishes: Wishes,
     /// What it has to do with prepared statements.
     pub uses: Uses,
 }
@@ -76,6 +79,11 @@ impl Job {
             Uses::Prepares { prepared, .. } => Some(&prepared.statement),
             Uses::Executes { .. } | Uses::Nothing => self.statement.as_deref(),
         }
+    }
+
+    /// Variables of Tidegate's own that its SQL names.
+    pub(super) fn own(&self) -> Option<&Own> {
+        self.statement.as_ref().map(|statement| &statement.own)
     }
 
     /// The client's id for the statement that it prepares.

@@ -35,7 +35,7 @@ pub(super) trait Observer {
 /// session of the scope may act on the answer as soon as the client has it.
 #[derive(Debug)]
 pub(super) struct WriterNotes<'a> {
-    scope: &'a ScopeHandle,
+    scopes: &'a [ScopeHandle],
     /// Did the response report a GTID?
     pub gtids: bool,
     /// A GTID set came that can't be read.
@@ -60,9 +60,9 @@ pub(super) struct WriterNotes<'a> {
 
 impl<'a> WriterNotes<'a> {
     /// Nothing seen yet.
-    pub(super) fn new(scope: &'a ScopeHandle) -> Self {
+    pub(super) fn new(scopes: &'a [ScopeHandle]) -> Self {
         Self {
-            scope,
+            scopes,
             gtids: false,
             unreadable: false,
             variables: Vec::new(),
@@ -92,7 +92,9 @@ impl Observer for WriterNotes<'_> {
                 Change::Gtids(text) => match Set::parse(text) {
                     Ok(set) => {
                         self.gtids = true;
-                        self.scope.lock().acknowledge(&set);
+                        for scope in self.scopes {
+                            scope.lock().acknowledge(&set);
+                        }
                     }
                     Err(_) => self.unreadable = true,
                 },

@@ -1,16 +1,13 @@
 //! Whose writes and reads count: one [`Causality`] for each scope there is.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use dashmap::DashMap;
 
 use crate::gtid::{Set, Token};
-use crate::routing::{Causality, Scope};
-
-/// So many accounts have an entry of their own; beyond it, those that no session uses are merged
-/// into the floor.
-const ENTRY_LIMIT: usize = 10_000;
+use crate::routing::{Causality, Scope, Snapshot};
 
 /// What one scope must see, shared by the sessions that belong to it.
 #[derive(Clone, Debug)]
@@ -53,61 +50,111 @@ impl ScopeHandle {
     }
 }
 
+/// The name of a scope that outlives a connection.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Name {
+    User(Vec<u8>),
+    /// A key, within its account.
+    Key(Vec<u8>, Arc<[u8]>),
+}
+
+#[derive(Debug)]
+struct Kept {
+    handle: ScopeHandle,
+    /// When it was last asked for, by [`Scopes::clock`].
+    used: AtomicU64,
+}
+
 /// The scopes that outlive a connection.
 #[derive(Debug)]
 pub struct Scopes {
-    users: DashMap<Vec<u8>, ScopeHandle>,
+    kept: DashMap<Name, Kept>,
+    limit: usize,
+    clock: AtomicU64,
+    /// Every connection's, at scope `proxy`.
+    all: ScopeHandle,
     /// What a scope without an entry starts from: a proxy that was restarted has forgotten the
     /// tokens, but not that there may have been writes.
     floor: ScopeHandle,
 }
 
 impl Scopes {
-    /// No entries yet. The floor is unknown until the writer was asked after now, which the first
-    /// read of each scope does.
-    pub fn starting_at(now: Instant) -> Self {
+    /// No entries yet, and up to `limit` of those that no session uses. The floor is unknown until
+    /// the writer was asked after now.
+    pub fn starting_at(now: Instant, limit: usize) -> Self {
+        let unknown = || ScopeHandle::new(Causality::starting_from(Token::Unknown, now));
         Self {
-            users: DashMap::new(),
-            floor: ScopeHandle::new(Causality::starting_from(Token::Unknown, now)),
+            kept: DashMap::new(),
+            limit,
+            clock: AtomicU64::new(0),
+            all: unknown(),
+            floor: unknown(),
         }
+    }
+
+    /// How many accounts and keys have an entry.
+    pub fn count(&self) -> usize {
+        self.kept.len()
     }
 
     /// The scope of a session of this account.
     ///
     /// A connection is a scope that has done nothing yet; an account may have written through an
-    /// earlier proxy.
-    pub(super) fn open(&self, scope: Scope, user: &[u8]) -> ScopeHandle {
+    /// earlier proxy. A session at scope `key` is a connection until it gives one.
+    pub(super) fn open(&self, scope: Scope, user: &[u8], snapshot: &Snapshot) -> ScopeHandle {
         match scope {
-            Scope::User => self.of_user(user),
-            // The configuration refuses the other two until they are served.
-            Scope::Connection | Scope::Key | Scope::Proxy => ScopeHandle::fresh(),
+            Scope::User => self.find(Name::User(user.to_vec()), snapshot),
+            Scope::Proxy => self.all.clone(),
+            Scope::Connection | Scope::Key => ScopeHandle::fresh(),
         }
     }
 
-    fn of_user(&self, user: &[u8]) -> ScopeHandle {
-        if let Some(handle) = self.users.get(user) {
-            return handle.clone();
+    /// The scope of all that give this key, within their account.
+    pub(super) fn keyed(&self, user: &[u8], key: &Arc<[u8]>, snapshot: &Snapshot) -> ScopeHandle {
+        self.find(Name::Key(user.to_vec(), Arc::clone(key)), snapshot)
+    }
+
+    fn find(&self, name: Name, snapshot: &Snapshot) -> ScopeHandle {
+        let now = self.clock.fetch_add(1, Ordering::Relaxed);
+        if let Some(kept) = self.kept.get(&name) {
+            kept.used.store(now, Ordering::Relaxed);
+            return kept.handle.clone();
         }
-        if self.users.len() >= ENTRY_LIMIT {
+        if self.kept.len() >= self.limit {
             self.evict();
         }
         let from_floor = || {
             let handle = ScopeHandle::fresh();
-            handle.lock().merge_from(&self.floor.lock(), Instant::now());
-            handle
+            let mut floor = self.floor.lock();
+            // Once for all that come: what they wrote before is older than the first of them.
+            floor.settle_at_writer(snapshot, Instant::now());
+            handle.lock().merge_from(&floor, Instant::now());
+            Kept {
+                handle,
+                used: AtomicU64::new(now),
+            }
         };
-        let entry = self.users.entry(user.to_vec());
-        entry.or_insert_with(from_floor).value().clone()
+        let entry = self.kept.entry(name).or_insert_with(from_floor);
+        entry.handle.clone()
     }
 
-    /// Forgets the entries that nobody uses, but not what they had to see.
+    /// Forgets a quarter of the entries, those that nobody uses and that were asked for the
+    /// longest ago; but not what they had to see.
     fn evict(&self) {
-        self.users.retain(|_, handle| {
-            let unused = handle.is_ours_alone();
-            if unused {
-                self.floor.lock().merge_from(&handle.lock(), Instant::now());
+        let used = |kept: &Kept| kept.used.load(Ordering::Relaxed);
+        let mut times: Vec<u64> = self.kept.iter().map(|kept| used(&kept)).collect();
+        let quarter = times.len() / 4;
+        let oldest = match times.is_empty() {
+            true => return,
+            false => *times.select_nth_unstable(quarter).1,
+        };
+        self.kept.retain(|_, kept| {
+            let goes = kept.handle.is_ours_alone() && used(kept) <= oldest;
+            if goes {
+                let mut floor = self.floor.lock();
+                floor.merge_from(&kept.handle.lock(), Instant::now());
             }
-            !unused
+            !goes
         });
     }
 }
@@ -120,53 +167,86 @@ mod tests {
         Set::parse("3e11fa47-71ca-11e1-9e33-c80aa9429562:1-9").expect("a set")
     }
 
+    fn scopes() -> Scopes {
+        Scopes::starting_at(Instant::now(), 8)
+    }
+
+    fn open(scopes: &Scopes, scope: Scope, user: &str) -> ScopeHandle {
+        scopes.open(scope, user.as_bytes(), &Snapshot::default())
+    }
+
+    fn keyed(scopes: &Scopes, user: &str, key: &str) -> ScopeHandle {
+        let key = Arc::from(key.as_bytes());
+        scopes.keyed(user.as_bytes(), &key, &Snapshot::default())
+    }
+
+    fn has(handle: &ScopeHandle) -> bool {
+        handle.lock().known().contains(&set())
+    }
+
     #[test]
     fn the_sessions_of_an_account_share_a_scope_and_no_other_account_does() {
-        let scopes = Scopes::starting_at(Instant::now());
-        let one = scopes.open(Scope::User, b"app");
-        one.lock().acknowledge(&set());
-        assert!(
-            scopes
-                .open(Scope::User, b"app")
-                .lock()
-                .known()
-                .contains(&set())
-        );
-        assert!(scopes.open(Scope::User, b"other").lock().known().is_empty());
-        assert!(
-            scopes
-                .open(Scope::Connection, b"app")
-                .lock()
-                .known()
-                .is_empty()
-        );
+        let scopes = scopes();
+        open(&scopes, Scope::User, "app").lock().acknowledge(&set());
+        assert!(has(&open(&scopes, Scope::User, "app")));
+        assert!(!has(&open(&scopes, Scope::User, "other")));
+        assert!(!has(&open(&scopes, Scope::Connection, "app")));
+        assert!(!has(&open(&scopes, Scope::Proxy, "app")));
+    }
+
+    #[test]
+    fn a_key_is_shared_within_its_account() {
+        let scopes = scopes();
+        keyed(&scopes, "app", "7").lock().acknowledge(&set());
+        assert!(has(&keyed(&scopes, "app", "7")));
+        assert!(!has(&keyed(&scopes, "app", "8")));
+        assert!(!has(&keyed(&scopes, "other", "7")));
+        assert!(!has(&open(&scopes, Scope::User, "app")));
+        open(&scopes, Scope::Proxy, "app")
+            .lock()
+            .acknowledge(&set());
+        assert!(has(&open(&scopes, Scope::Proxy, "other")));
     }
 
     #[test]
     fn p1_an_evicted_scope_begins_again_with_what_it_had_to_see() {
-        let scopes = Scopes::starting_at(Instant::now());
-        let used = scopes.open(Scope::User, b"used");
-        scopes.open(Scope::User, b"idle").lock().acknowledge(&set());
-        scopes.evict();
-        assert_eq!(scopes.users.len(), 1);
-        assert!(
-            scopes
-                .open(Scope::User, b"idle")
-                .lock()
-                .known()
-                .contains(&set())
-        );
-        drop(used);
+        let scopes = scopes();
+        let used = keyed(&scopes, "app", "used");
+        keyed(&scopes, "app", "idle").lock().acknowledge(&set());
+        for other in 0..100 {
+            keyed(&scopes, "app", &other.to_string());
+        }
+        assert!(scopes.count() <= 8, "{}", scopes.count());
+        let name = |key: &str| Name::Key(b"app".to_vec(), Arc::from(key.as_bytes()));
+        assert!(!scopes.kept.contains_key(&name("idle")));
+        assert!(scopes.kept.contains_key(&name("used")));
+        assert!(has(&keyed(&scopes, "app", "idle")));
+        assert!(!has(&used));
+    }
+
+    #[test]
+    fn p9_entries_that_are_all_in_use_stay() {
+        let scopes = scopes();
+        let held: Vec<_> = (0..20)
+            .map(|number| keyed(&scopes, "app", &number.to_string()))
+            .collect();
+        assert_eq!(scopes.count(), held.len());
+        drop(held);
+        keyed(&scopes, "app", "another");
+        assert!(scopes.count() < 20);
     }
 
     #[test]
     fn p7_a_scope_of_which_nothing_is_remembered_does_not_start_from_nothing() {
-        let scopes = Scopes::starting_at(Instant::now());
-        assert_eq!(
-            scopes.open(Scope::User, b"app").lock().token(),
-            Token::Unknown
-        );
-        let connection = scopes.open(Scope::Connection, b"app");
+        let scopes = scopes();
+        for handle in [
+            open(&scopes, Scope::User, "app"),
+            open(&scopes, Scope::Proxy, "app"),
+            keyed(&scopes, "app", "7"),
+        ] {
+            assert_eq!(handle.lock().token(), Token::Unknown);
+        }
+        let connection = open(&scopes, Scope::Connection, "app");
         assert_ne!(connection.lock().token(), Token::Unknown);
     }
 }

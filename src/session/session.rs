@@ -19,6 +19,7 @@ use super::prepared::Statements;
 use super::registry::Entry;
 use super::relay::RelayError;
 use super::scopes::ScopeHandle;
+use super::standing::Standing;
 use super::state::SessionState;
 use super::visible::Visible;
 use super::{Ended, Shared};
@@ -43,6 +44,8 @@ pub(super) struct Session {
     pub(super) policy: Policy,
     /// What it must see, with those that share its scope.
     pub(super) scope: ScopeHandle,
+    /// What it asks for, and which scopes it has been in.
+    pub(super) standing: Standing,
     /// User variables that were set on a reader's connection.
     pub(super) carried: Vec<(BackendId, Target)>,
     /// The reader that it read from last.
@@ -97,7 +100,9 @@ impl Session {
     pub(super) fn new(shared: Arc<Shared>, entry: Entry, claimed: Claimed, host: String) -> Self {
         let request = claimed.request;
         let policy = shared.policy_of(&request.credentials.user);
-        let scope = shared.scopes.open(policy.scope, &request.credentials.user);
+        let snapshot = shared.watch.snapshot();
+        let user = &request.credentials.user;
+        let scope = shared.scopes.open(policy.scope, user, &snapshot);
         let state = SessionState::after_login(request.collation, request.database.clone());
         Self {
             connections: Connections::new(Arc::clone(&shared), entry.peer()),
@@ -108,6 +113,7 @@ impl Session {
             request,
             host,
             policy,
+            standing: Standing::new(scope.clone()),
             scope,
             carried: Vec::new(),
             home: None,
@@ -139,6 +145,10 @@ impl Session {
 
     /// Logs in at the writer and tells the client what the writer said; false if it said no.
     pub(super) async fn log_in(&mut self) -> Result<bool, Ended> {
+        if let Err(error) = self.take_attributes() {
+            self.refuse(&error).await?;
+            return Ok(false);
+        }
         let held = match self.open_any().await {
             Ok(held) => held,
             Err((backend, error @ ConnectError::Refused(_))) => {

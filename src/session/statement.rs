@@ -11,9 +11,10 @@ use super::command::Request;
 use super::job::{Job, Uses};
 use super::relay::Progress;
 use super::session::Session;
+use super::wishes::Wishes;
 use crate::error::ClientError;
 use crate::gtid::Set;
-use crate::protocol::{Command, query_text};
+use crate::protocol::{Command, query_attributes, query_text};
 use crate::routing::{
     Asks, BackendId, Causality, Decision, Exclusion, Level, Need, Place, ReadMark, Reason,
     RefuseKind, Role, SessionFacts, Transaction, Waiting, decide,
@@ -67,8 +68,14 @@ impl Session {
             Command::Query => query_text(&request.payload, self.capabilities).unwrap_or_default(),
             _ => &[],
         };
-        let explains = match self.hint_of(text, request.more) {
-            Ok(hint) => hint.explain,
+        let asked = match self.hint_of(text, request.more) {
+            Ok(hint) => self
+                .wishes_of(command, &request, &hint)
+                .map(|wishes| (wishes, hint.explain)),
+            Err(error) => Err(error),
+        };
+        let (wishes, explains) = match asked {
+            Ok(asked) => asked,
             Err(error) => {
                 self.skip(request).await?;
                 return self.refuse(&error).await;
@@ -79,6 +86,7 @@ impl Session {
             command,
             request,
             statement,
+            wishes,
             uses: Uses::Nothing,
         };
         match explains {
@@ -99,16 +107,41 @@ impl Session {
         }
     }
 
+    /// What a command with SQL asks for beside its text and in its hint.
+    fn wishes_of(
+        &self,
+        command: Command,
+        request: &Request,
+        hint: &Hint,
+    ) -> Result<Wishes, ClientError> {
+        let mut wishes = Wishes::of(&hint.settings)?;
+        if command == Command::Query {
+            let attributes = query_attributes(&request.payload, self.capabilities);
+            wishes.narrow(&Wishes::of_attributes(&attributes.unwrap_or_default())?);
+        }
+        Ok(wishes)
+    }
+
+    /// What the text of a statement asks for that is to be prepared.
+    pub(super) fn wishes_of_text(&self, text: &[u8]) -> Result<Wishes, ClientError> {
+        let hint = self.hint_of(text, false)?;
+        match hint.explain {
+            true => Err(ClientError::hint_in_prepared()),
+            false => Wishes::of(&hint.settings),
+        }
+    }
+
     /// What a statement needs; `functions` are its own.
     fn need<'a>(&self, job: &Job, functions: &'a [&'a str]) -> Need<'a> {
         let at_writer =
             self.read_only_at_writer && matches!(job.class(), Some(Class::BeginReadOnly { .. }));
+        let writer = Asks {
+            level: Some(Level::Writer),
+            ..Asks::default()
+        };
         Need {
             kind: job.kind(functions),
-            asks: Asks {
-                level: at_writer.then_some(Level::Writer),
-                ..Asks::default()
-            },
+            asks: if at_writer { writer } else { job.wishes.asks },
         }
     }
 
@@ -139,6 +172,15 @@ impl Session {
             self.client.set_sequence(job.request.sequence);
             return self.kill_client(*id, *query_only).await;
         }
+        if let Some(unknown) = job.own().and_then(|own| own.unknown.as_ref()) {
+            let error = ClientError::unknown_setting(&unknown.to_string());
+            self.skip(job.request).await?;
+            return self.refuse(&error).await;
+        }
+        if let Err(error) = job.wishes.applied_to(self.standing_policy()) {
+            self.skip(job.request).await?;
+            return self.refuse(&error).await;
+        }
         self.execute(job).await
     }
 
@@ -168,7 +210,14 @@ impl Session {
     }
 
     /// Decides and runs until the client has an answer.
-    pub(super) async fn execute(&mut self, mut job: Job) -> Result<(), Ended> {
+    pub(super) async fn execute(&mut self, job: Job) -> Result<(), Ended> {
+        self.enter_scope(&job);
+        let ended = self.run_until_answered(job).await;
+        self.note_scope();
+        ended
+    }
+
+    async fn run_until_answered(&mut self, mut job: Job) -> Result<(), Ended> {
         self.carry_variables(&job).await;
         if self.transaction.is_on_reader() && job.statement.as_ref().is_some_and(|it| it.commits) {
             self.end_on_reader("COMMIT").await;
@@ -272,14 +321,17 @@ impl Session {
                 ..
             }
         );
-        if !job.shows_rows() || fixed || self.policy.level == Level::Eventual {
+        let level = self.standing_policy().narrowed(job.wishes.asks).level;
+        if !job.shows_rows() || fixed || level == Level::Eventual {
             return None;
         }
+        let token = match level {
+            Level::Bounded => scope.seen(),
+            _ => scope.known(),
+        };
         // What the scope has done since the wait began runs beside this statement.
         let waited = tried.waiting.as_ref().filter(|it| it.place == place);
-        Some(Arc::clone(
-            waited.map_or_else(|| scope.known(), |waiting| &waiting.token),
-        ))
+        Some(Arc::clone(waited.map_or(token, |waiting| &waiting.token)))
     }
 
     fn facts<'a>(&'a self, job: &'a Job, tried: &'a Tried, arrived: Instant) -> SessionFacts<'a> {
@@ -288,7 +340,7 @@ impl Session {
             None => self.schema_name(),
         };
         SessionFacts {
-            policy: self.policy,
+            policy: self.standing_policy(),
             session: u64::from(self.entry.id),
             home: self.home,
             pin: self.pin(job),
@@ -299,6 +351,7 @@ impl Session {
             last_statement: self.last_place(job),
             arrived,
             excluded: &tried.excluded,
+            carried: self.standing.token.as_ref(),
             waiting: tried.waiting.as_ref(),
         }
     }

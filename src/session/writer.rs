@@ -7,8 +7,10 @@ use super::connections::Held;
 use super::ids::Ids;
 use super::job::Job;
 use super::observe::{RowTap, WriterNotes};
+use super::own::Taken;
 use super::prepared::Unbound;
 use super::relay::{Progress, Relay, RelayError};
+use super::scopes::ScopeHandle;
 use super::session::Session;
 use super::state::diff;
 use super::statement::{Attempt, Run};
@@ -56,9 +58,12 @@ impl Session {
             Ok(()) => {}
             Err(unbound) => return self.unbound_at_writer(unbound, held, run, job).await,
         }
+        if let Err(error) = self.tell_own(&mut held, job).await {
+            return self.lost_before(error, held, run, job).await;
+        }
         self.address(&mut held, job);
-        let scope = self.scope.clone();
-        let mut notes = WriterNotes::new(&scope).tapping(self.row_tap(job, &held));
+        let scopes = self.scopes_of_write();
+        let mut notes = WriterNotes::new(&scopes).tapping(self.row_tap(job, &held));
         let (progress, ended) = match self.send(&mut held, &mut job.request).await {
             Ok(()) => self.relay_from_writer(job, &mut held, &mut notes).await,
             Err(error) => (Progress::default(), Err(error)),
@@ -89,6 +94,17 @@ impl Session {
         self.executed(&mut held, job, progress.error());
         self.was_prepared(&mut held, job, notes.prepared);
         self.settle(&mut held, job, &progress, &notes, run.place);
+        if progress.error().is_none() && self.may_set_own(job) {
+            match self.take_own(&mut held).await {
+                Ok(Taken::Good) => {}
+                Ok(Taken::Refused(error)) => self.refuse_own(error, job, &progress).await?,
+                Err(error) => {
+                    let backend = self.shared.name(held.backend);
+                    tracing::warn!(client = self.entry.id, backend, %error, "backend connection lost");
+                    return self.writer_lost(held, job, &progress).await;
+                }
+            }
+        }
         self.connections.put(held);
         self.ran_at(run.place, job, &progress);
         let backend = run.place.backend.index();
@@ -127,6 +143,7 @@ impl Session {
         held: &mut Held,
         notes: &mut WriterNotes<'_>,
     ) -> (Progress, Result<crate::protocol::End, RelayError>) {
+        let holds = self.may_set_own(job);
         let filter = match self.tracks_as_wished {
             true if self.tracks_gtids => Filter::AllButGtids,
             true => Filter::All,
@@ -142,6 +159,10 @@ impl Session {
         );
         let relay = match self.transaction.is_on_reader() {
             true => relay.within(Status::IN_TRANS | Status::IN_TRANS_READONLY),
+            false => relay,
+        };
+        let relay = match holds {
+            true => relay.holding(),
             false => relay,
         };
         let relay = relay.asking_for_cursor(job.asks_for_cursor());
@@ -295,6 +316,27 @@ impl Session {
         Ok(Attempt::Done)
     }
 
+    /// The connection broke before the statement was sent.
+    async fn lost_before(
+        &mut self,
+        error: ConnectError,
+        held: Held,
+        run: Run,
+        job: &mut Job,
+    ) -> Result<Attempt, Ended> {
+        self.unbound_at_writer(Unbound::Lost(error), held, run, job)
+            .await
+    }
+
+    /// The scopes that must see what a statement writes now: its own, and those of the keys that
+    /// statements of its transaction gave.
+    fn scopes_of_write(&self) -> Vec<ScopeHandle> {
+        let mut scopes = vec![self.scope.clone()];
+        let within = self.standing.within.iter();
+        scopes.extend(within.filter(|it| !it.is(&self.scope)).cloned());
+        scopes
+    }
+
     /// The writer connection broke while it ran something.
     pub(super) async fn writer_lost(
         &mut self,
@@ -352,15 +394,27 @@ impl Session {
     pub(super) fn lose(&self, cause: UnknownCause, held: Option<&Held>) {
         self.shared.metrics.unknown_tokens(cause.index()).inc();
         let thread = held.map(|held| held.thread_id);
-        self.scope.lock().lose(cause, Instant::now(), thread);
-        if let Some(held) = held {
-            self.await_thread(held.backend, held.thread_id, held.opened);
+        for scope in self.scopes_of_write() {
+            scope.lock().lose(cause, Instant::now(), thread);
+            if let Some(held) = held {
+                self.await_thread_for(scope, held.backend, held.thread_id, held.opened);
+            }
         }
     }
 
     /// Tells the scope when this thread of the writer is gone, whatever becomes of the session.
     pub(super) fn await_thread(&self, writer: BackendId, thread: u64, connected: Instant) {
-        let (shared, scope) = (Arc::clone(&self.shared), self.scope.clone());
+        self.await_thread_for(self.scope.clone(), writer, thread, connected);
+    }
+
+    fn await_thread_for(
+        &self,
+        scope: ScopeHandle,
+        writer: BackendId,
+        thread: u64,
+        connected: Instant,
+    ) {
+        let shared = Arc::clone(&self.shared);
         let waiting = async move {
             shared.await_thread(writer, thread, connected, &scope).await;
         };

@@ -5,6 +5,7 @@ use super::facts::{Facts, is_one_of};
 use super::items;
 use super::lexer::{LexMode, Lexer, Token};
 use super::marks::Marks;
+use super::own::Own;
 use super::query;
 use super::routine;
 use super::scan::Scan;
@@ -17,7 +18,8 @@ use super::transaction;
 /// Takes time linear in the length of `sql`, whatever it holds, and never fails.
 pub fn classify(sql: &[u8], mode: LexMode) -> Statement {
     let mut lexer = Lexer::new(sql, mode);
-    let statement = all(&mut lexer);
+    let mut statement = all(&mut lexer);
+    statement.own = Own::of(sql, mode);
     match lexer.versioned {
         0 => statement,
         // It is code for some versions and a comment for others.

@@ -3,6 +3,7 @@
 use memchr::memmem;
 
 use super::lexer::LexMode;
+use super::own::Setting;
 
 /// What a comment begins with that is for Tidegate, in any case; a colon follows.
 const NAME: &[u8] = b"tidegate";
@@ -11,18 +12,23 @@ const NAME: &[u8] = b"tidegate";
 const WRITTEN: [&[u8]; 3] = [NAME, b"Tidegate", b"TIDEGATE"];
 
 /// What a statement's comments ask of Tidegate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hint {
     /// Say where the statement would run, and why, instead of running it.
     pub explain: bool,
+    /// What holds for this statement alone, with the values as they were written.
+    pub settings: Vec<(Setting, Vec<u8>)>,
 }
 
-/// A hint that does not exist.
+/// A hint that does not exist, or is not complete.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Tidegate knows no hint \"{word}\"; there is: explain")]
-pub struct UnknownHint {
-    /// What was written.
-    pub word: String,
+pub enum HintError {
+    /// No hint has this name.
+    #[error("Tidegate knows no hint \"{0}\"; there is: explain, level, max_staleness, key")]
+    Unknown(String),
+    /// It takes a value.
+    #[error("Tidegate's hint \"{0}\" takes a value: write {0}=…")]
+    NoValue(&'static str),
 }
 
 impl Hint {
@@ -30,8 +36,8 @@ impl Hint {
     /// for it and no more.
     ///
     /// # Errors
-    /// [`UnknownHint`] for the first word that is none.
-    pub fn of(sql: &[u8], mode: LexMode) -> Result<Self, UnknownHint> {
+    /// [`HintError`] for the first word that is no hint.
+    pub fn of(sql: &[u8], mode: LexMode) -> Result<Self, HintError> {
         let mut hint = Self::default();
         if !names_tidegate(sql) {
             return Ok(hint);
@@ -39,25 +45,61 @@ impl Hint {
         let mut rest = sql;
         while let Some((comment, behind)) = next_comment(rest, mode) {
             rest = behind;
-            if let Some(words) = words(comment) {
-                for word in words.split(|byte| *byte == b',') {
-                    hint.take(word.trim_ascii())?;
-                }
+            let mut words = words(comment);
+            while let Some(these) = words {
+                words = hint.take(these)?;
             }
         }
         Ok(hint)
     }
 
-    fn take(&mut self, word: &[u8]) -> Result<(), UnknownHint> {
-        match word {
-            _ if word.eq_ignore_ascii_case(b"explain") => self.explain = true,
+    /// Takes the first of these words; what follows behind its comma.
+    fn take<'a>(&mut self, words: &'a [u8]) -> Result<Option<&'a [u8]>, HintError> {
+        let end = words.iter().position(|byte| b",=".contains(byte));
+        let (name, rest) = words.split_at(end.unwrap_or(words.len()));
+        let name = name.trim_ascii();
+        let (value, rest) = match rest {
+            [b'=', rest @ ..] => {
+                let (value, rest) = value(rest.trim_ascii_start());
+                (Some(value), rest)
+            }
+            rest => (None, rest),
+        };
+        match (Setting::of(name), value) {
+            (Some(setting), Some(value)) if setting != Setting::Token => {
+                self.settings.push((setting, value.to_vec()));
+            }
+            (Some(setting), None) if setting != Setting::Token => {
+                return Err(HintError::NoValue(setting.name()));
+            }
+            (None, None) if name.eq_ignore_ascii_case(b"explain") => self.explain = true,
             _ => {
-                let word = String::from_utf8_lossy(word).chars().take(40).collect();
-                return Err(UnknownHint { word });
+                let word = String::from_utf8_lossy(name).chars().take(40).collect();
+                return Err(HintError::Unknown(word));
             }
         }
-        Ok(())
+        match rest.trim_ascii_start() {
+            [] => Ok(None),
+            [b',', more @ ..] => Ok(Some(more)),
+            odd => {
+                let word = String::from_utf8_lossy(odd).chars().take(40).collect();
+                Err(HintError::Unknown(word))
+            }
+        }
     }
+}
+
+/// A value in quotes, or up to the next comma; and what follows.
+fn value(text: &[u8]) -> (&[u8], &[u8]) {
+    if let [quote @ (b'\'' | b'"'), inside @ ..] = text
+        && let Some(end) = memchr::memchr(*quote, inside)
+    {
+        let (value, rest) = inside.split_at(end);
+        return (value, rest.get(1..).unwrap_or_default());
+    }
+    let end = memchr::memchr(b',', text).unwrap_or(text.len());
+    let (value, rest) = text.split_at(end);
+    (value.trim_ascii_end(), rest)
 }
 
 /// Does it look as if a hint stood in SQL that can't be read: a character set that hides quotes, or
@@ -196,8 +238,39 @@ mod tests {
         let error = Hint::of(b"/* tidegate: explian */ SELECT 1", LexMode::default()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "Tidegate knows no hint \"explian\"; there is: explain"
+            "Tidegate knows no hint \"explian\"; there is: explain, level, max_staleness, key"
         );
         assert!(Hint::of(b"SELECT 1 /*tidegate:*/", LexMode::default()).is_err());
+    }
+
+    #[test]
+    fn settings_come_with_their_values() {
+        let of = |sql: &str| Hint::of(sql.as_bytes(), LexMode::default()).map(|it| it.settings);
+        let sql = "SELECT 1 /* tidegate: level=bounded, max_staleness = 500ms */";
+        let expected = [
+            (Setting::Level, b"bounded".to_vec()),
+            (Setting::MaxStaleness, b"500ms".to_vec()),
+        ];
+        assert_eq!(of(sql).unwrap(), expected);
+        let sql = "/*tidegate:KEY='a, b' , level=\"strong\"*/ SELECT 1 -- tidegate: key=c d";
+        let expected = [
+            (Setting::Key, b"a, b".to_vec()),
+            (Setting::Level, b"strong".to_vec()),
+            (Setting::Key, b"c d".to_vec()),
+        ];
+        assert_eq!(of(sql).unwrap(), expected);
+        for wrong in [
+            "level",
+            "level=strong,",
+            "levle=strong",
+            "explain=1",
+            "token=x",
+            "key='a' b",
+        ] {
+            assert!(
+                of(&format!("/* tidegate: {wrong} */ SELECT 1")).is_err(),
+                "{wrong}"
+            );
+        }
     }
 }

@@ -22,8 +22,8 @@ pub enum Token<'a> {
     Literal,
     /// Digits alone.
     Number(&'a [u8]),
-    /// `@name`: a user variable.
-    UserVariable,
+    /// `@name`: a user variable; its name without quotes, escapes not resolved.
+    UserVariable(&'a [u8]),
     /// `@@…`: a system variable.
     SystemVariable,
     /// `:=`.
@@ -192,13 +192,16 @@ impl<'a> Lexer<'a> {
                 let identifier = quote == b'`' || quote == b'"' && self.mode.ansi_quotes;
                 let escapes = !identifier && !self.mode.no_backslash_escapes;
                 self.quoted(quote, escapes)
-                    .map_or(Token::Broken, |_| Token::UserVariable)
+                    .map_or(Token::Broken, Token::UserVariable)
             }
             _ => {
+                let name = self.rest;
+                let mut length = 0;
                 while self.at(0).is_some_and(|byte| is_word(byte) || byte == b'.') {
                     self.skip(1);
+                    length += 1;
                 }
-                Token::UserVariable
+                Token::UserVariable(name.get(..length).unwrap_or_default())
             }
         }
     }
@@ -304,9 +307,14 @@ mod tests {
             ("# all\nx", &[Word(b"x")]),
             (
                 "@a @`b c` @@d",
-                &[UserVariable, UserVariable, SystemVariable, Word(b"d")],
+                &[
+                    UserVariable(b"a"),
+                    UserVariable(b"b c"),
+                    SystemVariable,
+                    Word(b"d"),
+                ],
             ),
-            ("@a:=1", &[UserVariable, Assign, Number(b"1")]),
+            ("@a:=1", &[UserVariable(b"a"), Assign, Number(b"1")]),
             ("x'00' b'1' n't'", &[Literal, Literal, Literal]),
             ("1a", &[Word(b"1a")]),
             ("a\0b", &[Word(b"a"), Broken]),

@@ -9,6 +9,7 @@ mod hint;
 mod items;
 mod lexer;
 mod marks;
+mod own;
 mod query;
 mod routine;
 mod scan;
@@ -21,9 +22,10 @@ mod variables;
 pub use classify::classify;
 pub use diagnostics::{Target, diagnostics_targets};
 pub use facts::is_instance_schema;
-pub use hint::{Hint, UnknownHint, seems_hinted};
+pub use hint::{Hint, HintError, seems_hinted};
 pub use lexer::{LexMode, Lexer, Token};
 pub use marks::Marks;
+pub use own::{Own, Setting, UnknownSetting};
 pub use routine::only_reads;
 pub use statement::{
     Class, IdColumns, Kill, Last, LockCall, Other, Statement, TableName, WriterRead,

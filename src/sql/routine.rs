@@ -109,7 +109,7 @@ pub fn only_reads(body: &[u8]) -> bool {
         // REPLACE is a function as well; the parenthesis tells.
         let replaces = matches!(before, Token::Word(word) if is(word, "REPLACE"));
         let fine = match token {
-            Token::Broken | Token::UserVariable | Token::SystemVariable | Token::Assign => false,
+            Token::Broken | Token::UserVariable(_) | Token::SystemVariable | Token::Assign => false,
             Token::Mark(b'(') => match before {
                 Token::Word(name) => call(name) == Call::Pure,
                 Token::Quoted(_) => false,

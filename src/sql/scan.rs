@@ -7,6 +7,7 @@ use super::functions::{Call, call, is_space_sensitive};
 use super::items;
 use super::lexer::{Lexer, Token};
 use super::marks::Marks;
+use super::own::is_own;
 
 /// So many tokens from the start are kept.
 const HEAD: usize = 12;
@@ -131,9 +132,9 @@ impl<'a> Reading<'a> {
             Token::Mark(b'(') => self.open(),
             Token::Mark(b')') => self.depth = self.depth.saturating_sub(1),
             Token::SystemVariable => self.names_variable = true,
-            Token::UserVariable => self.add(Facts::USER_VARIABLE),
+            Token::UserVariable(_) => self.add(Facts::USER_VARIABLE),
             // Behind a system variable it is only SET's other equals sign.
-            Token::Assign if self.before[0] == Token::UserVariable => {
+            Token::Assign if leaves_variable(self.before[0]) => {
                 self.scan.leaves |= Marks::USER_VARIABLE;
             }
             Token::Broken => self.add(Facts::BROKEN),
@@ -175,7 +176,8 @@ impl<'a> Reading<'a> {
         };
         if is(verb, "INTO") {
             match token {
-                Token::UserVariable => self.scan.leaves |= Marks::USER_VARIABLE,
+                _ if leaves_variable(token) => self.scan.leaves |= Marks::USER_VARIABLE,
+                Token::UserVariable(_) => {}
                 _ if is_one_of(&["OUTFILE", "DUMPFILE"], word) => self.add(Facts::FILE),
                 _ => self.add(Facts::INTO),
             }
@@ -370,4 +372,9 @@ impl<'a> Reading<'a> {
             _ => self.add(Facts::ODD),
         }
     }
+}
+
+/// A user variable that stays on its connection: the session keeps those of Tidegate's own.
+fn leaves_variable(token: Token<'_>) -> bool {
+    matches!(token, Token::UserVariable(name) if !is_own(name))
 }

@@ -4,6 +4,7 @@
 use super::facts::{Facts, is, is_one_of};
 use super::lexer::{Lexer, Token};
 use super::marks::Marks;
+use super::own::is_own;
 use super::scan::Scan;
 use super::statement::{Class, Other, Statement};
 use super::variables::{BOUND, is_followed};
@@ -69,7 +70,8 @@ fn assignments(lexer: &mut Lexer<'_>) -> Option<Statement> {
     let mut owner = Owner::Session;
     loop {
         match lexer.next()? {
-            Token::UserVariable => statement.leaves |= Marks::USER_VARIABLE,
+            Token::UserVariable(name) if is_own(name) => {}
+            Token::UserVariable(_) => statement.leaves |= Marks::USER_VARIABLE,
             Token::SystemVariable => {
                 let first = name(lexer.next()?)?;
                 let (named, owner) = match scope(first) {

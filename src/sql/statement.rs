@@ -1,6 +1,7 @@
 //! What a statement is, as far as it matters where it runs and what it leaves behind.
 
 use super::marks::Marks;
+use super::own::Own;
 
 /// One statement, or one batch, as routing sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub struct Statement {
     pub makes: Vec<TableName>,
     /// Tables that are gone if it succeeds, temporary ones first.
     pub drops: Vec<TableName>,
+    /// Variables of Tidegate's own that it names.
+    pub own: Own,
 }
 
 /// What a statement leaves on its connection for the next one to read.
@@ -171,6 +174,7 @@ impl Statement {
             ids: None,
             makes: Vec::new(),
             drops: Vec::new(),
+            own: Own::default(),
         }
     }
 

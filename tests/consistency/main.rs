@@ -12,6 +12,8 @@
 
 mod backwards;
 mod gone;
+mod keys;
+mod levels;
 mod own_writes;
 mod session_state;
 mod sizes;

@@ -214,6 +214,7 @@ impl Stage {
             last_statement: self.last_statement,
             arrived: self.arrived,
             excluded: &self.excluded,
+            carried: None,
             waiting: self.waiting.as_ref(),
         };
         let need = Need {

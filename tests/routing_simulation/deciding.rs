@@ -242,6 +242,7 @@ fn facts<'a>(
         last_statement: None,
         arrived: at(statement.arrived),
         excluded: &statement.excluded,
+        carried: None,
         waiting: statement.waiting.as_ref(),
     }
 }

@@ -98,6 +98,7 @@ pub fn config(cluster: &Cluster) -> Config {
             drain_timeout: Duration::from_secs(10),
             pool: session::PoolPolicy::Keep,
             proxy_id: None,
+            scopes: 1000,
             prepared: session::PreparedLimits::default(),
         },
         log: LogConfig {

@@ -468,6 +468,19 @@ pub const LIMITS_DRAIN_TIMEOUT: Key = key(
     "After SIGTERM, how long running statements and transactions may take to end.",
 );
 
+/// How many scopes are kept that nobody uses.
+pub const LIMITS_SCOPES: Key = key(
+    "limits",
+    "scopes",
+    Kind::Count {
+        min: 1,
+        max: 10_000_000,
+    },
+    Default("10000"),
+    "Accounts (at scope user) and keys whose writes are told apart. Beyond it those that were not \
+     used for the longest are forgotten: they start again from all that any of them wrote.",
+);
+
 /// How many prepared statements there may be.
 pub const LIMITS_PREPARED: Key = key(
     "limits",

@@ -38,7 +38,8 @@ use crate::gtid::{Set, Token, Uuid};
 
 use self::debt::{Debt, Mark};
 use self::lost::Lost;
-use super::snapshot::Place;
+use super::policy::BackendId;
+use super::snapshot::{Place, Snapshot};
 use super::world::World;
 
 pub use self::debt::ReadMark;
@@ -94,6 +95,33 @@ impl Causality {
             Token::Unknown => fresh.lost.add(UnknownCause::NoFloor, now, None),
         }
         fresh
+    }
+
+    /// Puts into the token what the writer has told of what was lost there, and of reads in places
+    /// that are gone, as far as it has.
+    pub fn settle_at_writer(&mut self, snapshot: &Snapshot, now: Instant) {
+        let world = World::new(snapshot, &[]);
+        self.refresh(&world);
+        self.settle_where_gone(now, &world);
+    }
+
+    /// The token with all that was seen anywhere, for somebody who goes on elsewhere; or the
+    /// backends that have to be probed first. None if that can't be told.
+    ///
+    /// # Errors
+    /// The backends.
+    pub fn whole(
+        &mut self,
+        snapshot: &Snapshot,
+        arrived: Instant,
+    ) -> Result<Option<Arc<Set>>, SmallVec<[BackendId; 2]>> {
+        let world = World::new(snapshot, &[]);
+        self.refresh(&world);
+        match self.settle_everywhere(arrived, &world) {
+            Settlement::Done => Ok(Some(Arc::clone(&self.known))),
+            Settlement::Ask(backends) => Err(backends),
+            Settlement::Impossible => Ok(None),
+        }
     }
 
     /// Adds the GTIDs that came with the OK of a write. Call it before the OK goes on.

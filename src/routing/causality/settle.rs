@@ -51,11 +51,35 @@ impl Causality {
         arrived: Instant,
         world: &World<'_>,
     ) -> Settlement {
+        self.settle_for(Some(target), writes, arrived, world)
+    }
+
+    /// The same for a place where nothing was seen yet.
+    pub(super) fn settle_everywhere(&mut self, arrived: Instant, world: &World<'_>) -> Settlement {
+        self.settle_for(None, true, arrived, world)
+    }
+
+    /// What can be found out at the writer alone.
+    pub(super) fn settle_where_gone(&mut self, arrived: Instant, world: &World<'_>) {
+        self.settle_gone(arrived, world);
+        if !self.lost.is_pending() {
+            self.settle_lost(arrived, world);
+        }
+    }
+
+    fn settle_for(
+        &mut self,
+        target: Option<Place>,
+        writes: bool,
+        arrived: Instant,
+        world: &World<'_>,
+    ) -> Settlement {
         let mut ask = SmallVec::new();
         let mut ask_writer = false;
         let mut index = 0;
         while let Some(mark) = self.marks.get(index).copied() {
-            let owed = mark.debt.owed(arrived).filter(|_| mark.place != target);
+            let elsewhere = Some(mark.place) != target;
+            let owed = mark.debt.owed(arrived).filter(|_| elsewhere);
             match owed.map_or(Found::Paid, |due| self.find_out(index, mark, due, world)) {
                 Found::Gone => {
                     self.bury(index);
@@ -68,7 +92,7 @@ impl Causality {
             index += 1;
         }
         self.marks
-            .retain(|mark| mark.place == target || !mark.debt.is_paid());
+            .retain(|mark| Some(mark.place) == target || !mark.debt.is_paid());
 
         ask_writer |= !self.settle_gone(arrived, world);
         if writes {

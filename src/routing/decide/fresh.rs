@@ -24,6 +24,9 @@ impl Deciding<'_> {
         if self.level() == Level::Strong {
             return self.fetch_strong();
         }
+        if self.level() == Level::Session {
+            self.floor = self.facts.carried.cloned();
+        }
         let Some(bound) = self.policy.bound() else {
             return Ok(());
         };
@@ -32,7 +35,10 @@ impl Deciding<'_> {
             return Ok(());
         };
         if let Some(floor) = self.world.snapshot.samples.since(due) {
-            self.floor = Some(Arc::clone(floor));
+            self.floor = Some(match self.floor.take() {
+                Some(carried) => united(&carried, floor),
+                None => Arc::clone(floor),
+            });
             return Ok(());
         }
         Err(self.ask_writer(Reason::BoundUnknown, RefuseKind::TooStale))
@@ -86,13 +92,8 @@ impl Deciding<'_> {
     pub(super) fn token(&self) -> Arc<Set> {
         let scope = self.scope_token();
         match &self.floor {
-            Some(floor) if floor.contains(scope) => Arc::clone(floor),
-            Some(floor) if !scope.contains(floor) => {
-                let mut both = Set::clone(scope);
-                both.union(floor);
-                Arc::new(both)
-            }
-            _ => Arc::clone(scope),
+            Some(floor) => united(scope, floor),
+            None => Arc::clone(scope),
         }
     }
 
@@ -105,4 +106,16 @@ impl Deciding<'_> {
         self.unsettled |= settlement == Settlement::Impossible;
         settlement
     }
+}
+
+fn united(one: &Arc<Set>, other: &Arc<Set>) -> Arc<Set> {
+    if one.contains(other) {
+        return Arc::clone(one);
+    }
+    if other.contains(one) {
+        return Arc::clone(other);
+    }
+    let mut both = Set::clone(one);
+    both.union(other);
+    Arc::new(both)
 }

@@ -85,6 +85,8 @@ pub struct SessionFacts<'a> {
     pub arrived: Instant,
     /// Backends that have already failed for this very statement, or could not be probed for it.
     pub excluded: &'a [(BackendId, Exclusion)],
+    /// A token that the app has carried here, for this session alone; the writer has all of it.
+    pub carried: Option<&'a Arc<Set>>,
     /// What the statement has waited for, as the decision to wait gave it.
     pub waiting: Option<&'a Waiting>,
 }

@@ -8,7 +8,8 @@ use super::super::command::Request;
 use super::super::connections::Held;
 use super::super::job::{Job, Uses};
 use super::super::session::Session;
-use super::{Context, LongData, OnBackend, Prepared};
+use super::super::wishes::Wishes;
+use super::{Context, Entry, LongData, OnBackend, Prepared};
 use crate::error::ClientError;
 use crate::net::WireError;
 use crate::protocol::{Capabilities, Command, ExecuteHead, PrepareOk, statement_id};
@@ -49,14 +50,13 @@ impl Session {
             Err(_) => return Err(Ended::Protocol),
         }
         let text = request.payload.get(1..).unwrap_or_default();
-        let refused = match self.hint_of(text, false) {
-            Err(error) => Some(error),
-            Ok(hint) => hint.explain.then(ClientError::hint_in_prepared),
+        let wishes = match self.wishes_of_text(text) {
+            Ok(wishes) => wishes,
+            Err(error) => {
+                self.client.set_sequence(request.sequence);
+                return self.refuse(&error).await;
+            }
         };
-        if let Some(error) = refused {
-            self.client.set_sequence(request.sequence);
-            return self.refuse(&error).await;
-        }
         let limits = &self.shared.config.prepared;
         let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
         let permit = self
@@ -80,11 +80,13 @@ impl Session {
             text: text.to_vec().into(),
             statement: Arc::new(statement),
             context: Context::default(),
+            wishes,
         });
         let job = Job {
             command: Command::StmtPrepare,
             request,
             statement: None,
+            wishes: Wishes::default(),
             uses: Uses::Prepares {
                 prepared,
                 permit: Some(permit),
@@ -111,6 +113,7 @@ impl Session {
                 statement: Arc::clone(&prepared.statement),
                 // Only now all of it is known, the collation of SET NAMES for one.
                 context: self.context(),
+                wishes: prepared.wishes.clone(),
             };
             self.prepared.enter(prepared, &ok, permit);
         }
@@ -144,11 +147,16 @@ impl Session {
             None => entry.types.clone(),
         };
         let prepared = Arc::clone(&entry.prepared);
+        let wishes = match wishes(entry, &head, &request.payload, types.as_deref()) {
+            Ok(wishes) => wishes,
+            Err(error) => return self.not_executed(request, &error).await,
+        };
         self.leave_cursor(id);
         let job = Job {
             command: Command::StmtExecute,
             request,
             statement: Some(Arc::clone(&prepared.statement)),
+            wishes,
             uses: Uses::Executes {
                 prepared,
                 head,
@@ -218,4 +226,18 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// What an execution asks for: as its text, and as its query attributes.
+fn wishes(
+    entry: &Entry,
+    head: &ExecuteHead,
+    payload: &[u8],
+    types: Option<&[u8]>,
+) -> Result<Wishes, ClientError> {
+    let mut wishes = entry.prepared.wishes.clone();
+    let is_long = |param| entry.long.has(param);
+    let attributes = head.attributes(payload, types.unwrap_or_default(), entry.params, is_long);
+    wishes.narrow(&Wishes::of_attributes(&attributes)?);
+    Ok(wishes)
 }

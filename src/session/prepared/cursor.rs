@@ -10,6 +10,7 @@ use super::super::relay::{Relay, RelayError};
 use super::super::session::Session;
 use super::super::statement::Attempt;
 use super::super::visible::Filter;
+use super::super::wishes::Wishes;
 use crate::error::ClientError;
 use crate::protocol::{Command, Reader, Status, set_statement_id, statement_id};
 use crate::routing::{BackendId, Reason};
@@ -43,6 +44,7 @@ impl Session {
             command: Command::StmtFetch,
             request,
             statement: None,
+            wishes: Wishes::default(),
             uses: Uses::Nothing,
         };
         // It was read as a command with an id.

@@ -44,6 +44,14 @@ impl LongData {
         matches!(self, Self::OnWriter)
     }
 
+    /// Did this parameter come ahead, as far as is known? What has gone on to the writer is not.
+    pub(super) fn has(&self, param: usize) -> bool {
+        match self {
+            Self::Kept { chunks, .. } => chunks.iter().any(|(it, _)| usize::from(*it) == param),
+            _ => false,
+        }
+    }
+
     /// How much is kept, in bytes, with [`CHUNK`] for each chunk.
     pub(super) fn size(&self) -> usize {
         match self {

@@ -26,6 +26,7 @@ pub(super) use self::bind::{OnBackend, Unbound};
 pub(super) use self::limits::Permit;
 pub use self::limits::{PreparedCount, PreparedLimits};
 pub(super) use self::long_data::LongData;
+use super::wishes::Wishes;
 use crate::protocol::PrepareOk;
 use crate::routing::BackendId;
 use crate::sql::Statement;
@@ -41,6 +42,8 @@ pub(super) struct Prepared {
     pub statement: Arc<Statement>,
     /// What its SQL was read with.
     pub context: Context,
+    /// What its hint asks for, each time that it runs.
+    pub wishes: Wishes,
 }
 
 /// What the meaning of a statement's text depends on when it is prepared: it keeps that for good,
