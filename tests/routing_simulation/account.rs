@@ -29,16 +29,12 @@ impl Simulation {
             self.random.random_range(0..self.users)
         };
         if old != new {
-            let Scope {
-                wrote, saw, untold, ..
-            } = &self.scopes[old];
-            let (wrote, saw, untold) = (*wrote, *saw, untold.clone());
-            self.scopes[new].is_promised_too(wrote, saw, &untold);
+            let [from, to] = self
+                .scopes
+                .get_disjoint_mut([old, new])
+                .expect("two scopes");
+            to.is_promised_too(from);
             if self.mutation != Mutation::ForgetOldUser {
-                let [from, to] = self
-                    .scopes
-                    .get_disjoint_mut([old, new])
-                    .expect("two scopes");
                 Causality::merge_from(
                     &mut to.causality,
                     &from.causality,

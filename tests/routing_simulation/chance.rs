@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use rand::Rng;
 use rand::rngs::StdRng;
-use tidegate::routing::{OnTimeout, Policy};
+use tidegate::routing::{Asks, Level, OnTimeout, Policy};
 
 use crate::simulation::{Event, Simulation};
 
 pub(crate) fn policy(random: &mut StdRng) -> Policy {
+    let asks = asks(random);
     Policy {
+        level: asks.level.unwrap_or(Level::Session),
+        max_staleness: asks.max_staleness,
         wait: Duration::from_micros([0, 500, 5_000][random.random_range(0..3)]),
         on_timeout: if random.random_ratio(3, 4) {
             OnTimeout::Writer
@@ -18,6 +21,22 @@ pub(crate) fn policy(random: &mut StdRng) -> Policy {
         },
         max_lag: Duration::from_micros([5_000, 20_000, 1_000_000][random.random_range(0..3)]),
         ..Policy::default()
+    }
+}
+
+/// What a session or a statement asks for.
+pub(crate) fn asks(random: &mut StdRng) -> Asks {
+    let level = match random.random_range(0..10) {
+        0..2 => Some(Level::Strong),
+        2..4 => Some(Level::Bounded),
+        4 => Some(Level::Eventual),
+        _ => None,
+    };
+    let bound = [0, 2_000, 10_000][random.random_range(0..3)];
+    let bounded = level == Some(Level::Bounded) || level.is_none() && random.random_ratio(1, 4);
+    Asks {
+        level,
+        max_staleness: bounded.then(|| Duration::from_micros(bound)),
     }
 }
 
@@ -116,6 +135,7 @@ impl Simulation {
         let batch = self.random.random_range(1..4);
         self.servers[server].advance(batch);
         if server == 0 {
+            self.note_committed();
             self.finish_writes();
         }
         let pause = self.servers[server].step * 2;

@@ -6,7 +6,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use tidegate::gtid::Set;
 use tidegate::routing::{
-    BackendId, Exclusion, Isolation, Kind, Place, ReadMark, Reason, Snapshot, Waiting,
+    Asks, BackendId, Exclusion, Isolation, Kind, Place, ReadMark, Reason, Snapshot, Waiting,
 };
 
 use crate::connection::Held;
@@ -81,6 +81,8 @@ pub(crate) enum What {
 #[derive(Debug)]
 pub(crate) struct Statement {
     pub(crate) what: What,
+    /// What its hint asks for.
+    pub(crate) asks: Asks,
     pub(crate) arrived: Micros,
     pub(crate) required: Required,
     pub(crate) phase: Phase,
@@ -212,9 +214,10 @@ impl What {
 }
 
 impl Statement {
-    pub(crate) fn new(what: What, arrived: Micros, required: Required) -> Self {
+    pub(crate) fn new(what: What, asks: Asks, arrived: Micros, required: Required) -> Self {
         Self {
             what,
+            asks,
             arrived,
             required,
             phase: Phase::Deciding,

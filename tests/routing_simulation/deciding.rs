@@ -20,13 +20,21 @@ use crate::truth::Micros;
 /// More rounds than any one statement may take.
 const MAX_ROUNDS: u32 = 100;
 
+/// How much staler a read may be than it asks for, with one mutation.
+const SLACK: Duration = Duration::from_millis(20);
+
 /// A backend that does not answer a probe for so long counts as silent.
 const PROBE_LIMIT: Micros = 20_000;
 
 impl Simulation {
     pub(crate) fn think(&mut self, session: usize) {
         let what = self.sessions[session].next(self.is_calm(), &mut self.random);
-        let statement = Statement::new(what, self.now, self.required(session));
+        let hinted = what == What::Read && self.sessions[session].transaction.is_none();
+        let asks = match hinted && !self.is_calm() && self.random.random_ratio(1, 3) {
+            true => crate::chance::asks(&mut self.random),
+            false => Asks::default(),
+        };
+        let statement = Statement::new(what, asks, self.now, self.required(session, asks));
         let client = &mut self.sessions[session];
         client.number += 1;
         client.statement = Some(statement);
@@ -49,10 +57,7 @@ impl Simulation {
         let statement = client.statement.as_ref().expect("a statement");
         let need = Need {
             kind: statement.what.kind(),
-            asks: Asks {
-                level: self.level(client, statement.what),
-                ..Asks::default()
-            },
+            asks: self.asks(client, statement),
         };
         let facts = facts(self, client, statement, session);
         let causality = &mut self.scopes[client.scope].causality;
@@ -61,10 +66,18 @@ impl Simulation {
         self.follow(session, decision, snapshot);
     }
 
-    fn level(&self, client: &Session, what: What) -> Option<Level> {
-        let back_at_writer = client.read_only_at_writer && matches!(what, What::BeginReadOnly(_));
+    fn asks(&self, client: &Session, statement: &Statement) -> Asks {
+        let begins = matches!(statement.what, What::BeginReadOnly(_));
+        let back_at_writer = client.read_only_at_writer && begins;
         let always = self.mutation == Mutation::WriterAlways;
-        (back_at_writer || always).then_some(Level::Writer)
+        let mut asks = statement.asks;
+        if back_at_writer || always {
+            asks.level = Some(Level::Writer);
+        }
+        if self.mutation == Mutation::SlackBound {
+            asks.max_staleness = asks.max_staleness.map(|bound| bound + SLACK);
+        }
+        asks
     }
 
     fn follow(&mut self, session: usize, decision: Decision, before: Arc<Snapshot>) {
@@ -139,7 +152,13 @@ impl Simulation {
             return None;
         }
         let waited = statement.waiting.as_ref().filter(|it| it.place == place);
-        let known = self.scopes[client.scope].causality.known();
+        let causality = &self.scopes[client.scope].causality;
+        let level = self.policy.narrowed(statement.asks).level;
+        let known = match level {
+            Level::Eventual => return None,
+            Level::Bounded => causality.seen(),
+            _ => causality.known(),
+        };
         Some(Arc::clone(
             waited.map_or_else(|| known, |waiting| &waiting.token),
         ))
@@ -240,11 +259,20 @@ fn facts<'a>(
             .map_or(Isolation::RepeatableRead, |it| it.isolation),
         schema: None,
         last_statement: None,
-        arrived: at(statement.arrived),
+        arrived: arrived(simulation, statement),
         excluded: &statement.excluded,
         carried: None,
         waiting: statement.waiting.as_ref(),
     }
+}
+
+/// When the statement arrived; with one mutation, longer ago.
+fn arrived(simulation: &Simulation, statement: &Statement) -> Instant {
+    let earlier = match simulation.mutation {
+        Mutation::OldFetch => statement.arrived.saturating_sub(5_000),
+        _ => statement.arrived,
+    };
+    at(earlier)
 }
 
 fn transaction(open: Open) -> Transaction {

@@ -30,6 +30,10 @@ pub(crate) enum Mutation {
     ForgetOldUser,
     /// A write runs where the session reads.
     WriteAtHome,
+    /// A strong read takes what the writer said before it arrived.
+    OldFetch,
+    /// A bound on staleness counts for more than it says.
+    SlackBound,
     /// Nothing is ever stale on the writer.
     WriterAlways,
 }

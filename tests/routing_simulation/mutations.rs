@@ -92,3 +92,13 @@ fn p1_p2_an_address_is_not_a_server() {
 fn p5_a_write_where_the_session_reads_is_seen() {
     assert_caught(Mutation::WriteAtHome, &[Promise::P5]);
 }
+
+#[test]
+fn p1_an_older_fetch_is_not_enough_for_a_strong_read() {
+    assert_caught(Mutation::OldFetch, READS);
+}
+
+#[test]
+fn p1_a_bound_that_is_not_kept_is_missed() {
+    assert_caught(Mutation::SlackBound, &[Promise::P1]);
+}

@@ -36,7 +36,10 @@ impl Report {
 
     pub(crate) fn refuses(&mut self, kind: RefuseKind) {
         match kind {
-            RefuseKind::NoWriter | RefuseKind::AllGone | RefuseKind::Timeout => {
+            RefuseKind::NoWriter
+            | RefuseKind::AllGone
+            | RefuseKind::Timeout
+            | RefuseKind::TooStale => {
                 self.refused_unserved += 1;
             }
             _ => self.refused_otherwise += 1,

@@ -1,7 +1,9 @@
 //! What a scope has been promised: the oracle beside the causality that is tested.
 
+use std::time::Duration;
+
 use tidegate::gtid::Token;
-use tidegate::routing::{Causality, Place};
+use tidegate::routing::{Asks, Causality, Level, Place};
 
 use crate::client::Outcome;
 use crate::publisher::at;
@@ -14,6 +16,9 @@ pub(crate) struct Scope {
     pub(crate) wrote: u64,
     /// The newest transaction that a client of the scope was shown.
     pub(crate) saw: u64,
+    /// The same, of those that a read has shown: the count of rows of a write does not bind a
+    /// bounded read.
+    pub(crate) read: u64,
     /// Writes whose clients were told that the connection was lost.
     pub(crate) untold: Vec<usize>,
 }
@@ -25,6 +30,8 @@ pub(crate) struct Required {
     pub(crate) saw: u64,
     /// Writes of its own session that are on the writer alone.
     pub(crate) unlogged: u64,
+    /// What its level asks for: of all that anybody wrote or was shown, or what is old enough.
+    pub(crate) fresh: u64,
 }
 
 /// A write on its way through the writer.
@@ -63,32 +70,69 @@ impl Scope {
             causality: Causality::starting_from(Token::default(), at(now)),
             wrote: 0,
             saw: 0,
+            read: 0,
             untold: Vec::new(),
         }
     }
 
     /// From now on it must see what another scope must.
-    pub(crate) fn is_promised_too(&mut self, wrote: u64, saw: u64, untold: &[usize]) {
-        self.wrote = self.wrote.max(wrote);
-        self.saw = self.saw.max(saw);
-        self.untold.extend(untold);
+    pub(crate) fn is_promised_too(&mut self, old: &Self) {
+        self.wrote = self.wrote.max(old.wrote);
+        self.saw = self.saw.max(old.saw);
+        self.read = self.read.max(old.read);
+        self.untold.extend(&old.untold);
     }
 }
 
 impl Simulation {
     /// What a read of this session that arrives now has to see.
-    pub(crate) fn required(&self, session: usize) -> Required {
+    pub(crate) fn required(&self, session: usize, asks: Asks) -> Required {
         let client = &self.sessions[session];
+        let policy = self.policy.narrowed(asks);
         let scope = &self.scopes[client.scope];
         // Writes that nobody was told of count from when they are there to be read.
         let executed = self.servers[0].executed;
         let untold = scope.untold.iter();
         let untold = untold.filter_map(|write| self.writes[*write].number);
         let settled = untold.filter(|number| *number <= executed).max();
+        let wrote = scope.wrote.max(settled.unwrap_or(0));
+        let own = matches!(policy.level, Level::Session | Level::Strong | Level::Writer);
         Required {
-            wrote: scope.wrote.max(settled.unwrap_or(0)),
-            saw: scope.saw,
+            wrote: if own { wrote } else { 0 },
+            saw: match policy.level {
+                Level::Eventual => 0,
+                Level::Bounded => scope.read,
+                _ => scope.saw,
+            },
             unlogged: client.unlogged,
+            fresh: match policy.level {
+                Level::Strong => self.known,
+                _ => policy
+                    .bound()
+                    .map_or(0, |bound| self.committed_before(bound)),
+            },
+        }
+    }
+
+    /// Up to which transaction all had been executed on the writer this long ago.
+    fn committed_before(&self, bound: Duration) -> u64 {
+        let bound = Micros::try_from(bound.as_micros()).expect("a short bound");
+        let Some(due) = self.now.checked_sub(bound) else {
+            return 0;
+        };
+        let older = self.committed.partition_point(|(at, _)| *at < due);
+        let last = older.checked_sub(1).map(|it| self.committed[it].1);
+        last.unwrap_or(0)
+    }
+
+    pub(crate) fn note_committed(&mut self) {
+        let executed = self.servers[0].executed;
+        if self
+            .committed
+            .last()
+            .is_none_or(|(_, last)| *last < executed)
+        {
+            self.committed.push((self.now, executed));
         }
     }
 
@@ -105,6 +149,7 @@ impl Simulation {
             wrote,
             saw,
             unlogged: own,
+            fresh,
         } = required.unwrap_or_default();
         if value < wrote {
             let what = format!("{session} reads {value} on {place:?}, and its scope wrote {wrote}");
@@ -114,12 +159,20 @@ impl Simulation {
             let what = format!("{session} reads {value} on {place:?}, and its scope saw {saw}");
             self.violates(Promise::P2, what);
         }
+        if value < fresh {
+            let what = format!("{session} reads {value} on {place:?}, and its level asks {fresh}");
+            self.violates(Promise::P1, what);
+        }
         if unlogged < own {
             let what = format!("{session} does not see its unlogged write {own} on {place:?}");
             self.violates(Promise::P1, what);
         }
         let scope = &mut self.scopes[self.sessions[session].scope];
         scope.saw = scope.saw.max(value);
+        if required.is_some() {
+            scope.read = scope.read.max(value);
+        }
+        self.known = self.known.max(value);
         self.report.note(&(self.now, session, place, value));
     }
 

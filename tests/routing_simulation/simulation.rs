@@ -74,6 +74,10 @@ pub(crate) struct Simulation {
     pub(crate) scopes: Vec<Scope>,
     pub(crate) sessions: Vec<Session>,
     pub(crate) writes: Vec<Write>,
+    /// Up to which transaction the writer had executed all, and since when.
+    pub(crate) committed: Vec<(Micros, u64)>,
+    /// The newest transaction that any client wrote or was shown.
+    pub(crate) known: u64,
     pub(crate) report: Report,
     /// The server_uuid, in short, that was given out last.
     pub(crate) next_letter: u8,
@@ -120,6 +124,8 @@ impl Simulation {
                 .map(|it| Session::new(it % scopes, readers + 1))
                 .collect(),
             writes: Vec::new(),
+            committed: Vec::new(),
+            known: 0,
             report: Report::default(),
             next_letter: b'c',
             queue: BinaryHeap::new(),

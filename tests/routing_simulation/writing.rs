@@ -97,6 +97,7 @@ impl Simulation {
             causality.lose(UnknownCause::Error, at(self.now), None);
         }
         scope.wrote = scope.wrote.max(it.number.unwrap_or(0));
+        self.known = self.known.max(it.number.unwrap_or(0));
         if let What::Commit(_) = self.statement(session).what {
             self.commit_is_over(session, it.outcome);
         } else {

@@ -140,13 +140,10 @@ impl Deciding<'_> {
     }
 
     /// Must the writer have finished what is being committed there? A reader may have shown it to
-    /// somebody already. What locks rows waits for that by itself.
+    /// somebody already.
     fn is_strong_at_writer(&self) -> bool {
-        let locks_or_shows_none = matches!(
-            self.need.kind,
-            Kind::WriterRead(Reason::LockingRead | Reason::InstanceRead)
-        );
-        self.level() == Level::Strong && !locks_or_shows_none
+        let shows_rows = !matches!(self.need.kind, Kind::WriterRead(Reason::InstanceRead));
+        self.level() == Level::Strong && shows_rows
     }
 
     /// A transaction that has read shows no more than that, whatever the writer has.
