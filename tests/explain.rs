@@ -133,8 +133,11 @@ async fn the_command_line_asks_the_running_proxy() {
     let answer = ask(&path, "UPDATE t SET a = 1").await.unwrap();
     let shown = String::from_utf8(answer.stdout).unwrap();
     let errors = String::from_utf8(answer.stderr).unwrap();
-    assert!(shown.contains("decision    run on w1"), "{shown}{errors}");
-    assert!(shown.contains("reason      write"), "{shown}");
+    assert!(
+        shown.contains("decision       run on w1"),
+        "{shown}{errors}"
+    );
+    assert!(shown.contains("reason         write"), "{shown}");
     // What is no Tidegate would take the hint for a comment.
     let direct = directory.path().join("direct.toml");
     let port = stage.lab.writer().port().to_string();

@@ -11,7 +11,7 @@ use rand::seq::{IndexedRandom, SliceRandom};
 use tidegate::lab::Account;
 
 use crate::cluster::connect;
-use crate::history::{Key, What};
+use crate::history::{Key, Level, What};
 use crate::record::Record;
 
 /// A name, the steps, and whether the last of them answers with an error all the same.
@@ -165,6 +165,8 @@ pub(crate) struct Client {
     pub(crate) shared: Vec<Key>,
     /// One scope for each connection, or one for all of them.
     pub(crate) fixed_scope: Option<u32>,
+    /// What it says on each connection, after a reset again.
+    pub(crate) begins: Vec<String>,
 }
 
 /// The step failed and the connection with it, or it can't be told what holds on it now.
@@ -174,21 +176,48 @@ impl Client {
     /// Plays so many steps.
     pub(crate) async fn play(mut self, steps: usize) {
         let mut left = steps;
+        let mut carried: Option<(u32, String)> = None;
         while left > 0 {
             let Some(mut conn) = connect(self.port, self.account).await else {
                 tokio::task::yield_now().await;
                 left -= 1;
                 continue;
             };
-            let scope = self.fixed_scope.unwrap_or_else(|| self.record.new_scope());
+            let mut scope = self.fixed_scope.unwrap_or_else(|| self.record.new_scope());
+            if let Some((of, token)) = carried.take() {
+                let set = format!("SET @tidegate_token = '{token}'");
+                if self.take(&mut conn, &set).await.is_ok() {
+                    scope = of;
+                }
+            }
+            if self.begin(&mut conn).await.is_err() {
+                continue;
+            }
             // A row of its own for each scope: nobody else counts there.
             while left > 0 {
                 left -= 1;
                 if self.step(&mut conn, scope).await.is_err() {
                     break;
                 }
+                if self.chance.random_ratio(1, 60) {
+                    carried = self.token(&mut conn).await.map(|token| (scope, token));
+                    break;
+                }
             }
         }
+    }
+
+    async fn begin(&self, conn: &mut Conn) -> Result<(), Broken> {
+        for statement in &self.begins {
+            self.take(conn, statement).await?;
+        }
+        Ok(())
+    }
+
+    /// What the next connection has to see.
+    async fn token(&self, conn: &mut Conn) -> Option<String> {
+        let row: Option<Option<String>> = conn.query_first("SELECT @tidegate_token").await.ok()?;
+        row?
     }
 
     async fn step(&mut self, conn: &mut Conn, scope: u32) -> Result<(), Broken> {
@@ -205,13 +234,14 @@ impl Client {
             }
             73..80 => self.look_twice(conn, scope).await,
             80..83 => self.shadow(conn).await,
-            83..93 => conn.reset().await.map(|_| ()).map_err(|_| Broken),
+            83..93 => self.reset(conn).await,
             93..99 => {
                 let to = ChangeUserOpts::default()
                     .with_user(Some(self.account.user.to_owned()))
                     .with_pass(Some(self.account.password.to_owned()))
                     .with_db_name(Some("app".to_owned()));
-                conn.change_user(to).await.map_err(|_| Broken)
+                conn.change_user(to).await.map_err(|_| Broken)?;
+                self.begin(conn).await
             }
             // Hangs up.
             _ => Err(Broken),
@@ -233,7 +263,7 @@ impl Client {
         ways.shuffle(&mut self.chance);
         self.bump(conn, scope, ways[0]).await?;
         if self.chance.random_bool(0.7) {
-            conn.reset().await.map_err(|_| Broken)?;
+            self.reset(conn).await?;
         }
         let read = self.read_by(conn, scope, own_row(scope), plain).await;
         read.map(|_| ())
@@ -289,12 +319,19 @@ impl Client {
         way: &Read,
     ) -> Result<String, Broken> {
         let (how, steps, after) = way;
-        let sent = self.record.now();
+        let (level, hint) = match self.chance.random_range(0..10) {
+            0..2 => (Level::Strong, "/* tidegate: level=strong */".to_owned()),
+            2..4 => bounded(&mut self.chance),
+            4 => (Level::Eventual, "/* tidegate: level=eventual */".to_owned()),
+            _ => (Level::Session, String::new()),
+        };
         let (last, before) = steps.split_last().unwrap();
+        // A transaction's first read fixes what it shows.
+        let sent = self.record.now();
         for step in before {
             self.take(conn, step).await?;
         }
-        let sql = fill(last, key);
+        let sql = fill(&format!("{last} {hint}"), key);
         let place;
         let row: Result<Option<(u64, String)>, Error> = match sql.strip_prefix('?') {
             Some(sql) => conn.exec_first(sql, ()).await,
@@ -305,7 +342,8 @@ impl Client {
                 place = seen_on;
                 let how = format!("{how} on {place}");
                 self.record.read_on(&place);
-                self.record.add(scope, key, sent, What::Read(value), &how);
+                let read = What::Read(value);
+                self.record.add_read(scope, key, sent, read, (level, &how));
             }
             Ok(None) => panic!("{sql}: no row"),
             Err(error) => {
@@ -340,7 +378,12 @@ impl Client {
             }
         }
         self.take(conn, "DROP TEMPORARY TABLE app.shadowed").await?;
-        conn.reset().await.map(|_| ()).map_err(|_| Broken)
+        self.reset(conn).await
+    }
+
+    async fn reset(&self, conn: &mut Conn) -> Result<(), Broken> {
+        conn.reset().await.map_err(|_| Broken)?;
+        self.begin(conn).await
     }
 
     async fn take(&self, conn: &mut Conn, step: &str) -> Result<(), Broken> {
@@ -353,6 +396,12 @@ impl Client {
 /// Every scope has a row that only it counts in.
 pub(crate) fn own_row(scope: u32) -> Key {
     1000 + scope
+}
+
+fn bounded(chance: &mut StdRng) -> (Level, String) {
+    let bound = [0, 50, 300, 1500][chance.random_range(0..4)];
+    let hint = format!("/* tidegate: level=bounded, max_staleness={bound}ms */");
+    (Level::Bounded(Duration::from_millis(bound)), hint)
 }
 
 fn fill(step: &str, key: Key) -> String {

@@ -1,5 +1,6 @@
 //! The checker: seeded clients through Tidegate on a real cluster whose appliers stop, start and
-//! lag, whose connections are killed and whose readers die. Every history must keep P1, P2 and P4.
+//! lag, whose connections are killed and whose readers die, at every scope and every level. Every
+//! history must keep P1, P2 and P4.
 //!
 //! `TIDEGATE_CHECKER_SEED` plays one seed, `TIDEGATE_CHECKER_SEEDS` so many from 1 on, and
 //! `TIDEGATE_CHECKER_STEPS` sets the length of each client's play.
@@ -53,6 +54,16 @@ async fn p1_p2_no_history_at_scope_user_has_a_stale_or_backward_read() {
     check(Scope::User).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p1_p2_no_history_at_scope_key_has_a_stale_or_backward_read() {
+    check(Scope::Key).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p1_p2_no_history_at_scope_proxy_has_a_stale_or_backward_read() {
+    check(Scope::Proxy).await;
+}
+
 async fn check(scope: Scope) {
     let seeds = match setting::<u64>("TIDEGATE_CHECKER_SEED") {
         Some(seed) => vec![seed],
@@ -82,7 +93,14 @@ async fn play(scope: Scope, seed: u64) {
         let team = usize::try_from(number).unwrap() % USERS.len();
         let (account, fixed_scope) = match scope {
             Scope::User => (USERS[team], Some(scopes[team])),
-            _ => (APP, None),
+            Scope::Key => (APP, Some(scopes[team])),
+            Scope::Proxy => (USERS[team], Some(scopes[0])),
+            Scope::Connection => (APP, None),
+        };
+        let asks_for_key = scope == Scope::Key;
+        let begins = match asks_for_key {
+            true => vec![format!("SET @tidegate_key = 'team {team}'")],
+            false => Vec::new(),
         };
         let client = Client {
             port,
@@ -91,6 +109,7 @@ async fn play(scope: Scope, seed: u64) {
             chance: StdRng::seed_from_u64(seed.wrapping_mul(1000).wrapping_add(number)),
             shared: SHARED.to_vec(),
             fixed_scope,
+            begins,
         };
         clients.spawn(client.play(steps));
     }
@@ -101,7 +120,7 @@ async fn play(scope: Scope, seed: u64) {
         end.send_replace(true);
     };
     let nemesis = nemesis::rage(&lab, &record, StdRng::seed_from_u64(seed), ending.clone());
-    let stranger = nemesis::stranger(&lab, SHARED.to_vec(), ending);
+    let stranger = nemesis::stranger(&lab, &record, SHARED.to_vec(), ending);
     tokio::join!(played, nemesis, stranger);
     println!("{scope:?}, seed {seed}: {}", record.summary());
     let violations = record.violations();

@@ -9,6 +9,7 @@ use rand::rngs::StdRng;
 use tidegate::lab::{Cluster, Instance};
 use tokio::sync::watch;
 
+use crate::history::What;
 use crate::record::Record;
 
 /// Breaks things until it is told to end, then mends them.
@@ -75,14 +76,22 @@ async fn kill_a_session(instance: &Instance, chance: &mut StdRng) -> &'static st
 }
 
 /// Somebody who is no client of the proxy counts in rows that everybody reads.
-pub(crate) async fn stranger(lab: &Cluster, rows: Vec<u32>, mut end: watch::Receiver<bool>) {
+pub(crate) async fn stranger(
+    lab: &Cluster,
+    record: &Record,
+    rows: Vec<u32>,
+    mut end: watch::Receiver<bool>,
+) {
+    let scope = record.new_scope();
     let mut conn = lab.writer().conn().await.unwrap();
     while !*end.borrow_and_update() {
         for row in &rows {
             let bump = format!(
                 "INSERT INTO app.counters VALUES ({row}, 1) ON DUPLICATE KEY UPDATE v = v + 1"
             );
+            let sent = record.now();
             conn.query_drop(bump).await.unwrap();
+            record.add(scope, *row, sent, What::Bumped, "the stranger");
             // Readers on a slow disk have to keep up.
             let pause = Duration::from_millis(10);
             let _ = tokio::time::timeout(pause, end.wait_for(|end| *end)).await;

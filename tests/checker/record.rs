@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Instant;
 
-use crate::history::{Event, Key, Moment, ScopeId, Violation, What};
+use crate::history::{Event, Key, Level, Point, ScopeId, Violation, What};
 
 /// What all clients did, in the order of one clock that only counts.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Record {
+    began: Instant,
     clock: AtomicU64,
     scopes: AtomicU32,
     inner: Mutex<Inner>,
@@ -23,25 +25,51 @@ struct Inner {
     violations: Vec<Violation>,
 }
 
+impl Default for Record {
+    fn default() -> Self {
+        Self {
+            began: Instant::now(),
+            clock: AtomicU64::default(),
+            scopes: AtomicU32::default(),
+            inner: Mutex::default(),
+        }
+    }
+}
+
 impl Record {
-    pub(crate) fn now(&self) -> Moment {
-        self.clock.fetch_add(1, Ordering::SeqCst)
+    pub(crate) fn now(&self) -> Point {
+        Point {
+            moment: self.clock.fetch_add(1, Ordering::SeqCst),
+            time: self.began.elapsed(),
+        }
     }
 
     pub(crate) fn new_scope(&self) -> ScopeId {
         self.scopes.fetch_add(1, Ordering::SeqCst)
     }
 
-    pub(crate) fn add(&self, scope: ScopeId, key: Key, sent: Moment, what: What, how: &str) {
-        let answered = self.now();
-        let how = how.to_owned();
+    /// Notes what has just been answered.
+    pub(crate) fn add(&self, scope: ScopeId, key: Key, sent: Point, what: What, how: &str) {
+        self.add_read(scope, key, sent, what, (Level::Session, how));
+    }
+
+    /// The same for a read at some level.
+    pub(crate) fn add_read(
+        &self,
+        scope: ScopeId,
+        key: Key,
+        sent: Point,
+        what: What,
+        (level, how): (Level, &str),
+    ) {
         let event = Event {
             scope,
             key,
             sent,
-            answered,
+            answered: self.now(),
+            level,
             what,
-            how,
+            how: how.to_owned(),
         };
         self.inner.lock().unwrap().events.push(event);
     }
@@ -104,9 +132,19 @@ impl Record {
     pub(crate) fn summary(&self) -> String {
         let inner = self.inner.lock().unwrap();
         let (reads, errors, deeds) = (&inner.reads, &inner.errors, &inner.deeds);
+        let of = |wanted: fn(&Level) -> bool| {
+            let reads = inner.events.iter();
+            let reads = reads.filter(|it| matches!(it.what, What::Read(_)) && wanted(&it.level));
+            reads.count()
+        };
         format!(
-            "{} events; {deeds:?}; reads by backend: {reads:?}; errors: {errors:#?}",
-            inner.events.len()
+            "{} events; checked reads: {} at session, {} at strong, {} at bounded, {} at eventual; \
+             {deeds:?}; reads by backend: {reads:?}; errors: {errors:#?}",
+            inner.events.len(),
+            of(|level| *level == Level::Session),
+            of(|level| *level == Level::Strong),
+            of(|level| matches!(level, Level::Bounded(_))),
+            of(|level| *level == Level::Eventual),
         )
     }
 }

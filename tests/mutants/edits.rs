@@ -3,6 +3,8 @@
 /// One way to break Tidegate.
 pub(crate) struct Mutant {
     pub(crate) name: &'static str,
+    /// The scope at which the checker plays it.
+    pub(crate) scope: &'static str,
     pub(crate) edits: &'static [Edit],
 }
 
@@ -19,15 +21,17 @@ pub(crate) struct Edit {
 pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a reset drops the token",
+        scope: "connection",
         edits: &[Edit {
             file: "src/session/account.rs",
-            good: "        self.forget();\n        self.state.reset();\n        self.send_ok().await",
-            bad: "        self.forget();\n        self.state.reset();\n        \
-              self.scope = super::scopes::ScopeHandle::fresh();\n        self.send_ok().await",
+            good: "        self.standing.reset();\n",
+            bad: "        let fresh = super::scopes::ScopeHandle::fresh();\n        \
+                  self.standing = super::standing::Standing::new(fresh);\n",
         }],
     },
     Mutant {
         name: "what the writer has sent is believed to be executed",
+        scope: "connection",
         edits: &[Edit {
             file: "src/session/statement.rs",
             good: "        let decision = decide(&need, &facts, &mut scope, &snapshot, Instant::now());",
@@ -42,6 +46,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "a read on the writer leaves no mark",
+        scope: "connection",
         edits: &[Edit {
             file: "src/session/writer.rs",
             good: "                scope.end_read(mark, now);",
@@ -50,6 +55,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "a temporary table is no pin",
+        scope: "connection",
         edits: &[Edit {
             file: "src/session/pins.rs",
             good: "        mentions_any(job.text(), names)",
@@ -58,6 +64,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "an error leaves nothing behind",
+        scope: "connection",
         // A statement that shows rows leaves a mark as well, which would cover for the error.
         edits: &[
             Edit {
@@ -75,10 +82,48 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "a statement that was lost is sent again",
+        scope: "connection",
         edits: &[Edit {
             file: "src/session/writer.rs",
             good: "        if job.is_read() && !progress.flushed() && !in_transaction && !stateful {",
             bad: "        if !progress.flushed() {",
+        }],
+    },
+    Mutant {
+        name: "a strong read takes what the writer said before it arrived",
+        scope: "connection",
+        edits: &[Edit {
+            file: "src/routing/decide/fresh.rs",
+            good: "        match self.world.writer_probe(self.facts.arrived) {",
+            bad: "        match self.world.writer.ok().and_then(|it| it.current_probe()) {",
+        }],
+    },
+    Mutant {
+        name: "a read may be much staler than its bound",
+        scope: "connection",
+        edits: &[Edit {
+            file: "src/routing/decide/fresh.rs",
+            good: "        let Some(bound) = self.policy.bound() else {",
+            bad: "        let Some(bound) = self.policy.bound().map(|it| it + Duration::from_secs(5)) else {",
+        }],
+    },
+    Mutant {
+        name: "each connection has a key of its own",
+        scope: "key",
+        edits: &[Edit {
+            file: "src/session/standing.rs",
+            good: "                self.shared.scopes.keyed(user, &key, &snapshot)",
+            bad: "                let _ = (user, snapshot);\n                \
+                  ScopeHandle::fresh()",
+        }],
+    },
+    Mutant {
+        name: "a token that was carried here is left aside",
+        scope: "connection",
+        edits: &[Edit {
+            file: "src/session/own.rs",
+            good: "        self.standing.token = Some(Arc::new(carried));",
+            bad: "        let _ = Arc::new(carried);",
         }],
     },
 ];

@@ -50,8 +50,9 @@ impl Workshop {
         for edit in mutant.edits {
             self.break_file(name, edit);
         }
-        self.cargo(name, &["test", "--no-run"], true);
-        let (passed, log) = self.cargo(name, &["test"], false);
+        self.cargo(name, &["test", "--no-run"], &[], true);
+        let scope = format!("at_scope_{}", mutant.scope);
+        let (passed, log) = self.cargo(name, &["test"], &["--", &scope], false);
         for edit in mutant.edits {
             fs::copy(self.home.join(edit.file), self.root.join(edit.file)).unwrap();
         }
@@ -75,10 +76,11 @@ impl Workshop {
         fs::write(&file, whole.replace(good, edit.bad)).unwrap();
     }
 
-    fn cargo(&self, name: &str, command: &[&str], must: bool) -> (bool, String) {
+    fn cargo(&self, name: &str, command: &[&str], behind: &[&str], must: bool) -> (bool, String) {
         let output = Command::new(env!("CARGO"))
             .args(command)
             .args(["--locked", "--offline", "--test", "checker"])
+            .args(behind)
             .current_dir(&self.root)
             .env("CARGO_TARGET_DIR", &self.target)
             .env("TIDEGATE_CHECKER_SEEDS", SEEDS)
