@@ -76,6 +76,7 @@ fn run(
         policy: Policy::default(),
         session: 7,
         home,
+        loads: &[],
         pin: None,
         transaction: Transaction::None,
         autocommit: true,
@@ -124,6 +125,7 @@ fn view(id: u16, executed: &Arc<Set>, now: Instant) -> BackendView {
             _ => Role::Reader,
         },
         weight: 100,
+        near: true,
         up: true,
         writable: id == 0,
         incarnation: Some(incarnation),
@@ -136,6 +138,7 @@ fn view(id: u16, executed: &Arc<Set>, now: Instant) -> BackendView {
             covered: now,
             behind: Duration::ZERO,
         }),
+        lagging: false,
         probe: Some(Arc::new(Probe {
             started: now,
             seen: Arc::clone(executed),

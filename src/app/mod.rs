@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::net::{Endpoint, Listener, TlsError, acceptor};
 use crate::protocol::Capabilities;
 use crate::routing::{BackendId, Reason, Role, Snapshot, UnknownCause};
-use crate::session::{LoginKeys, PreparedCount, Registry, Scopes, Shared};
+use crate::session::{Loads, LoginKeys, PreparedCount, Registry, Scopes, Shared};
 use crate::telemetry::{Metrics, MetricsError};
 
 /// What clients are greeted with until the writer has been reached once.
@@ -151,12 +151,14 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let registry = Arc::new(Registry::new(proxy_id.unwrap_or_else(rand::random)));
     let drain_timeout = config.session.drain_timeout;
     let scopes = Scopes::starting_at(Instant::now(), config.session.scopes);
+    let loads = Loads::new(names.len());
     let shared = Arc::new(Shared {
         config: config.session,
         backend_names: names,
         writer,
         watch,
         scopes,
+        loads,
         dialer,
         greeting: ArcSwap::from_pointee(greeting),
         metrics: Arc::clone(&metrics),

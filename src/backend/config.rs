@@ -11,6 +11,8 @@ use crate::routing::Role;
 pub struct Config {
     /// In the file's order; a [`crate::routing::BackendId`] is an index into it.
     pub backends: Vec<BackendConfig>,
+    /// Where this proxy runs; readers of the same zone come first.
+    pub zone: Option<String>,
     /// The monitor's account.
     pub monitor: MonitorConfig,
     /// How long connecting and logging in to a backend may take.
@@ -28,6 +30,11 @@ pub struct BackendConfig {
     pub role: Role,
     /// Its share of the reads, relative to the other readers' weights.
     pub weight: u32,
+    /// A reader further behind than this gets no new reads before it is at half of it; none on the
+    /// writer.
+    pub max_lag: Option<Duration>,
+    /// Where it runs, if zones are told apart.
+    pub zone: Option<String>,
 }
 
 /// The account that watches the backends.

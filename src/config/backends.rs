@@ -1,5 +1,7 @@
 //! `[[backend]]` and `[monitor]`.
 
+use std::time::Duration;
+
 use super::addresses;
 use super::fault::{Faults, Located, Place};
 use super::files::Surroundings;
@@ -23,6 +25,8 @@ pub(super) struct Draft {
     role: Option<Located<Role>>,
     weight: Option<Located<u64>>,
     weight_is_written: bool,
+    max_lag: Option<Located<Duration>>,
+    zone: Option<Located<String>>,
 }
 
 /// Every `[[backend]]`, each checked by itself and against the others.
@@ -50,6 +54,8 @@ pub(super) fn backends(document: &Document<'_>, faults: &mut Faults<'_>) -> Vec<
             }),
             weight: table.read(&keys::BACKEND_WEIGHT, value::count, faults),
             weight_is_written: table.has(&keys::BACKEND_WEIGHT),
+            max_lag: table.read(&keys::BACKEND_MAX_LAG, value::span, faults),
+            zone: table.read(&keys::BACKEND_ZONE, value::text, faults),
         });
     }
     check_names(&drafts, faults);
@@ -58,17 +64,46 @@ pub(super) fn backends(document: &Document<'_>, faults: &mut Faults<'_>) -> Vec<
     drafts
 }
 
-/// The backends, unless one of them could not be read.
-pub(super) fn finish(drafts: Vec<Draft>) -> Option<Vec<BackendConfig>> {
+/// The backends, unless one of them could not be read; `max_lag` is that of the readers that have
+/// none of their own.
+pub(super) fn finish(drafts: Vec<Draft>, max_lag: Duration) -> Option<Vec<BackendConfig>> {
     let finish = |draft: Draft| {
+        let role = draft.role?.value;
+        let own = draft.max_lag.map_or(max_lag, |own| own.value);
         Some(BackendConfig {
             name: draft.name?.value,
             address: draft.address?.value,
-            role: draft.role?.value,
+            role,
             weight: u32::try_from(draft.weight?.value).ok()?,
+            max_lag: (role == Role::Reader).then_some(own),
+            zone: draft.zone.map(|zone| zone.value),
         })
     };
     drafts.into_iter().map(finish).collect()
+}
+
+/// A zone that nothing is compared with, or that no reader is in, is likely a slip.
+pub(super) fn warn_about_zones(
+    drafts: &[Draft],
+    own: Option<&Located<String>>,
+    faults: &mut Faults<'_>,
+) {
+    let zones = || drafts.iter().filter_map(|draft| draft.zone.as_ref());
+    match own {
+        None => {
+            for zone in zones() {
+                let wrong = "has no effect, since [listen] has no zone";
+                let right = "write the zone of this Tidegate into [listen], or remove this one";
+                faults.warn(&zone.place, wrong, right);
+            }
+        }
+        Some(own) if zones().all(|zone| zone.value != own.value) => {
+            let wrong = format!("no backend is in the zone {}", value::quote(&own.value));
+            let right = "give each [[backend]] its zone, or remove this one";
+            faults.warn(&own.place, wrong, right);
+        }
+        Some(_) => {}
+    }
 }
 
 /// `[monitor]`.

@@ -19,6 +19,7 @@ pub(super) fn config(
 ) -> Option<Config> {
     let listen = addresses::listen(document, faults);
     let listens = document.table(&schema::LISTEN);
+    let zone = listens.read(&keys::LISTEN_ZONE, value::text, faults);
     let proxy_id = listens.read(&keys::LISTEN_PROXY_ID, value::count, faults);
     let http = addresses::http(document, faults);
     let tls = addresses::tls(document, around, faults);
@@ -34,6 +35,7 @@ pub(super) fn config(
         drafts.iter().filter_map(|draft| draft.address.as_ref()),
         faults,
     );
+    backends::warn_about_zones(&drafts, zone.as_ref(), faults);
     let (listen, tls, monitor, accounts) = (listen?, tls?, monitor?, accounts?);
     warn_about_tls(&listen, &tls, &accounts, faults);
     if accounts.policy.max_lag < monitor.interval {
@@ -53,7 +55,8 @@ pub(super) fn config(
             address: address.value,
         }),
         backend: backend::Config {
-            backends: backends::finish(drafts)?,
+            backends: backends::finish(drafts, accounts.policy.max_lag)?,
+            zone: zone.map(|zone| zone.value),
             monitor,
             connect_timeout: limits.connect_timeout,
         },

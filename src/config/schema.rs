@@ -158,7 +158,7 @@ pub const LISTEN: Section = Section {
     name: "listen",
     list: false,
     about: "Where clients connect.",
-    keys: &[&LISTEN_ADDRESS, &LISTEN_PROXY_ID],
+    keys: &[&LISTEN_ADDRESS, &LISTEN_PROXY_ID, &LISTEN_ZONE],
 };
 
 /// The HTTP endpoint.
@@ -187,6 +187,8 @@ pub const BACKEND: Section = Section {
         &BACKEND_ADDRESS,
         &BACKEND_ROLE,
         &BACKEND_WEIGHT,
+        &BACKEND_MAX_LAG,
+        &BACKEND_ZONE,
     ],
 };
 

@@ -31,6 +31,8 @@ pub struct BackendView {
     pub role: Role,
     /// Its share of the reads, relative to the other readers'; at 0 it gets none.
     pub weight: u32,
+    /// Whether it is in this proxy's zone, or zones are not told apart. Such readers come first.
+    pub near: bool,
     /// Whether the monitor reaches it.
     pub up: bool,
     /// Whether it said itself that it takes writes (`read_only=0`) in this incarnation.
@@ -41,6 +43,8 @@ pub struct BackendView {
     pub watermark: Option<Watermark>,
     /// How far behind it is; none if that is not known.
     pub lag: Option<Lag>,
+    /// Whether it was too far behind, by its own limit, and has not come close enough again since.
+    pub lagging: bool,
     /// The newest answer about what a read on it may have seen.
     pub probe: Option<Arc<Probe>>,
     /// Until then it gets no new reads, since an answer of it was wrong.
@@ -57,6 +61,15 @@ pub struct Lag {
     pub covered: Instant,
     /// How long it takes from a commit on the writer until this reader has it, as measured last.
     pub behind: Duration,
+}
+
+/// How busy a reader is with what this proxy has sent to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Statements that it is running.
+    pub running: u32,
+    /// How long its answers take to begin, as a moving mean; zero before the first.
+    pub latency: Duration,
 }
 
 /// The answer to `SELECT @@global.gtid_owned, @@global.gtid_executed`, asked in this order.

@@ -10,6 +10,7 @@ mod explain;
 mod ids;
 mod job;
 mod keys;
+mod loads;
 mod login;
 mod observe;
 mod own;
@@ -39,6 +40,7 @@ mod writer;
 
 pub use config::{AuthMode, Config, PoolPolicy};
 pub use keys::LoginKeys;
+pub use loads::Loads;
 pub use prepared::{PreparedCount, PreparedLimits};
 pub use registry::{Entry, Registry};
 pub use scopes::{ScopeHandle, Scopes};

@@ -69,7 +69,13 @@ impl Session {
         self.client.set_sequence(job.request.sequence);
         self.address(&mut held, job);
         let mut notes = ReaderNotes::default();
+        let shared = Arc::clone(&self.shared);
+        let running = shared.loads.begin(run.place.backend);
         let relayed = self.ask_reader(&mut held, &replay, job, &mut notes).await;
+        if matches!(&relayed, Ok((progress, Ok(_))) if !progress.flushed()) {
+            running.answered();
+        }
+        drop(running);
         self.count_backend_bytes(&mut held);
         let (progress, ended) = match relayed {
             Ok(relayed) => relayed,

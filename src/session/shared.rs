@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::scopes::{ScopeHandle, Scopes};
-use super::{Config, LoginKeys, PreparedCount, Registry};
+use super::{Config, Loads, LoginKeys, PreparedCount, Registry};
 use crate::backend::watch::{ThreadEnd, Watch};
 use crate::backend::{Dialer, Greeting};
 use crate::routing::{BackendId, Policy};
@@ -29,6 +29,8 @@ pub struct Shared {
     pub watch: Watch,
     /// Whose writes and reads count.
     pub scopes: Scopes,
+    /// How busy the backends are.
+    pub loads: Loads,
     /// Opens data connections.
     pub dialer: Dialer,
     /// What the writer says of itself; what a client is greeted with.

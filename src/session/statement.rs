@@ -16,7 +16,7 @@ use crate::error::ClientError;
 use crate::gtid::Set;
 use crate::protocol::{Command, query_attributes, query_text};
 use crate::routing::{
-    Asks, BackendId, Causality, Decision, Exclusion, Level, Need, Place, ReadMark, Reason,
+    Asks, BackendId, Causality, Decision, Exclusion, Level, Load, Need, Place, ReadMark, Reason,
     RefuseKind, Role, SessionFacts, Transaction, Waiting, decide,
 };
 use crate::sql::{
@@ -149,7 +149,8 @@ impl Session {
     pub(super) fn consider(&self, job: &Job, tried: &Tried, arrived: Instant) -> Decision {
         let functions = job.functions();
         let need = self.need(job, &functions);
-        let facts = self.facts(job, tried, arrived);
+        let loads = self.shared.loads.now();
+        let facts = self.facts(job, tried, arrived, &loads);
         let snapshot = self.shared.watch.snapshot();
         // What is found out by deciding is kept for no one.
         let mut scope = self.scope.lock().clone();
@@ -291,7 +292,8 @@ impl Session {
     ) -> (Decision, Option<ReadMark>, Option<Arc<Set>>) {
         let functions = job.functions();
         let need = self.need(job, &functions);
-        let facts = self.facts(job, tried, arrived);
+        let loads = self.shared.loads.now();
+        let facts = self.facts(job, tried, arrived, &loads);
         let snapshot = self.shared.watch.snapshot();
         let mut scope = self.scope.lock();
         let decision = decide(&need, &facts, &mut scope, &snapshot, Instant::now());
@@ -334,7 +336,13 @@ impl Session {
         Some(Arc::clone(waited.map_or(token, |waiting| &waiting.token)))
     }
 
-    fn facts<'a>(&'a self, job: &'a Job, tried: &'a Tried, arrived: Instant) -> SessionFacts<'a> {
+    fn facts<'a>(
+        &'a self,
+        job: &'a Job,
+        tried: &'a Tried,
+        arrived: Instant,
+        loads: &'a [Load],
+    ) -> SessionFacts<'a> {
         let schema = match job.prepared_in() {
             Some(schema) => schema.and_then(|name| std::str::from_utf8(name).ok()),
             None => self.schema_name(),
@@ -343,6 +351,7 @@ impl Session {
             policy: self.standing_policy(),
             session: u64::from(self.entry.id),
             home: self.home,
+            loads,
             pin: self.pin(job),
             transaction: self.transaction,
             autocommit: self.autocommit,

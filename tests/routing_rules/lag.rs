@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tidegate::gtid::Set;
-use tidegate::routing::{LagClock, MAX_SAMPLED_INTERVALS, MAX_SAMPLES};
+use tidegate::routing::{LagClock, MAX_SAMPLED_INTERVALS, MAX_SAMPLES, Reason};
 
-use crate::stage::{at, set, uuid};
+use crate::stage::{A, B, READ, W, at, set, stage, uuid};
 
 fn clock(samples: &[(u64, &str)]) -> LagClock {
     let mut clock = LagClock::default();
@@ -169,4 +169,16 @@ proptest! {
             prop_assert_eq!(written, missing_since);
         }
     }
+}
+
+#[test]
+fn a_reader_that_lagged_gets_no_reads_before_it_is_close_again() {
+    let mut stage = stage();
+    stage.view(A).lagging = true;
+    stage.assert_runs(READ, B, Reason::ReadCovered);
+    stage.view(B).lagging = true;
+    stage.assert_runs(READ, W, Reason::ReadersLag);
+    // Without a writer nothing new can be missed.
+    stage.goes_down(W);
+    stage.assert_runs(READ, A, Reason::ReadCovered);
 }

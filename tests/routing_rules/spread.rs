@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidegate::routing::{BackendId, Decision, Reason};
+use tidegate::routing::{BackendId, Decision, Load, Reason};
 
 use crate::stage::{A, B, READ, Stage, stage};
 
@@ -75,4 +75,50 @@ fn of_readers_that_are_equally_behind_the_sessions_own_is_waited_for() {
         stage.view(reader).lag.as_mut().unwrap().behind = Duration::from_millis(5);
     }
     assert!(matches!(stage.arrives(READ), Decision::Wait { place, .. } if place.backend.0 == 2));
+}
+
+#[test]
+fn readers_of_the_same_zone_come_first_and_others_serve_without_them() {
+    let mut stage = stage();
+    stage.home = Some(stage.place(A).backend);
+    stage.view(A).near = false;
+    for session in 0..50 {
+        stage.session = session;
+        assert_eq!(
+            chosen(&mut stage),
+            B,
+            "also for a session that was elsewhere"
+        );
+    }
+    // Far and fresh is better than near and behind.
+    stage.acknowledges("w:101");
+    stage.executes(A, "w:1-101");
+    stage.assert_runs(READ, A, Reason::ReadCovered);
+    stage.goes_down(B);
+    stage.assert_runs(READ, A, Reason::ReadCovered);
+}
+
+#[test]
+fn a_session_leaves_a_reader_that_would_answer_much_later_than_another() {
+    let load = |running, millis| Load {
+        running,
+        latency: Duration::from_millis(millis),
+    };
+    for (a, b, expected) in [
+        (load(0, 1), load(0, 1), A),
+        // Slower or busier, but not by much, or hardly busy at all.
+        (load(7, 9), load(0, 1), A),
+        (load(10, 1), load(6, 1), A),
+        (load(10, 1), load(3, 1), B),
+        (load(10, 3), load(10, 1), B),
+        (load(40, 1), load(0, 90), A),
+    ] {
+        let mut stage = stage();
+        stage.loads = vec![Load::default(), a, b];
+        assert_eq!(chosen(&mut stage), expected, "{a:?} {b:?}");
+    }
+    let mut stage = stage();
+    stage.loads = vec![Load::default(), load(10, 1), load(3, 1)];
+    stage.view(A).weight = 300;
+    assert_eq!(chosen(&mut stage), A, "a reader of more weight takes more");
 }

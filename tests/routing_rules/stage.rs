@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use tidegate::gtid::{Incarnation, Set, Token, Uuid, Watermark};
 use tidegate::routing::{
     Asks, BackendId, BackendView, Causality, Decision, Exclusion, Isolation, Kind, Lag, LagClock,
-    Level, Need, Place, Policy, Probe, ReadMark, Reason, RefuseKind, Role, SessionFacts, Snapshot,
-    Transaction, Waiting, decide,
+    Level, Load, Need, Place, Policy, Probe, ReadMark, Reason, RefuseKind, Role, SessionFacts,
+    Snapshot, Transaction, Waiting, decide,
 };
 
 pub(crate) const W: usize = 0;
@@ -51,6 +51,7 @@ pub(crate) struct Stage {
     pub(crate) max_staleness: Option<Duration>,
     pub(crate) session: u64,
     pub(crate) home: Option<BackendId>,
+    pub(crate) loads: Vec<Load>,
     pub(crate) pin: Option<Reason>,
     pub(crate) transaction: Transaction,
     pub(crate) autocommit: bool,
@@ -66,6 +67,7 @@ pub(crate) fn stage() -> Stage {
         id: BackendId(u16::try_from(index).unwrap()),
         role,
         weight: 100,
+        near: true,
         up: true,
         writable: role == Role::Writer,
         incarnation: Some(Incarnation {
@@ -74,6 +76,7 @@ pub(crate) fn stage() -> Stage {
         }),
         watermark: None,
         lag: None,
+        lagging: false,
         probe: None,
         shunned_until: None,
         draining: false,
@@ -97,6 +100,7 @@ pub(crate) fn stage() -> Stage {
         max_staleness: None,
         session: 1,
         home: Some(BackendId(1)),
+        loads: Vec::new(),
         pin: None,
         transaction: Transaction::None,
         autocommit: true,
@@ -206,6 +210,7 @@ impl Stage {
             policy: self.policy,
             session: self.session,
             home: self.home,
+            loads: &self.loads,
             pin: self.pin,
             transaction: self.transaction,
             autocommit: self.autocommit,

@@ -251,6 +251,7 @@ fn facts<'a>(
         policy: simulation.policy,
         session: session as u64,
         home: client.home,
+        loads: &[],
         pin: pin.filter(|_| simulation.mutation != Mutation::ForgetPin),
         transaction: client.transaction.map_or(Transaction::None, transaction),
         autocommit: true,

@@ -45,11 +45,13 @@ impl Publisher {
                 Role::Reader
             },
             weight: 100,
+            near: true,
             up: false,
             writable: false,
             incarnation: None,
             watermark: None,
             lag: None,
+            lagging: false,
             probe: None,
             shunned_until: None,
             draining: false,

@@ -58,6 +58,8 @@ pub fn config(cluster: &Cluster) -> Config {
         },
         role,
         weight: 100,
+        max_lag: (role == Role::Reader).then_some(Duration::from_secs(30)),
+        zone: None,
     };
     let mut backends = vec![backend(
         "w1".to_owned(),
@@ -82,6 +84,7 @@ pub fn config(cluster: &Cluster) -> Config {
         http: None,
         backend: backend::Config {
             backends,
+            zone: None,
             monitor: MonitorConfig {
                 user: MONITOR.user.to_owned(),
                 password: Secret::new(MONITOR.password.to_owned()),

@@ -13,6 +13,16 @@ pub(super) fn measure(clock: &LagClock, view: &mut BackendView) {
     });
 }
 
+/// A reader that was further behind than its limit is not close again before it is at half of it:
+/// else one that hovers there would come and go with each answer.
+pub(super) fn note_lagging(view: &mut BackendView, limit: Option<Duration>, now: Instant) {
+    let (Some(limit), Some(lag)) = (limit, view.lag) else {
+        return;
+    };
+    let behind = now.saturating_duration_since(lag.covered);
+    view.lagging = behind > if view.lagging { limit / 2 } else { limit };
+}
+
 /// How long a commit takes to arrive, as the last one did; more, if one that has not arrived yet
 /// takes longer already. `before`: what was measured last; `covered`: up to when it has everything;
 /// `learned`: when it said so.
@@ -174,5 +184,27 @@ mod tests {
             stage.writer(ms, 1 + ms / 10);
         }
         assert_eq!(stage.behind_ms(), 0);
+    }
+
+    #[test]
+    fn a_reader_that_lagged_is_close_again_at_half_of_its_limit() {
+        let start = Instant::now();
+        let mut view = crate::backend::watch::waiters::tests::view(1, "1");
+        view.lag = Some(Lag {
+            covered: start,
+            behind: Duration::ZERO,
+        });
+        let limit = Some(Duration::from_secs(10));
+        let mut after = |seconds| {
+            note_lagging(&mut view, limit, start + Duration::from_secs(seconds));
+            view.lagging
+        };
+        assert_eq!(
+            [9, 10, 11, 9, 6, 5, 9, 11].map(&mut after),
+            [false, false, true, true, true, false, false, true]
+        );
+        view.lagging = false;
+        note_lagging(&mut view, None, start + Duration::from_secs(99));
+        assert!(!view.lagging, "the writer has no limit");
     }
 }

@@ -1,14 +1,14 @@
 //! Putting what the monitors learn into snapshots.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use super::OnPublish;
 use super::lives::{Lives, Membership};
-use super::measure::measure;
+use super::measure::{measure, note_lagging};
 use super::waiters::Waiters;
 use crate::backend::Config;
 use crate::backend::client::Life;
@@ -45,6 +45,8 @@ struct Known {
     /// The last epoch given out.
     epoch: u64,
     lives: Lives,
+    /// Its own limit; none on the writer.
+    max_lag: Option<Duration>,
 }
 
 impl std::fmt::Debug for Publisher {
@@ -60,17 +62,23 @@ impl Publisher {
             id: BackendId(u16::try_from(index).unwrap_or(u16::MAX)),
             role: backend.role,
             weight: backend.weight,
+            near: config.zone.is_none() || backend.zone == config.zone,
             up: false,
             writable: false,
             incarnation: None,
             watermark: None,
             lag: None,
+            lagging: false,
             probe: None,
             shunned_until: None,
             draining: false,
         };
         let backends: Vec<_> = config.backends.iter().enumerate().map(unknown).collect();
-        let known = vec![Known::default(); backends.len()];
+        let known = config.backends.iter().map(|backend| Known {
+            max_lag: backend.max_lag,
+            ..Known::default()
+        });
+        let known: Vec<_> = known.collect();
         let waiters = backends.iter().map(|_| Arc::default()).collect();
         let snapshot = Snapshot {
             backends,
@@ -232,6 +240,10 @@ impl Publisher {
         let mut snapshot = Snapshot::clone(&self.current.load());
         if !make(known, &mut snapshot) {
             return;
+        }
+        let now = Instant::now();
+        for (view, known) in snapshot.backends.iter_mut().zip(guard.iter()) {
+            note_lagging(view, known.max_lag, now);
         }
         (self.on_publish)(&snapshot);
         let snapshot = Arc::new(snapshot);

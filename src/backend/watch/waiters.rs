@@ -151,7 +151,7 @@ impl Drop for Ticket<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::Arc;
 
     use super::*;
@@ -174,12 +174,13 @@ mod tests {
         }
     }
 
-    fn view(epoch: u64, executed: &str) -> BackendView {
+    pub(in crate::backend::watch) fn view(epoch: u64, executed: &str) -> BackendView {
         let incarnation = place(epoch).incarnation;
         BackendView {
             id: BackendId(1),
             role: Role::Reader,
             weight: 1,
+            near: true,
             up: true,
             writable: false,
             incarnation: Some(incarnation),
@@ -189,6 +190,7 @@ mod tests {
                 incarnation,
             }),
             lag: None,
+            lagging: false,
             probe: None,
             shunned_until: None,
             draining: false,

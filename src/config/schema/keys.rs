@@ -59,6 +59,18 @@ pub const LISTEN_PROXY_ID: Key = key(
      give each Tidegate of a cluster another, so that KILL can't mean a client of two.",
 );
 
+/// Where this Tidegate runs.
+pub const LISTEN_ZONE: Key = key(
+    "listen",
+    "zone",
+    Kind::Text { max: NAME_MAX },
+    Optional {
+        example: r#""eu-west-1a""#,
+        absent: "readers of all zones are equal",
+    },
+    "The zone that this Tidegate runs in: readers of the same zone come first.",
+);
+
 /// Where the HTTP endpoint listens.
 pub const HTTP_ADDRESS: Key = key(
     "http",
@@ -152,6 +164,32 @@ pub const BACKEND_WEIGHT: Key = key(
     },
     Default("100"),
     "A reader's share of the reads, relative to the other readers' weights; 0: no reads.",
+);
+
+/// Beyond which lag a reader is left alone.
+pub const BACKEND_MAX_LAG: Key = key(
+    "backend",
+    "max_lag",
+    reads::MAX_LAG,
+    Optional {
+        example: r#""10s""#,
+        absent: "as in [consistency]",
+    },
+    "A reader further behind than this gets no new reads before it is at half of it again; what it \
+     is running goes on.",
+);
+
+/// Where a backend runs.
+pub const BACKEND_ZONE: Key = key(
+    "backend",
+    "zone",
+    Kind::Text { max: NAME_MAX },
+    Optional {
+        example: r#""eu-west-1a""#,
+        absent: "in none",
+    },
+    "The zone that it runs in. Of the readers that may take a read, those in the zone of [listen] \
+     come first.",
 );
 
 /// The monitor's account.

@@ -7,7 +7,7 @@ use crate::gtid::Set;
 
 use super::super::policy::{Asks, BackendId, Policy};
 use super::super::reason::Reason;
-use super::super::snapshot::Place;
+use super::super::snapshot::{Load, Place};
 
 /// What a statement needs.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +68,8 @@ pub struct SessionFacts<'a> {
     pub session: u64,
     /// The reader that it read from last; it stays there while that costs nothing.
     pub home: Option<BackendId>,
+    /// How busy the backends are, by their ids; none is idle.
+    pub loads: &'a [Load],
     /// Why its state keeps it on its writer connection, if so.
     pub pin: Option<Reason>,
     /// The transaction that is open.

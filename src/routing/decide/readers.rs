@@ -8,8 +8,18 @@ use crate::gtid::Set;
 
 use super::super::policy::Role;
 use super::super::reason::Reason;
-use super::super::snapshot::BackendView;
+use super::super::snapshot::{BackendView, Load};
 use super::Deciding;
+
+/// With fewer statements than this a reader is not busy, whatever the others do: a session that
+/// leaves it has to ask first what it has seen there.
+const BUSY: u32 = 8;
+
+/// By so much a reader has to be slower than the quickest before sessions leave it.
+const MUCH: f64 = 2.0;
+
+/// Differences below it are noise.
+const LEAST_LATENCY: Duration = Duration::from_micros(200);
 
 pub(super) type Readers<'a> = SmallVec<[&'a BackendView; 8]>;
 
@@ -40,17 +50,41 @@ impl<'a> Deciding<'a> {
         }
     }
 
-    /// The one that a session reads from: where it was, else by its number and the weights
-    /// (weighted rendezvous hashing: a reader that goes moves only its own sessions).
+    /// The one that a session reads from: one in its own zone, if there is any; there where it was,
+    /// else by its number and the weights (weighted rendezvous hashing: a reader that goes moves
+    /// only its own sessions). One that would answer much later than the quickest is left.
     pub(super) fn choose(&self, readers: &Readers<'a>) -> Option<&'a BackendView> {
-        let home = readers.iter().find(|view| Some(view.id) == self.facts.home);
-        let by_score = |view: &&&BackendView| score(self.facts.session, view);
-        home.or_else(|| {
+        let any_near = readers.iter().any(|view| view.near);
+        let open = || {
             readers
                 .iter()
-                .max_by(|a, b| by_score(a).total_cmp(&by_score(b)))
-        })
-        .copied()
+                .copied()
+                .filter(|view| view.near || !any_near)
+        };
+        let home = open().find(|view| Some(view.id) == self.facts.home);
+        let by_score = |view: &&BackendView| score(self.facts.session, view);
+        let favourite =
+            home.or_else(|| open().max_by(|a, b| by_score(a).total_cmp(&by_score(b))))?;
+        let by_cost = |view: &&BackendView| self.cost(view);
+        let quickest = open().min_by(|a, b| by_cost(a).total_cmp(&by_cost(b)))?;
+        let much_later = self.load(favourite).running >= BUSY
+            && self.cost(favourite) > MUCH * self.cost(quickest);
+        Some(if much_later { quickest } else { favourite })
+    }
+
+    fn load(&self, view: &BackendView) -> Load {
+        self.facts
+            .loads
+            .get(view.id.index())
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// How late another statement would be answered, relative to the other readers.
+    fn cost(&self, view: &BackendView) -> f64 {
+        let load = self.load(view);
+        let latency = load.latency.max(LEAST_LATENCY).as_secs_f64();
+        f64::from(load.running + 1) * latency / f64::from(view.weight.max(1))
     }
 
     /// How long it will take, as predicted, until this reader has executed `token`.
@@ -74,7 +108,8 @@ impl<'a> Deciding<'a> {
         let Some(lag) = view.lag.filter(|_| view.current_watermark().is_some()) else {
             return false;
         };
-        if self.now.saturating_duration_since(lag.covered) <= self.policy.max_lag {
+        let behind = self.now.saturating_duration_since(lag.covered);
+        if !view.lagging && behind <= self.policy.max_lag {
             return true;
         }
         let newest = self.world.snapshot.samples.newest();

@@ -23,7 +23,7 @@ const MAX_STALENESS: Kind = Kind::Span {
     min: Duration::ZERO,
     max: Duration::from_secs(24 * 60 * 60),
 };
-const MAX_LAG: Kind = Kind::Span {
+pub(super) const MAX_LAG: Kind = Kind::Span {
     min: Duration::from_millis(1),
     max: Duration::from_secs(7 * 24 * 60 * 60),
 };

@@ -1,0 +1,107 @@
+//! How busy each backend is with what this proxy has sent to it.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use smallvec::SmallVec;
+
+use crate::routing::{BackendId, Load};
+
+/// The newest answer counts for one part in so many.
+const MEMORY: u64 = 8;
+
+/// One of each backend.
+#[derive(Debug)]
+pub struct Loads(Vec<Cell>);
+
+#[derive(Debug, Default)]
+struct Cell {
+    running: AtomicU32,
+    /// A moving mean, in microseconds.
+    latency: AtomicU64,
+}
+
+/// A statement that runs on a backend, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Running<'a> {
+    cell: Option<&'a Cell>,
+    since: Instant,
+}
+
+impl Loads {
+    /// Of so many idle backends.
+    pub fn new(backends: usize) -> Self {
+        Self((0..backends).map(|_| Cell::default()).collect())
+    }
+
+    /// What they are now, by id.
+    pub(super) fn now(&self) -> SmallVec<[Load; 8]> {
+        let load = |cell: &Cell| Load {
+            running: cell.running.load(Ordering::Relaxed),
+            latency: Duration::from_micros(cell.latency.load(Ordering::Relaxed)),
+        };
+        self.0.iter().map(load).collect()
+    }
+
+    /// A statement is sent to a backend.
+    pub(super) fn begin(&self, id: BackendId) -> Running<'_> {
+        let cell = self.0.get(id.index());
+        if let Some(cell) = cell {
+            cell.running.fetch_add(1, Ordering::Relaxed);
+        }
+        Running {
+            cell,
+            since: Instant::now(),
+        }
+    }
+}
+
+impl Running<'_> {
+    /// Its answer was short and is here: how long it took tells of the backend, not of the answer.
+    pub(super) fn answered(&self) {
+        let Some(cell) = self.cell else {
+            return;
+        };
+        let took = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        // Two at once may lose one of their answers, which a mean gets over.
+        let before = cell.latency.load(Ordering::Relaxed);
+        let after = match before {
+            0 => took,
+            _ => before - before / MEMORY + took / MEMORY,
+        };
+        cell.latency.store(after, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        if let Some(cell) = self.cell {
+            cell.running.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_is_counted_until_it_has_ended() {
+        let loads = Loads::new(2);
+        let one = loads.begin(BackendId(1));
+        let two = loads.begin(BackendId(1));
+        let running = || {
+            loads
+                .now()
+                .iter()
+                .map(|load| load.running)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(running(), [0, 2]);
+        assert_eq!(loads.now()[1].latency, Duration::ZERO);
+        two.answered();
+        drop((one, two));
+        assert_eq!(running(), [0, 0]);
+        drop(loads.begin(BackendId(7)));
+    }
+}
