@@ -193,6 +193,14 @@ impl ClientError {
         )
     }
 
+    /// 3024: no reader caught up in time, and the writer has as many reads as it may in their stead.
+    pub fn shed() -> Self {
+        Self::new(3024, "HY000", Fault::Promise, true).says(
+            "Query execution was interrupted, maximum statement execution time exceeded (Tidegate: \
+             no reader has caught up, and the writer is at the limit of fallback_reads)",
+        )
+    }
+
     /// 1205: no reader caught up in time, and the configuration forbids the writer.
     pub fn wait_timed_out() -> Self {
         Self::new(1205, "HY000", Fault::Promise, true).says(

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use zeroize::Zeroizing;
 
@@ -22,8 +22,8 @@ use crate::backend::{self, Credentials, Dialer, Greeting, LoginRequest};
 use crate::config::Config;
 use crate::net::{Endpoint, Listener, TlsError, acceptor};
 use crate::protocol::Capabilities;
-use crate::routing::{BackendId, Reason, Role, Snapshot, UnknownCause};
-use crate::session::{Loads, LoginKeys, PreparedCount, Registry, Scopes, Shared};
+use crate::routing::{BackendId, Reads, Reason, Role, Snapshot, UnknownCause};
+use crate::session::{Loads, LoginKeys, PreparedCount, ReadsSwitch, Registry, Scopes, Shared};
 use crate::telemetry::{Metrics, MetricsError};
 
 /// What clients are greeted with until the writer has been reached once.
@@ -151,7 +151,15 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let registry = Arc::new(Registry::new(proxy_id.unwrap_or_else(rand::random)));
     let drain_timeout = config.session.drain_timeout;
     let scopes = Scopes::starting_at(Instant::now(), config.session.scopes);
+    // Without an answer each scope asks for itself.
+    watch.probe(&[writer]).await;
+    scopes.settle_floor(&watch.snapshot());
     let loads = Loads::new(names.len());
+    let fallback = Arc::new(Semaphore::new(config.session.fallback_reads));
+    let reads = Arc::new(ReadsSwitch::new(config.session.reads));
+    metrics
+        .reads_split()
+        .set(i64::from(reads.now() == Reads::Split));
     let shared = Arc::new(Shared {
         config: config.session,
         backend_names: names,
@@ -159,6 +167,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         watch,
         scopes,
         loads,
+        reads: Arc::clone(&reads),
+        fallback,
         dialer,
         greeting: ArcSwap::from_pointee(greeting),
         metrics: Arc::clone(&metrics),
@@ -186,7 +196,13 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     if let Some(admin) = config.http {
         let listener = bind(&admin.address).await?;
         http = Some(listener.endpoint()?);
-        tasks.spawn(admin::serve(listener, Arc::clone(&metrics), draining));
+        let desk = admin::Desk {
+            metrics: Arc::clone(&metrics),
+            draining,
+            reads,
+            may_switch: admin.is_local,
+        };
+        tasks.spawn(admin::serve(listener, desk));
     }
     let running = Running {
         addresses,

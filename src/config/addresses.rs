@@ -135,7 +135,7 @@ pub(super) fn same(one: &Endpoint, other: &Endpoint) -> bool {
 }
 
 /// Whether only this machine reaches it. A name other than `localhost` may mean anything.
-fn is_loopback(endpoint: &Endpoint) -> bool {
+pub(super) fn is_loopback(endpoint: &Endpoint) -> bool {
     match endpoint {
         Endpoint::Unix(_) => true,
         Endpoint::Tcp { host, .. } => ip(host).is_some_and(|ip| ip.is_loopback()),

@@ -52,6 +52,7 @@ pub(super) fn config(
             tls,
         },
         http: http?.map(|address| admin::Config {
+            is_local: addresses::is_loopback(&address.value),
             address: address.value,
         }),
         backend: backend::Config {
@@ -63,11 +64,13 @@ pub(super) fn config(
         session: session::Config {
             auth: accounts.auth,
             policy: accounts.policy,
+            reads: accounts.reads,
             user_policies: accounts.user_policies,
             max_clients: limits.clients,
             login_timeout: limits.login_timeout,
             drain_timeout: limits.drain_timeout,
             pool: session::PoolPolicy::Keep,
+            fallback_reads: limits.fallback_reads,
             scopes: limits.scopes,
             prepared: limits.prepared,
             proxy_id: proxy_id.and_then(|id| u16::try_from(id.value).ok()),
@@ -82,6 +85,7 @@ struct Limits {
     login_timeout: std::time::Duration,
     connect_timeout: std::time::Duration,
     drain_timeout: std::time::Duration,
+    fallback_reads: usize,
     scopes: usize,
     prepared: session::PreparedLimits,
 }
@@ -93,6 +97,7 @@ impl Limits {
         let login_timeout = table.read(&keys::LIMITS_LOGIN_TIMEOUT, value::span, faults);
         let connect_timeout = table.read(&keys::LIMITS_CONNECT_TIMEOUT, value::span, faults);
         let drain_timeout = table.read(&keys::LIMITS_DRAIN_TIMEOUT, value::span, faults);
+        let fallback = table.read(&keys::LIMITS_FALLBACK_READS, value::count, faults);
         let scopes = table.read(&keys::LIMITS_SCOPES, value::count, faults);
         let per_client = table.read(&keys::LIMITS_PREPARED_PER_CLIENT, value::count, faults);
         let total = table.read(&keys::LIMITS_PREPARED, value::count, faults);
@@ -103,6 +108,7 @@ impl Limits {
             bytes: mib?.value << 20,
         };
         Some(Self {
+            fallback_reads: usize::try_from(fallback?.value).ok()?,
             scopes: usize::try_from(scopes?.value).ok()?,
             prepared,
             clients: usize::try_from(clients?.value).ok()?,

@@ -241,6 +241,7 @@ pub const CONSISTENCY: Section = Section {
     list: false,
     about: "What a read must see, and what happens while no reader has it.",
     keys: &[
+        &CONSISTENCY_READS,
         &CONSISTENCY_LEVEL,
         &CONSISTENCY_MAX_STALENESS,
         &CONSISTENCY_SCOPE,
@@ -260,6 +261,7 @@ pub const LIMITS: Section = Section {
         &LIMITS_LOGIN_TIMEOUT,
         &LIMITS_CONNECT_TIMEOUT,
         &LIMITS_DRAIN_TIMEOUT,
+        &LIMITS_FALLBACK_READS,
         &LIMITS_SCOPES,
         &LIMITS_PREPARED,
         &LIMITS_PREPARED_PER_CLIENT,

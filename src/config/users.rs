@@ -9,13 +9,14 @@ use super::secrets::{self, Password};
 use super::table::{Document, Table};
 use super::value;
 use crate::error::Secret;
-use crate::routing::{Level, Policy};
+use crate::routing::{Level, Policy, Reads};
 use crate::session::AuthMode;
 
 /// Who may log in, and what their reads must see.
 pub(super) struct Accounts {
     pub(super) auth: AuthMode,
     pub(super) policy: Policy,
+    pub(super) reads: Reads,
     pub(super) user_policies: HashMap<String, Policy>,
 }
 
@@ -55,6 +56,10 @@ pub(super) fn accounts(
 ) -> Option<Accounts> {
     let auth = document.table(&schema::AUTH);
     let mode = auth.read(&keys::AUTH_MODE, value::word, faults);
+    let reads =
+        document
+            .table(&schema::CONSISTENCY)
+            .read(&keys::CONSISTENCY_READS, value::word, faults);
     let policy = policy(
         &document.table(&schema::CONSISTENCY),
         &CONSISTENCY,
@@ -97,6 +102,7 @@ pub(super) fn accounts(
     Some(Accounts {
         auth,
         policy: policy?,
+        reads: reads?.value.parse().ok()?,
         user_policies: user_policies?,
     })
 }
@@ -204,6 +210,7 @@ mod tests {
         for (key, names) in [
             (&keys::CONSISTENCY_LEVEL, Level::NAMES),
             (&keys::CONSISTENCY_SCOPE, Scope::NAMES),
+            (&keys::CONSISTENCY_READS, Reads::NAMES),
             (&keys::CONSISTENCY_ON_TIMEOUT, OnTimeout::NAMES),
             (&keys::BACKEND_ROLE, Role::NAMES),
         ] {

@@ -284,6 +284,20 @@ impl Wire {
             .is_ready()
     }
 
+    /// Resolves when the peer has ended the connection. What it sends meanwhile is kept; with a
+    /// buffer full of that nobody looks any further.
+    ///
+    /// Cancel safe.
+    pub async fn gone(&mut self) {
+        while self.input.len() < READ_SIZE {
+            match self.stream.read_buf(&mut self.input).await {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
+        }
+        std::future::pending().await
+    }
+
     /// Says good-bye to the stream. Errors no longer matter to anyone.
     pub async fn close(&mut self) {
         let _ = self.stream.shutdown().await;

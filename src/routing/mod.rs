@@ -18,6 +18,6 @@ pub use decide::{
     WRITER_GATE_PATIENCE, Waiting, decide,
 };
 pub use lag::{LagClock, MAX_SAMPLED_INTERVALS, MAX_SAMPLES, Sample};
-pub use policy::{Asks, BackendId, Level, OnTimeout, Policy, Role, Scope, UnknownChoice};
+pub use policy::{Asks, BackendId, Level, OnTimeout, Policy, Reads, Role, Scope, UnknownChoice};
 pub use reason::Reason;
 pub use snapshot::{BackendView, Lag, Load, Place, Probe, Routines, Snapshot};

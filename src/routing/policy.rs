@@ -61,6 +61,18 @@ pub enum OnTimeout {
     Error,
 }
 
+/// Whether reads are split at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Reads {
+    /// Between writer and readers, as their levels say.
+    #[default]
+    Split,
+    /// All of them run on the writer.
+    Writer,
+    /// All of them run on the writer, and it is counted where they would have run.
+    Mirror,
+}
+
 /// How one session's reads are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -197,3 +209,4 @@ choices!(Level {
 });
 choices!(Scope { Connection = "connection", User = "user", Key = "key", Proxy = "proxy" });
 choices!(OnTimeout { Writer = "writer", Error = "error" });
+choices!(Reads { Split = "split", Writer = "writer", Mirror = "mirror" });

@@ -28,6 +28,23 @@ macro_rules! reasons {
 }
 
 impl Reason {
+    /// Does the writer take a read for it that a reader would take, were one fit for it?
+    pub fn is_fallback(self) -> bool {
+        matches!(
+            self,
+            Self::PredictedTooLate
+                | Self::WaitNotAllowed
+                | Self::WaitTimedOut
+                | Self::NoReader
+                | Self::ReadersLag
+                | Self::TokenUnknown
+                | Self::RetriedReaderLost
+                | Self::RetriedLagError
+                | Self::AlarmRerouted
+                | Self::ReplayFailed
+        )
+    }
+
     /// The position in [`Reason::ALL`].
     pub fn index(self) -> usize {
         self as usize
@@ -52,6 +69,8 @@ reasons! {
     Write = "write",
     /// The level asks for the writer.
     WriterLevel = "writer_level",
+    /// The operator has switched all reads to the writer.
+    ReadsSwitched = "reads_switched",
     /// It begins or ends a transaction.
     TransactionControl = "transaction_control",
     /// A transaction is open on the writer.
@@ -154,6 +173,9 @@ reasons! {
     RefusedAmbiguousWriter = "refused_ambiguous_writer",
     /// Refused: no reader caught up in time, and the policy or a missing writer leaves no other.
     RefusedTimeout = "refused_timeout",
+    /// Refused: no reader caught up in time, and the writer runs as many reads in the readers' stead
+    /// as it may.
+    RefusedShed = "refused_shed",
     /// Refused: no backend is up.
     RefusedAllGone = "refused_all_gone",
     /// Refused: the writer still lacks what the scope has seen on a reader.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::PreparedLimits;
 use crate::error::Secret;
-use crate::routing::Policy;
+use crate::routing::{Policy, Reads};
 
 /// How sessions log in and how their reads are treated.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub struct Config {
     pub policy: Policy,
     /// By account name.
     pub user_policies: HashMap<String, Policy>,
+    /// Whether reads are split when it starts.
+    pub reads: Reads,
     /// One more client than this is refused with error 1040.
     pub max_clients: usize,
     /// A client that has not logged in by then is disconnected.
@@ -26,6 +28,8 @@ pub struct Config {
     pub pool: PoolPolicy,
     /// This proxy's part of its clients' ids, below 1024; by chance, if there is none.
     pub proxy_id: Option<u16>,
+    /// How many reads the writer runs at once in the readers' stead.
+    pub fallback_reads: usize,
     /// How many accounts and keys that no session uses are told apart.
     pub scopes: usize,
     /// How many prepared statements there may be.

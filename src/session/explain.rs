@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use super::Ended;
+use super::deciding::Tried;
 use super::job::Job;
 use super::session::Session;
-use super::statement::Tried;
 use crate::gtid::Token;
 use crate::protocol::{OkPacket, Translator, put_column_count, put_text_column, put_text_row};
 use crate::routing::{BackendView, Decision, Role};
@@ -25,8 +25,9 @@ impl Session {
 
     fn explanation(&self, job: &Job) -> Vec<(String, String)> {
         let now = Instant::now();
-        let decision = self.consider(job, &Tried::default(), now);
-        let token = self.scope.lock().token();
+        let scope = self.scope.lock().clone();
+        let token = scope.token();
+        let decision = self.consider(job, &Tried::default(), now, self.is_switched(job), scope);
         let class = job
             .class()
             .map_or("not read".to_owned(), |class| format!("{class:?}"));
@@ -44,6 +45,8 @@ impl Session {
         rows.push(("reason".to_owned(), reason.to_owned()));
         let pin = self.pin(job).map_or("none", |pin| pin.label());
         rows.push(("pin".to_owned(), pin.to_owned()));
+        let reads = self.shared.reads.now().name();
+        rows.push(("reads".to_owned(), reads.to_owned()));
         let policy = self.standing_policy().narrowed(job.wishes.asks);
         rows.push(("level".to_owned(), policy.level.name().to_owned()));
         let bound = policy.bound().map(humantime::format_duration);

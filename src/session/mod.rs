@@ -1,10 +1,12 @@
 //! One client's session: login, command loop, relay, session state.
 
 mod account;
+mod asking;
 mod collation;
 mod command;
 mod config;
 mod connections;
+mod deciding;
 mod diagnostics;
 mod explain;
 mod ids;
@@ -33,6 +35,7 @@ mod shared;
 mod standing;
 mod state;
 mod statement;
+mod switch;
 mod tracking;
 mod visible;
 mod wishes;
@@ -46,6 +49,7 @@ pub use registry::{Entry, Registry};
 pub use scopes::{ScopeHandle, Scopes};
 pub use serve::serve;
 pub use shared::Shared;
+pub use switch::ReadsSwitch;
 
 use crate::error::{ClientError, Fault};
 use crate::telemetry::ErrorKind;

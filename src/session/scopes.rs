@@ -92,6 +92,13 @@ impl Scopes {
         }
     }
 
+    /// Puts into the floor what the writer has told since it was asked for, if it has.
+    pub fn settle_floor(&self, snapshot: &Snapshot) {
+        for scope in [&self.floor, &self.all] {
+            scope.lock().settle_at_writer(snapshot, Instant::now());
+        }
+    }
+
     /// How many accounts and keys have an entry.
     pub fn count(&self) -> usize {
         self.kept.len()

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
 use super::scopes::{ScopeHandle, Scopes};
-use super::{Config, Loads, LoginKeys, PreparedCount, Registry};
+use super::{Config, Loads, LoginKeys, PreparedCount, ReadsSwitch, Registry};
 use crate::backend::watch::{ThreadEnd, Watch};
 use crate::backend::{Dialer, Greeting};
 use crate::routing::{BackendId, Policy};
@@ -29,6 +29,10 @@ pub struct Shared {
     pub watch: Watch,
     /// Whose writes and reads count.
     pub scopes: Scopes,
+    /// Reads that the writer may run at once in the readers' stead.
+    pub fallback: Arc<Semaphore>,
+    /// Whether reads are split.
+    pub reads: Arc<ReadsSwitch>,
     /// How busy the backends are.
     pub loads: Loads,
     /// Opens data connections.

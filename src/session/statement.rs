@@ -4,25 +4,17 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use smallvec::SmallVec;
-
 use super::Ended;
 use super::command::Request;
+use super::deciding::Tried;
 use super::job::{Job, Uses};
 use super::relay::Progress;
 use super::session::Session;
-use super::wishes::Wishes;
 use crate::error::ClientError;
 use crate::gtid::Set;
-use crate::protocol::{Command, query_attributes, query_text};
-use crate::routing::{
-    Asks, BackendId, Causality, Decision, Exclusion, Level, Load, Need, Place, ReadMark, Reason,
-    RefuseKind, Role, SessionFacts, Transaction, Waiting, decide,
-};
-use crate::sql::{
-    Class, Hint, Kill, Last, Marks, Statement, WriterRead, classify, is_instance_schema,
-    seems_hinted,
-};
+use crate::protocol::{Command, query_text};
+use crate::routing::{Decision, Exclusion, Place, ReadMark, Reason, RefuseKind, Role, Waiting};
+use crate::sql::{Class, Kill, Marks, Statement, WriterRead, classify, is_instance_schema};
 
 /// How an attempt at one backend ended.
 pub(super) enum Attempt {
@@ -32,17 +24,6 @@ pub(super) enum Attempt {
     Again(Exclusion),
     /// The same, and the backend may well take it on a new connection.
     Anew,
-}
-
-/// What has been tried for one statement.
-#[derive(Default)]
-pub(super) struct Tried {
-    excluded: SmallVec<[(BackendId, Exclusion); 4]>,
-    waiting: Option<Waiting>,
-    /// It has lost a connection to a backend that is up as far as is known, and tried that again.
-    anew: bool,
-    /// When the first wait began.
-    waited_since: Option<Instant>,
 }
 
 /// A decision to run, with what was noted under the scope's lock.
@@ -93,68 +74,6 @@ impl Session {
             true => self.explain(&job).await,
             false => self.run_statement(job).await,
         }
-    }
-
-    /// What the comments of SQL ask of the proxy; `more` of it follows, which is not collected.
-    pub(super) fn hint_of(&self, sql: &[u8], more: bool) -> Result<Hint, ClientError> {
-        if !more && self.can_read_sql() {
-            return Hint::of(sql, self.lex)
-                .map_err(|it| ClientError::unknown_hint(&it.to_string()));
-        }
-        match seems_hinted(sql) {
-            true => Err(ClientError::hint_not_read()),
-            false => Ok(Hint::default()),
-        }
-    }
-
-    /// What a command with SQL asks for beside its text and in its hint.
-    fn wishes_of(
-        &self,
-        command: Command,
-        request: &Request,
-        hint: &Hint,
-    ) -> Result<Wishes, ClientError> {
-        let mut wishes = Wishes::of(&hint.settings)?;
-        if command == Command::Query {
-            let attributes = query_attributes(&request.payload, self.capabilities);
-            wishes.narrow(&Wishes::of_attributes(&attributes.unwrap_or_default())?);
-        }
-        Ok(wishes)
-    }
-
-    /// What the text of a statement asks for that is to be prepared.
-    pub(super) fn wishes_of_text(&self, text: &[u8]) -> Result<Wishes, ClientError> {
-        let hint = self.hint_of(text, false)?;
-        match hint.explain {
-            true => Err(ClientError::hint_in_prepared()),
-            false => Wishes::of(&hint.settings),
-        }
-    }
-
-    /// What a statement needs; `functions` are its own.
-    fn need<'a>(&self, job: &Job, functions: &'a [&'a str]) -> Need<'a> {
-        let at_writer =
-            self.read_only_at_writer && matches!(job.class(), Some(Class::BeginReadOnly { .. }));
-        let writer = Asks {
-            level: Some(Level::Writer),
-            ..Asks::default()
-        };
-        Need {
-            kind: job.kind(functions),
-            asks: if at_writer { writer } else { job.wishes.asks },
-        }
-    }
-
-    /// What would be decided about a statement now. Nothing begins.
-    pub(super) fn consider(&self, job: &Job, tried: &Tried, arrived: Instant) -> Decision {
-        let functions = job.functions();
-        let need = self.need(job, &functions);
-        let loads = self.shared.loads.now();
-        let facts = self.facts(job, tried, arrived, &loads);
-        let snapshot = self.shared.watch.snapshot();
-        // What is found out by deciding is kept for no one.
-        let mut scope = self.scope.lock().clone();
-        decide(&need, &facts, &mut scope, &snapshot, arrived)
     }
 
     /// A statement that may concern the proxy itself.
@@ -226,12 +145,26 @@ impl Session {
         if self.must_leave_reader(&job) && !self.leave_reader(&job).await? {
             return Ok(());
         }
+        self.mirror(&job);
         let arrived = Instant::now();
         let mut tried = Tried::default();
         loop {
             let decision = self.decide(&job, &tried, arrived);
             let (decision, mark, token) = decision;
             match decision {
+                Decision::Run { reason, .. } if tried.needs_room(reason) => {
+                    self.cancel(mark);
+                    if tried.no_room {
+                        self.observe_wait(&tried);
+                        self.shared.metrics.refused(Reason::RefusedShed.index());
+                        self.skip_rest(&mut job.request).await?;
+                        return self.refuse(&ClientError::shed()).await;
+                    }
+                    let until = self.may_wait_until(&job, arrived);
+                    let shared = Arc::clone(&self.shared);
+                    self.unless_gone(tried.find_room(&shared.fallback, until))
+                        .await?;
+                }
                 Decision::Run { place, reason } => {
                     self.observe_wait(&tried);
                     let run = Run {
@@ -261,7 +194,9 @@ impl Session {
                     ..
                 } => {
                     tried.waited_since.get_or_insert_with(Instant::now);
-                    self.shared.watch.wait(place, &token, until).await;
+                    let shared = Arc::clone(&self.shared);
+                    self.unless_gone(shared.watch.wait(place, &token, until))
+                        .await?;
                     tried.waiting = Some(Waiting { place, token });
                 }
                 Decision::Refuse {
@@ -283,88 +218,6 @@ impl Session {
         }
     }
 
-    /// Asks `decide`, and notes under the same lock that the read begins.
-    fn decide(
-        &self,
-        job: &Job,
-        tried: &Tried,
-        arrived: Instant,
-    ) -> (Decision, Option<ReadMark>, Option<Arc<Set>>) {
-        let functions = job.functions();
-        let need = self.need(job, &functions);
-        let loads = self.shared.loads.now();
-        let facts = self.facts(job, tried, arrived, &loads);
-        let snapshot = self.shared.watch.snapshot();
-        let mut scope = self.scope.lock();
-        let decision = decide(&need, &facts, &mut scope, &snapshot, Instant::now());
-        if let Some(errant) = scope.take_errant() {
-            tracing::warn!(client = self.entry.id, %errant, "errant transactions on a reader");
-        }
-        let Decision::Run { place, .. } = decision else {
-            return (decision, None, None);
-        };
-        let token = self.promised(job, &scope, tried, place);
-        let mark = job.shows_rows().then(|| scope.begin_read(place));
-        (decision, mark, token)
-    }
-
-    /// What an answer from `place` has to cover.
-    fn promised(
-        &self,
-        job: &Job,
-        scope: &Causality,
-        tried: &Tried,
-        place: Place,
-    ) -> Option<Arc<Set>> {
-        let fixed = matches!(
-            self.transaction,
-            Transaction::ReadOnlyOn {
-                snapshot_taken: true,
-                ..
-            }
-        );
-        let level = self.standing_policy().narrowed(job.wishes.asks).level;
-        if !job.shows_rows() || fixed || level == Level::Eventual {
-            return None;
-        }
-        let token = match level {
-            Level::Bounded => scope.seen(),
-            _ => scope.known(),
-        };
-        // What the scope has done since the wait began runs beside this statement.
-        let waited = tried.waiting.as_ref().filter(|it| it.place == place);
-        Some(Arc::clone(waited.map_or(token, |waiting| &waiting.token)))
-    }
-
-    fn facts<'a>(
-        &'a self,
-        job: &'a Job,
-        tried: &'a Tried,
-        arrived: Instant,
-        loads: &'a [Load],
-    ) -> SessionFacts<'a> {
-        let schema = match job.prepared_in() {
-            Some(schema) => schema.and_then(|name| std::str::from_utf8(name).ok()),
-            None => self.schema_name(),
-        };
-        SessionFacts {
-            policy: self.standing_policy(),
-            session: u64::from(self.entry.id),
-            home: self.home,
-            loads,
-            pin: self.pin(job),
-            transaction: self.transaction,
-            autocommit: self.autocommit,
-            isolation: self.isolation(),
-            schema,
-            last_statement: self.last_place(job),
-            arrived,
-            excluded: &tried.excluded,
-            carried: self.standing.token.as_ref(),
-            waiting: tried.waiting.as_ref(),
-        }
-    }
-
     async fn attempt(&mut self, run: Run, job: &mut Job) -> Result<Attempt, Ended> {
         let backend = run.place.backend;
         let role = self
@@ -376,15 +229,6 @@ impl Session {
         match role {
             Some(Role::Reader) => self.at_reader(run, job).await,
             _ => self.at_writer(run, job).await,
-        }
-    }
-
-    /// Where that was left which a statement reads.
-    fn last_place(&self, job: &Job) -> Option<Place> {
-        match job.statement.as_ref().map(|statement| statement.last) {
-            Some(Last::RowCount) => self.last_counted,
-            Some(Last::FoundRows) => self.last_select,
-            Some(Last::Diagnostics) | None => self.last_statement,
         }
     }
 
@@ -400,12 +244,6 @@ impl Session {
         );
         if progress.had_rows() || reads && progress.error().is_none() {
             self.last_select = Some(place);
-        }
-    }
-
-    fn observe_wait(&self, tried: &Tried) {
-        if let Some(since) = tried.waited_since {
-            self.shared.metrics.read_waited(since.elapsed());
         }
     }
 }

@@ -8,7 +8,7 @@ mod build;
 
 use std::time::Duration;
 
-use prometheus::{Gauge, Histogram, IntCounter, IntGauge, Registry, TextEncoder};
+use prometheus::{Gauge, Histogram, IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder};
 
 use super::{ConnectionState, Direction, ErrorKind, RetryCause, Side};
 
@@ -22,8 +22,12 @@ pub struct MetricsError(#[from] prometheus::Error);
 pub struct Metrics {
     registry: Registry,
     backends: Vec<Backend>,
+    /// The labels, by index.
+    reasons: Vec<&'static str>,
     /// By reason: what reached no backend.
     refused: Vec<IntCounter>,
+    mirrored: IntCounterVec,
+    reads_split: IntGauge,
     read_wait: Histogram,
     client_connections: IntGauge,
     client_connections_total: IntCounter,
@@ -42,6 +46,7 @@ pub struct Metrics {
 /// The handles of one backend.
 #[derive(Debug)]
 struct Backend {
+    name: String,
     /// By reason.
     statements: Vec<IntCounter>,
     lag: Gauge,
@@ -83,6 +88,23 @@ impl Metrics {
             .map(|backend| &backend.statements);
         self.counter(handles.and_then(|reasons| reasons.get(reason)))
             .inc();
+    }
+
+    /// Counts a read that would have run on a backend, or not at once on any, were reads split; with
+    /// the reason. Its samples are there once something was counted.
+    pub fn mirrored(&self, backend: Option<usize>, reason: usize) {
+        let name = backend.and_then(|backend| self.backends.get(backend));
+        let name = name.map_or(build::NO_BACKEND, |backend| &backend.name);
+        let reason = self.reasons.get(reason).copied().unwrap_or_default();
+        if let Ok(counter) = self.mirrored.get_metric_with_label_values(&[name, reason]) {
+            counter.inc();
+        }
+    }
+
+    /// `tidegate_reads_split`: 1 while reads are split, 0 while the operator sends all of them to
+    /// the writer.
+    pub fn reads_split(&self) -> &IntGauge {
+        &self.reads_split
     }
 
     /// Counts a statement that no backend has got.

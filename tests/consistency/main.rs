@@ -19,8 +19,10 @@ mod session_state;
 mod sizes;
 mod stage;
 mod steps;
+mod switch;
 mod transactions;
 mod user_scope;
+mod waiting;
 mod ways;
 
 #[path = "../support/mod.rs"]

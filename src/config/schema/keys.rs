@@ -349,6 +349,19 @@ pub const LIMITS_DRAIN_TIMEOUT: Key = key(
     "After SIGTERM, how long running statements and transactions may take to end.",
 );
 
+/// How many reads the writer takes over.
+pub const LIMITS_FALLBACK_READS: Key = key(
+    "limits",
+    "fallback_reads",
+    Kind::Count {
+        min: 0,
+        max: 100_000,
+    },
+    Default("500"),
+    "Reads that run on the writer at once because no reader is fit for them: a fleet that lags must \
+     not drown it. More wait as long as a read may wait, and then get error 3024.",
+);
+
 /// How many scopes are kept that nobody uses.
 pub const LIMITS_SCOPES: Key = key(
     "limits",

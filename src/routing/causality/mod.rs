@@ -198,6 +198,17 @@ impl Causality {
             .retain(|mark| mark.debt.in_flight > 0 || mark.debt.ended.is_some());
     }
 
+    /// The same, as if nothing had been read: what a decision would be had all reads stayed in one
+    /// place.
+    #[must_use]
+    pub fn without_reads(&self) -> Self {
+        Self {
+            marks: SmallVec::new(),
+            gone: Debt::default(),
+            ..self.clone()
+        }
+    }
+
     /// Takes in what another scope has seen: the old account's on COM_CHANGE_USER, or an evicted
     /// scope's into the floor. Of a read of `other` that still runs counts what it has shown
     /// until `at`.

@@ -13,7 +13,7 @@ use super::{Backend, Metrics, Spare};
 use crate::telemetry::{ConnectionState, Direction, ErrorKind, RetryCause, Side};
 
 /// The backend label of what reached no backend.
-const NO_BACKEND: &str = "none";
+pub(super) const NO_BACKEND: &str = "none";
 
 /// In seconds: from a watermark that comes while the read looks for it to the longest wait.
 const WAIT_BUCKETS: &[f64] = &[
@@ -42,6 +42,23 @@ pub(super) fn metrics(
                     .get_metric_with_label_values(&[NO_BACKEND, label])
             })
             .collect::<Result<_, _>>()?,
+        reasons: reasons.iter().map(|(label, _)| *label).collect(),
+        mirrored: family(
+            &registry,
+            (
+                "tidegate_mirrored_reads_total",
+                "Reads that ran on the writer while reads were only mirrored, by the backend that \
+                 would have got them (none: not one at once) and the reason.",
+            ),
+            &["backend", "reason"],
+        )?,
+        reads_split: register(
+            &registry,
+            IntGauge::new(
+                "tidegate_reads_split",
+                "Whether reads are split: 1, or 0 while the operator sends all to the writer.",
+            )?,
+        )?,
         read_wait: read_wait(&registry)?,
         client_connections: register(
             &registry,
@@ -187,6 +204,7 @@ impl PerBackend {
         let lag = self.lag.get_metric_with_label_values(&[name])?;
         lag.set(f64::NAN);
         Ok(Backend {
+            name: name.to_owned(),
             statements: reasons
                 .iter()
                 .map(|(label, _)| self.statements.get_metric_with_label_values(&[name, label]))

@@ -114,6 +114,19 @@ pub const CONSISTENCY_LEVEL: Key = key(
      'strong', a statement with the comment /* tidegate: level=strong */.",
 );
 
+/// Whether reads are split.
+pub const CONSISTENCY_READS: Key = key(
+    "consistency",
+    "reads",
+    Kind::Word {
+        choices: &["split", "writer", "mirror"],
+    },
+    Default(r#""split""#),
+    "Where the switch for reads stands when Tidegate starts; PUT /reads of [http] moves it. split: \
+     reads run where their level says. writer: all of them run on the writer. mirror: the same, \
+     and tidegate_mirrored_reads_total counts where they would have run.",
+);
+
 /// How stale a read may be.
 pub const CONSISTENCY_MAX_STALENESS: Key = key(
     "consistency",
