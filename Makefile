@@ -7,7 +7,7 @@ help:
 	@echo "make test       everything that CI runs: format, lints, unit tests, tests on real MySQL"
 	@echo "make demo       an application on real MySQL, with and without Tidegate; stays up to try"
 	@echo "make bench      Tidegate against HAProxy: queries per second, latency, CPU per query"
-	@echo "make soak       the simulation, random statements and the checker on many more seeds than make test plays (SEEDS=20)"
+	@echo "make soak       the simulation, random statements and the checker on many more seeds than make test plays (SEEDS=20 READS=1000000)"
 	@echo "make lab        a writer and two lagging readers on loopback, to play with"
 	@echo "make lab-down   end that lab and remove it"
 
@@ -30,10 +30,13 @@ bench-short:
 	cargo bench --locked --bench sysbench -- --short
 
 SEEDS ?= 20
+# Of the checker, over all scopes.
+READS ?= 1000000
 soak:
 	TIDEGATE_SIM_SEEDS=$$(( $(SEEDS) * 500 )) cargo test --locked --test routing_simulation
 	TIDEGATE_SEQUENCE_SEEDS=$$(( $(SEEDS) * 500 )) cargo test --locked --test sequences
-	TIDEGATE_CHECKER_SEEDS=$(SEEDS) cargo test --locked --test checker -- --nocapture
+	TIDEGATE_CHECKER_SEEDS=$(SEEDS) TIDEGATE_CHECKER_STEPS=4000 \
+	TIDEGATE_CHECKER_READS=$$(( $(READS) / 4 )) cargo test --locked --test checker -- --nocapture
 
 lab:
 	cargo run --locked --quiet -- lab up

@@ -179,7 +179,7 @@ impl Client {
         let mut carried: Option<(u32, String)> = None;
         while left > 0 {
             let Some(mut conn) = connect(self.port, self.account).await else {
-                tokio::task::yield_now().await;
+                tokio::time::sleep(Duration::from_millis(2)).await;
                 left -= 1;
                 continue;
             };

@@ -62,6 +62,7 @@ pub(crate) async fn set_up(lab: &Cluster) {
         statements.push(format!("GRANT ALL ON app.* TO {user}"));
     }
     lab.writer().execute(statements).await.unwrap();
+    allow_semi_sync(lab).await;
     for (instance, name) in lab.instances().zip(["w1", "r1", "r2"]) {
         let row = format!("REPLACE INTO app.whoami VALUES (1, '{name}')");
         let statements = [
@@ -75,6 +76,21 @@ pub(crate) async fn set_up(lab: &Cluster) {
         instance.execute(statements).await.unwrap();
     }
     assert!(lab.settle(Duration::from_secs(60)).await.unwrap());
+}
+
+/// With the plugin commits can be held before they are acknowledged. It stays for the next play.
+async fn allow_semi_sync(lab: &Cluster) {
+    let installed = "SELECT COUNT(*) FROM information_schema.plugins \
+                     WHERE plugin_name = 'rpl_semi_sync_source'";
+    let row = lab.writer().row(installed).await.unwrap();
+    if row.and_then(|mut row| row.take::<u64, _>(0)) == Some(0) {
+        let install = [
+            "SET sql_log_bin = 0",
+            "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'",
+            "SET GLOBAL rpl_semi_sync_source_timeout = 60000",
+        ];
+        lab.writer().execute(install).await.unwrap();
+    }
 }
 
 /// A connection through the proxy; `None` if that fails, since backends are being broken.

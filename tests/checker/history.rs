@@ -35,6 +35,8 @@ pub(crate) struct Point {
     pub(crate) moment: Moment,
     /// On the clock on the wall, since the play began.
     pub(crate) time: Duration,
+    /// Which Tidegate clients reach: what a read saw binds those through the same process only.
+    pub(crate) process: u32,
 }
 
 /// One thing that a client did.
@@ -67,6 +69,8 @@ pub(crate) enum What {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Violation {
     pub(crate) promise: &'static str,
+    /// The row that was read.
+    pub(crate) key: Option<Key>,
     pub(crate) text: String,
 }
 
@@ -96,8 +100,8 @@ struct Row<'a> {
     acknowledged_at: Vec<Duration>,
     /// When bumps were sent.
     sent: Vec<Moment>,
-    /// What reads saw, of each scope, and the strong ones of all.
-    seen: HashMap<ScopeId, Seen<'a>>,
+    /// What reads saw, of each scope through each process, and the strong ones of all.
+    seen: HashMap<(ScopeId, u32), Seen<'a>>,
     seen_strongly: Seen<'a>,
 }
 
@@ -141,7 +145,8 @@ fn row<'a>(events: &[&'a Event]) -> Row<'a> {
             }
             What::MayHaveBumped => {}
             What::Read(value) => {
-                row.seen.entry(event.scope).or_default().add(event, value);
+                let seen = row.seen.entry((event.scope, event.sent.process));
+                seen.or_default().add(event, value);
                 if event.level == Level::Strong {
                     row.seen_strongly.add(event, value);
                 }
@@ -188,7 +193,7 @@ fn check_read(row: &Row<'_>, read: &Event, seen: u64, violations: &mut Vec<Viola
     }
     let mut earlier = row
         .seen
-        .get(&read.scope)
+        .get(&(read.scope, read.sent.process))
         .and_then(|it| it.most_before(sent));
     if read.level == Level::Strong {
         earlier = earlier.max_by_value(row.seen_strongly.most_before(sent));
@@ -234,7 +239,11 @@ fn violation(promise: &'static str, read: &Event, seen: u64, why: &str) -> Viola
     let text = format!(
         "at {at:>6} scope {scope} read row {key} at level {level:?} by {how}: saw {seen}, but {why}"
     );
-    Violation { promise, text }
+    Violation {
+        promise,
+        key: Some(*key),
+        text,
+    }
 }
 
 #[cfg(test)]
@@ -245,6 +254,7 @@ mod tests {
         let point = |moment| Point {
             moment,
             time: Duration::from_secs(moment),
+            process: 0,
         };
         Event {
             scope,

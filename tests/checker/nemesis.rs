@@ -1,5 +1,7 @@
-//! What goes wrong meanwhile: appliers stop and lag, connections are killed, readers die.
+//! What goes wrong meanwhile: appliers stop and lag, connections are killed, readers die, hang,
+//! forget, come back from old copies, acknowledgements are held back, and Tidegate is replaced.
 
+use std::path::Path;
 use std::time::Duration;
 
 use mysql_async::Row;
@@ -10,19 +12,24 @@ use tidegate::lab::{Cluster, Instance};
 use tokio::sync::watch;
 
 use crate::history::What;
+use crate::house::House;
 use crate::record::Record;
+
+/// A reader forgets its GTIDs.
+pub(crate) const FORGETS: &str = "reader forgot its GTIDs";
 
 /// Breaks things until it is told to end, then mends them.
 pub(crate) async fn rage(
     lab: &Cluster,
+    house: &House,
     record: &Record,
     mut chance: StdRng,
     mut end: watch::Receiver<bool>,
 ) {
-    let mut killed_a_reader = false;
+    let mut left = Costly::new(lab, &mut chance).await;
     while !*end.borrow_and_update() {
         let reader = &lab.readers()[chance.random_range(0..lab.readers().len())];
-        let deed = match chance.random_range(0..20) {
+        let deed = match chance.random_range(0..26) {
             0..5 => {
                 reader.stop_applier().await.unwrap();
                 "applier stopped"
@@ -37,13 +44,17 @@ pub(crate) async fn rage(
                 reader.set_delay(chance.random_range(0..2)).await.unwrap();
                 "delay set"
             }
-            _ if !killed_a_reader => {
-                killed_a_reader = true;
-                reader.kill9().await.unwrap();
-                reader.restart().await.unwrap();
-                "reader restarted"
+            19..21 => hold_acks(lab.writer(), &mut chance).await,
+            21..23 => hang(reader, &mut chance).await,
+            23 => {
+                forget_gtids(reader).await;
+                FORGETS
             }
-            _ => "nothing",
+            24 => {
+                house.replace(record).await;
+                "Tidegate replaced"
+            }
+            _ => left.costly_deed(reader, lab).await,
         };
         record.did(deed);
         // The chaos has a rhythm of its own; nobody waits for it.
@@ -52,6 +63,102 @@ pub(crate) async fn rage(
     }
     for reader in lab.readers() {
         reader.set_delay(0).await.unwrap();
+        reader.start_applier().await.unwrap();
+    }
+}
+
+/// What takes long, and so is done once in a play.
+struct Costly {
+    /// A copy of a reader's data, from before the play.
+    copy: Option<tempfile::TempDir>,
+    restart: bool,
+}
+
+impl Costly {
+    async fn new(lab: &Cluster, chance: &mut StdRng) -> Self {
+        let copy = match chance.random_bool(0.5) {
+            true => Some(copy_of(&lab.readers()[0]).await),
+            false => None,
+        };
+        Self {
+            copy,
+            restart: true,
+        }
+    }
+
+    async fn costly_deed(&mut self, reader: &Instance, lab: &Cluster) -> &'static str {
+        if let Some(copy) = self.copy.take() {
+            let reader = &lab.readers()[0];
+            reader.kill9().await.unwrap();
+            std::fs::remove_dir_all(reader.data()).unwrap();
+            copy_tree(&copy.path().join("data"), &reader.data()).await;
+            reader.restart().await.unwrap();
+            return "reader restored from an old copy";
+        }
+        if std::mem::take(&mut self.restart) {
+            reader.kill9().await.unwrap();
+            reader.restart().await.unwrap();
+            return "reader restarted";
+        }
+        "nothing"
+    }
+}
+
+/// A copy as a crash would leave it.
+async fn copy_of(reader: &Instance) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    reader.kill9().await.unwrap();
+    copy_tree(&reader.data(), &copy.path().join("data")).await;
+    reader.restart().await.unwrap();
+    copy
+}
+
+async fn copy_tree(from: &Path, to: &Path) {
+    let copied = tokio::process::Command::new("cp")
+        .args(["-a", "--reflink=auto"])
+        .args([from, to])
+        .status();
+    assert!(copied.await.unwrap().success());
+}
+
+/// The writer waits for acknowledgements that do not come, with all that commits meanwhile, and the
+/// readers show it already.
+async fn hold_acks(writer: &Instance, chance: &mut StdRng) -> &'static str {
+    let set = |on: &str| {
+        [
+            "SET sql_log_bin = 0".to_owned(),
+            format!("SET GLOBAL rpl_semi_sync_source_enabled = {on}"),
+        ]
+    };
+    writer.execute(set("ON")).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(chance.random_range(20..300))).await;
+    writer.execute(set("OFF")).await.unwrap();
+    "acknowledgements held"
+}
+
+/// It stands still with all its connections open.
+async fn hang(reader: &Instance, chance: &mut StdRng) -> &'static str {
+    reader.pause().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(chance.random_range(50..600))).await;
+    reader.resume().await.unwrap();
+    "reader hung"
+}
+
+/// RESET BINARY LOGS AND GTIDS, and then it is told what it has.
+async fn forget_gtids(reader: &Instance) {
+    let mut conn = reader.conn().await.unwrap();
+    for sql in ["STOP REPLICA", "SET GLOBAL super_read_only = OFF"] {
+        conn.query_drop(sql).await.unwrap();
+    }
+    let executed: Option<String> = conn.query_first("SELECT @@gtid_executed").await.unwrap();
+    let executed = executed.unwrap().replace('\n', "");
+    for sql in [
+        "RESET BINARY LOGS AND GTIDS",
+        &format!("SET GLOBAL gtid_purged = '{executed}'"),
+        "SET GLOBAL super_read_only = ON",
+        "START REPLICA",
+    ] {
+        conn.query_drop(sql).await.unwrap();
     }
 }
 

@@ -12,6 +12,8 @@ use crate::history::{Event, Key, Level, Point, ScopeId, Violation, What};
 pub(crate) struct Record {
     began: Instant,
     clock: AtomicU64,
+    /// Counts the processes of Tidegate.
+    processes: AtomicU32,
     scopes: AtomicU32,
     inner: Mutex<Inner>,
 }
@@ -30,6 +32,7 @@ impl Default for Record {
         Self {
             began: Instant::now(),
             clock: AtomicU64::default(),
+            processes: AtomicU32::default(),
             scopes: AtomicU32::default(),
             inner: Mutex::default(),
         }
@@ -41,7 +44,13 @@ impl Record {
         Point {
             moment: self.clock.fetch_add(1, Ordering::SeqCst),
             time: self.began.elapsed(),
+            process: self.processes.load(Ordering::SeqCst),
         }
+    }
+
+    /// Another process of Tidegate is started; the one before is gone.
+    pub(crate) fn new_process(&self) {
+        self.processes.fetch_add(1, Ordering::SeqCst);
     }
 
     pub(crate) fn new_scope(&self) -> ScopeId {
@@ -93,8 +102,16 @@ impl Record {
         *self.inner.lock().unwrap().deeds.entry(deed).or_default() += 1;
     }
 
+    pub(crate) fn has_done(&self, deed: &'static str) -> bool {
+        self.inner.lock().unwrap().deeds.contains_key(deed)
+    }
+
     pub(crate) fn broke(&self, promise: &'static str, text: String) {
-        let violation = Violation { promise, text };
+        let violation = Violation {
+            promise,
+            key: None,
+            text,
+        };
         self.inner.lock().unwrap().violations.push(violation);
     }
 
@@ -126,6 +143,37 @@ impl Record {
     /// Reads by backend.
     pub(crate) fn reads(&self) -> BTreeMap<String, u64> {
         self.inner.lock().unwrap().reads.clone()
+    }
+
+    /// How many reads were checked.
+    pub(crate) fn checked(&self) -> u64 {
+        let inner = self.inner.lock().unwrap();
+        let reads = inner.events.iter();
+        reads.filter(|it| matches!(it.what, What::Read(_))).count() as u64
+    }
+
+    /// All that happened to a row, in the order of the answers, to be read by a person.
+    pub(crate) fn story(&self, key: Key) -> String {
+        let inner = self.inner.lock().unwrap();
+        let mut events: Vec<&Event> = inner.events.iter().filter(|it| it.key == key).collect();
+        events.sort_unstable_by_key(|event| event.answered.moment);
+        let line = |event: &&Event| {
+            let Event {
+                sent,
+                answered,
+                scope,
+                level,
+                what,
+                how,
+                ..
+            } = event;
+            format!(
+                "{:>7} to {:>7} ({:>10.3?}) scope {scope} through {} at {level:?}: {what:?} \
+                 by {how}\n",
+                sent.moment, answered.moment, answered.time, sent.process
+            )
+        };
+        events.iter().map(line).collect()
     }
 
     /// One paragraph for a person.

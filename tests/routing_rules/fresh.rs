@@ -1,5 +1,6 @@
 //! What the levels `strong` and `bounded` ask for beyond what the scope must see.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate::routing::{Decision, Isolation, Kind, Level, OnTimeout, Reason, RefuseKind};
@@ -224,4 +225,25 @@ fn p1_a_hint_that_a_transaction_can_no_longer_meet_is_answered_by_the_writer() {
     stage.assert_runs(READ, A, Reason::ReadOnlyTransaction);
     stage.max_staleness = Some(Duration::from_millis(500));
     stage.assert_runs(READ, W, Reason::WriterLevel);
+}
+
+#[test]
+fn p1_p2_a_carried_token_is_seen_at_every_level_that_promises_something() {
+    for (level, waits) in [
+        (Level::Session, true),
+        (Level::Bounded, true),
+        (Level::Eventual, false),
+    ] {
+        let mut stage = bounded(10_000);
+        stage.policy.level = level;
+        stage.carried = Some(Arc::new(set("w:1-101")));
+        let decision = stage.arrives(READ);
+        if waits {
+            assert_eq!(wait_of(&stage, &decision).1, set("w:1-101"), "{level:?}");
+            stage.executes(B, "w:1-101");
+            assert_eq!(stage.decide(READ), stage.run(B, Reason::ReadCovered));
+        } else {
+            assert_eq!(decision, stage.run(A, Reason::ReadEventual));
+        }
+    }
 }

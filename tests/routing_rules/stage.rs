@@ -52,6 +52,7 @@ pub(crate) struct Stage {
     pub(crate) session: u64,
     pub(crate) home: Option<BackendId>,
     pub(crate) loads: Vec<Load>,
+    pub(crate) carried: Option<Arc<Set>>,
     pub(crate) pin: Option<Reason>,
     pub(crate) transaction: Transaction,
     pub(crate) autocommit: bool,
@@ -101,6 +102,7 @@ pub(crate) fn stage() -> Stage {
         session: 1,
         home: Some(BackendId(1)),
         loads: Vec::new(),
+        carried: None,
         pin: None,
         transaction: Transaction::None,
         autocommit: true,
@@ -219,7 +221,7 @@ impl Stage {
             last_statement: self.last_statement,
             arrived: self.arrived,
             excluded: &self.excluded,
-            carried: None,
+            carried: self.carried.as_ref(),
             waiting: self.waiting.as_ref(),
         };
         let need = Need {

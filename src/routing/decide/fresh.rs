@@ -24,7 +24,8 @@ impl Deciding<'_> {
         if self.level() == Level::Strong {
             return self.fetch_strong();
         }
-        if self.level() == Level::Session {
+        // Of a carried token nobody knows what was written and what was read.
+        if matches!(self.level(), Level::Session | Level::Bounded) {
             self.floor = self.facts.carried.cloned();
         }
         let Some(bound) = self.policy.bound() else {
