@@ -33,15 +33,15 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "what the writer has sent is believed to be executed",
         scope: "connection",
         edits: &[Edit {
-            file: "src/session/statement.rs",
-            good: "        let decision = decide(&need, &facts, &mut scope, &snapshot, Instant::now());",
+            file: "src/session/deciding.rs",
+            good: "        let mut decision = decide(&need, &facts, &mut scope, &snapshot, Instant::now());",
             bad: "        let mut believed = (*snapshot).clone();\n        \
               let sent = believed.backends.first().and_then(|it| it.watermark.clone());\n        \
               if let Some(sent) = sent {\n            \
               for view in &mut believed.backends {\n                \
               if let Some(mark) = &mut view.watermark { mark.executed = Arc::clone(&sent.executed); }\
               \n            }\n        }\n        \
-              let decision = decide(&need, &facts, &mut scope, &believed, Instant::now());",
+              let mut decision = decide(&need, &facts, &mut scope, &believed, Instant::now());",
         }],
     },
     Mutant {
