@@ -152,12 +152,16 @@ const ON_THE_WRITER: std::ops::Range<usize> = 4..6;
 const BUMP: &str =
     "INSERT INTO app.counters VALUES ({k}, 1) ON DUPLICATE KEY UPDATE v = counters.v + 1";
 
+const STRONG: &str = "/* tidegate: level=strong */";
+
 const READ: &str = "SELECT COALESCE(c.v, 0), w.name \
                     FROM app.whoami w LEFT JOIN app.counters c ON c.id = {k}";
 
 /// What a client is, and what it plays with.
 pub(crate) struct Client {
     pub(crate) port: u16,
+    /// Where the writer itself listens.
+    pub(crate) writer_port: u16,
     pub(crate) account: Account,
     pub(crate) record: Arc<Record>,
     pub(crate) chance: StdRng,
@@ -227,7 +231,8 @@ impl Client {
                 self.bump(conn, scope, way).await
             }
             27..35 => self.bump_behind(conn, scope).await,
-            35..60 => self.read(conn, scope, own_row(scope)).await,
+            35..55 => self.read(conn, scope, own_row(scope)).await,
+            55..60 => self.see_a_stranger(conn, scope).await,
             60..73 => {
                 let key = *self.shared.choose(&mut self.chance).unwrap();
                 self.read(conn, scope, key).await
@@ -266,6 +271,26 @@ impl Client {
             self.reset(conn).await?;
         }
         let read = self.read_by(conn, scope, own_row(scope), plain).await;
+        read.map(|_| ())
+    }
+
+    /// Somebody else writes past Tidegate, and at once this session reads at level strong.
+    async fn see_a_stranger(&mut self, conn: &mut Conn, scope: u32) -> Result<(), Broken> {
+        let Some(mut direct) = connect(self.writer_port, self.account).await else {
+            return Ok(());
+        };
+        let (plain, key) = (&READS[0], *self.shared.choose(&mut self.chance).unwrap());
+        let stranger = self.record.new_scope();
+        let sent = self.record.now();
+        let what = match direct.query_drop(fill("{bump}", key)).await {
+            Ok(()) => What::Bumped,
+            Err(_) => What::MayHaveBumped,
+        };
+        let how = "a stranger of its own";
+        self.record.add(stranger, key, sent, what, how);
+        let strong = (Level::Strong, STRONG.to_owned());
+        let read = self.read_at(conn, scope, key, plain, strong).await;
+        let _ = direct.disconnect().await;
         read.map(|_| ())
     }
 
@@ -318,13 +343,25 @@ impl Client {
         key: Key,
         way: &Read,
     ) -> Result<String, Broken> {
-        let (how, steps, after) = way;
-        let (level, hint) = match self.chance.random_range(0..10) {
-            0..2 => (Level::Strong, "/* tidegate: level=strong */".to_owned()),
+        let level = match self.chance.random_range(0..10) {
+            0..2 => (Level::Strong, STRONG.to_owned()),
             2..4 => bounded(&mut self.chance),
             4 => (Level::Eventual, "/* tidegate: level=eventual */".to_owned()),
             _ => (Level::Session, String::new()),
         };
+        self.read_at(conn, scope, key, way, level).await
+    }
+
+    /// The same at a level, which the hint asks for.
+    async fn read_at(
+        &mut self,
+        conn: &mut Conn,
+        scope: u32,
+        key: Key,
+        way: &Read,
+        (level, hint): (Level, String),
+    ) -> Result<String, Broken> {
+        let (how, steps, after) = way;
         let (last, before) = steps.split_last().unwrap();
         // A transaction's first read fixes what it shows.
         let sent = self.record.now();

@@ -115,6 +115,7 @@ async fn play(scope: Scope, seed: u64) -> u64 {
         };
         let client = Client {
             port,
+            writer_port: lab.writer().port(),
             account,
             record: Arc::clone(&record),
             chance: StdRng::seed_from_u64(seed.wrapping_mul(1000).wrapping_add(number)),
