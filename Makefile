@@ -25,9 +25,11 @@ demo:
 
 bench:
 	cargo bench --locked --bench sysbench
+	cargo bench --locked --bench waiting
 
 bench-short:
 	cargo bench --locked --bench sysbench -- --short
+	cargo bench --locked --bench waiting -- --short
 
 SEEDS ?= 20
 # Of the checker, over all scopes.

@@ -40,7 +40,7 @@ const SERVER: [&str; 18] = [
     "--sync-binlog=0",
     "--innodb-flush-log-at-trx-commit=2",
     "--performance-schema=ON",
-    "--max-connections=500",
+    "--max-connections=2500",
     "--local-infile=ON",
     "--log-error-verbosity=3",
 ];
