@@ -62,6 +62,16 @@ proptest! {
     }
 
     #[test]
+    fn a_set_reaches_another_if_it_ends_no_sooner_in_each_source(a in model(), b in model()) {
+        let last = |model: &Model, source: u8, tag: &str| {
+            let of = model.iter().filter(|it| (it.0, it.1) == (source, tag));
+            of.map(|it| it.2).max()
+        };
+        let all = b.iter().all(|it| last(&a, it.0, it.1) >= last(&b, it.0, it.1));
+        prop_assert_eq!(set(&a).reaches(&set(&b)), all);
+    }
+
+    #[test]
     fn union_and_difference_are_those_of_the_model(a in model(), b in model()) {
         let mut both = set(&a);
         both.union(&set(&b));

@@ -46,6 +46,11 @@ impl Intervals {
         self.0.iter()
     }
 
+    /// The greatest number; none if there is none.
+    pub(super) fn last(&self) -> Option<u64> {
+        self.0.last().map(|interval| interval.last)
+    }
+
     /// How many numbers there are.
     pub(super) fn count(&self) -> u64 {
         self.0

@@ -53,6 +53,18 @@ impl Set {
         true
     }
 
+    /// Whether a backend that executes in the order of the numbers has the last of `other` by the
+    /// time it has the last of this set.
+    pub fn reaches(&self, other: &Self) -> bool {
+        let mut rest = self.entries.as_slice();
+        other.entries.iter().all(|wanted| {
+            rest = from_source(rest, &wanted.source);
+            rest.first().is_some_and(|have| {
+                have.source == wanted.source && have.intervals.last() >= wanted.intervals.last()
+            })
+        })
+    }
+
     /// Adds every identifier of `other`.
     pub fn union(&mut self, other: &Self) {
         let known = self.entries.len();

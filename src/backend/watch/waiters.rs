@@ -76,7 +76,7 @@ impl Waiters {
                 if waiting
                     .awaited
                     .as_ref()
-                    .is_some_and(|it| !token.contains(it))
+                    .is_some_and(|it| !token.reaches(it))
                 {
                     self.kick.notify_one();
                 }
@@ -101,8 +101,8 @@ impl Waiters {
         }
     }
 
-    /// A token that somebody waits for on this life and of which nobody waits for a part; from
-    /// now on it counts as what the watcher is blocked on.
+    /// The token that will be executed first of those that somebody waits for on this life, as far
+    /// as their numbers tell (readers commit in the writer's order); from now on it counts as what the watcher is blocked on.
     pub(super) fn await_nearest(&self, here: Place) -> Option<Set> {
         let mut waiting = self.lock();
         let tokens = waiting.waiters.values().filter_map(|(want, _)| match want {
@@ -110,7 +110,7 @@ impl Waiters {
             _ => None,
         });
         let nearest =
-            tokens.reduce(|least, token| if least.contains(token) { token } else { least });
+            tokens.reduce(|least, token| if least.reaches(token) { token } else { least });
         let nearest = nearest.cloned();
         waiting.awaited.clone_from(&nearest);
         nearest
@@ -239,8 +239,11 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_nearest_token_is_one_of_which_nobody_waits_for_a_part() {
+    fn the_nearest_token_is_the_one_that_is_executed_first() {
         let waiters = Waiters::default();
+        let single = ["9", "4", "6"].map(|token| waiters.register(executed(1, token)));
+        assert_eq!(waiters.await_nearest(place(1)), Some(set("4")));
+        drop(single);
         let tokens = ["1-9", "1-3", "1-5", "1-3:7"];
         let tickets = tokens.map(|token| waiters.register(executed(1, token)));
         let _elsewhere = waiters.register(executed(2, "1"));
