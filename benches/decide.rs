@@ -139,6 +139,7 @@ fn view(id: u16, executed: &Arc<Set>, now: Instant) -> BackendView {
             behind: Duration::ZERO,
         }),
         lagging: false,
+        replication: None,
         probe: Some(Arc::new(Probe {
             started: now,
             seen: Arc::clone(executed),

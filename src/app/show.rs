@@ -34,6 +34,15 @@ impl Gauges {
                 .lag
                 .map(|lag| now.saturating_duration_since(lag.covered));
             self.metrics.set_backend_lag(index, lag);
+            if view.role == Role::Reader {
+                let known = view.replication;
+                self.metrics.set_replication(
+                    index,
+                    known.is_some_and(|it| it.applies),
+                    known.is_some_and(|it| it.receives),
+                    known.map(|it| it.delay).unwrap_or_default(),
+                );
+            }
             // Snapshots come with every answer, probes only now and then.
             let started = view.current_probe().map(|probe| probe.started);
             if started.is_some() && std::mem::replace(probed, started) != started {

@@ -45,6 +45,8 @@ pub struct BackendView {
     pub lag: Option<Lag>,
     /// Whether it was too far behind, by its own limit, and has not come close enough again since.
     pub lagging: bool,
+    /// How its replication is; none if that is not known, and on the writer.
+    pub replication: Option<Replication>,
     /// The newest answer about what a read on it may have seen.
     pub probe: Option<Arc<Probe>>,
     /// Until then it gets no new reads, since an answer of it was wrong.
@@ -61,6 +63,18 @@ pub struct Lag {
     pub covered: Instant,
     /// How long it takes from a commit on the writer until this reader has it, as measured last.
     pub behind: Duration,
+}
+
+/// How a reader's replication is, by its own word. It is shown, and decides nothing: a reader that
+/// follows is judged by how far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replication {
+    /// Its applier runs, however slowly.
+    pub applies: bool,
+    /// It is connected to its source and receives.
+    pub receives: bool,
+    /// How far it stays behind on purpose (`SOURCE_DELAY`).
+    pub delay: Duration,
 }
 
 /// How busy a reader is with what this proxy has sent to it.

@@ -152,6 +152,24 @@ fn described(view: &BackendView, token: &Token, now: Instant) -> String {
         let lag = now.saturating_duration_since(lag.covered).as_millis();
         parts.push(format!("lag {lag} ms"));
     }
+    if view.lagging {
+        parts.push("beyond max_lag, and not at half of it again".to_owned());
+    }
+    if !view.near {
+        parts.push("in another zone".to_owned());
+    }
+    if let Some(replication) = view.replication {
+        if !replication.applies {
+            parts.push("applier stopped".to_owned());
+        }
+        if !replication.receives {
+            parts.push("receiver stopped".to_owned());
+        }
+        if !replication.delay.is_zero() {
+            let delay = replication.delay.as_secs();
+            parts.push(format!("{delay} s behind on purpose"));
+        }
+    }
     let covers = match token {
         Token::Known(set) if view.has_executed(set) => "covers the token",
         Token::Known(_) => "does not cover the token",

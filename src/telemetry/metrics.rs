@@ -55,6 +55,9 @@ struct Backend {
     connections: Vec<IntGauge>,
     consistency_alarms: IntCounter,
     errant_gtids: IntGauge,
+    applies: IntGauge,
+    receives: IntGauge,
+    delay: Gauge,
 }
 
 /// Handles that are in no registry.
@@ -159,6 +162,16 @@ impl Metrics {
                 .get(backend)
                 .map(|backend| &backend.consistency_alarms),
         )
+    }
+
+    /// `tidegate_replication_running` and `tidegate_source_delay_seconds`: whether a reader's applier
+    /// and receiver run, and how far it stays behind on purpose. All are 0 while that is not known.
+    pub fn set_replication(&self, backend: usize, applies: bool, receives: bool, delay: Duration) {
+        if let Some(backend) = self.backends.get(backend) {
+            backend.applies.set(i64::from(applies));
+            backend.receives.set(i64::from(receives));
+            backend.delay.set(delay.as_secs_f64());
+        }
     }
 
     /// `tidegate_errant_gtids`: GTIDs that only this backend has.

@@ -13,6 +13,7 @@
 mod backwards;
 mod gone;
 mod keys;
+mod lag;
 mod levels;
 mod own_writes;
 mod session_state;

@@ -78,6 +78,7 @@ pub(crate) fn stage() -> Stage {
         watermark: None,
         lag: None,
         lagging: false,
+        replication: None,
         probe: None,
         shunned_until: None,
         draining: false,

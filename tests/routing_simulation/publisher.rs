@@ -52,6 +52,7 @@ impl Publisher {
             watermark: None,
             lag: None,
             lagging: false,
+            replication: None,
             probe: None,
             shunned_until: None,
             draining: false,

@@ -7,6 +7,7 @@ mod lives;
 mod measure;
 mod monitor;
 mod publish;
+mod replication;
 mod routines;
 mod threads;
 mod waiters;

@@ -8,6 +8,7 @@ use mysql_async::prelude::Queryable;
 use tokio::time::{sleep, timeout};
 
 use super::publish::{Answer, Publisher};
+use super::replication::Following;
 use super::routines::Learning;
 use super::waiters::Waiters;
 use crate::backend::client::{Broken, Client, Life, answer, life};
@@ -64,6 +65,7 @@ impl Monitor {
         };
         let mut fresh = true;
         let mut learning = Learning::default();
+        let mut following = Following::default();
         loop {
             match ask(&mut conn, life).await {
                 Ok(answer) => self.publisher.learn(self.id, answer, fresh),
@@ -76,6 +78,12 @@ impl Monitor {
             if self.client.backend.role == Role::Writer {
                 match learning.learn(&mut conn).await {
                     Ok(Some(routines)) => self.publisher.routines(self.id, routines),
+                    Ok(None) => {}
+                    Err(broken) => return broken,
+                }
+            } else {
+                match following.follow(&mut conn, &self.client.backend.name).await {
+                    Ok(Some(told)) => self.publisher.replication(self.id, told),
                     Ok(None) => {}
                     Err(broken) => return broken,
                 }

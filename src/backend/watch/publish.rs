@@ -13,7 +13,7 @@ use super::waiters::Waiters;
 use crate::backend::Config;
 use crate::backend::client::Life;
 use crate::gtid::{Incarnation, Set, Watermark};
-use crate::routing::{BackendId, BackendView, Place, Probe, Role, Routines, Snapshot};
+use crate::routing::{BackendId, BackendView, Place, Probe, Replication, Role, Routines, Snapshot};
 
 /// What a backend says of itself when it is asked.
 #[derive(Clone, Debug)]
@@ -69,6 +69,7 @@ impl Publisher {
             watermark: None,
             lag: None,
             lagging: false,
+            replication: None,
             probe: None,
             shunned_until: None,
             draining: false,
@@ -125,6 +126,7 @@ impl Publisher {
             };
             view.up = false;
             view.writable = false;
+            view.replication = None;
             forget(view);
             true
         });
@@ -215,6 +217,17 @@ impl Publisher {
                 forget(view);
             }
             view.shunned_until = Some(until);
+            true
+        });
+    }
+
+    /// What a reader says of its replication.
+    pub(super) fn replication(&self, id: BackendId, replication: Option<Replication>) {
+        self.change(id, |_, snapshot| {
+            let Some(view) = snapshot.backends.get_mut(id.index()) else {
+                return false;
+            };
+            view.replication = replication;
             true
         });
     }

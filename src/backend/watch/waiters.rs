@@ -191,6 +191,7 @@ pub(super) mod tests {
             }),
             lag: None,
             lagging: false,
+            replication: None,
             probe: None,
             shunned_until: None,
             draining: false,

@@ -139,6 +139,8 @@ struct PerBackend {
     connections: IntGaugeVec,
     consistency_alarms: IntCounterVec,
     errant_gtids: IntGaugeVec,
+    running: IntGaugeVec,
+    delay: GaugeVec,
 }
 
 impl PerBackend {
@@ -189,6 +191,23 @@ impl PerBackend {
                 ),
                 of_backend,
             )?,
+            running: family(
+                registry,
+                (
+                    "tidegate_replication_running",
+                    "Whether the applier and the receiver of a reader run: 1, else 0, also while \
+                     that is not known. The lag decides about reads, not this.",
+                ),
+                &["backend", "thread"],
+            )?,
+            delay: family(
+                registry,
+                (
+                    "tidegate_source_delay_seconds",
+                    "How far a reader stays behind on purpose (SOURCE_DELAY), in seconds.",
+                ),
+                of_backend,
+            )?,
             errant_gtids: family(
                 registry,
                 (
@@ -222,6 +241,13 @@ impl PerBackend {
                 .consistency_alarms
                 .get_metric_with_label_values(&[name])?,
             errant_gtids: self.errant_gtids.get_metric_with_label_values(&[name])?,
+            applies: self
+                .running
+                .get_metric_with_label_values(&[name, "applier"])?,
+            receives: self
+                .running
+                .get_metric_with_label_values(&[name, "receiver"])?,
+            delay: self.delay.get_metric_with_label_values(&[name])?,
         })
     }
 }
