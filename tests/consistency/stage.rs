@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, OptsBuilder};
+use mysql_async::{Conn, Error, OptsBuilder};
 use tidegate::app::Running;
 use tidegate::config::Config;
 use tidegate::lab::{APP, Account};
@@ -14,6 +14,8 @@ use crate::wire;
 /// Longer than anything here takes.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
+/// The error of a read that found neither a reader nor room at the writer.
+pub(crate) const SHED: u16 = 3024;
 /// What a read at the writer answers to [`Stage::SERVED_BY`].
 pub(crate) const WRITER: &str = "w1";
 
@@ -104,10 +106,10 @@ impl Stage {
         self.running.drain().await;
     }
 
-    /// Waits until the proxy uses both readers.
+    /// Waits until the proxy uses the readers.
     async fn all_known(&self) {
         let mut conn = self.client().await;
-        on_a_reader(&mut conn).await;
+        readers_again(&mut conn, "the start").await;
     }
 }
 
@@ -125,6 +127,22 @@ pub(crate) async fn on_a_reader(conn: &mut Conn) -> String {
 /// The same, after something that must not keep the session from the readers.
 pub(crate) async fn back_on_a_reader(conn: &mut Conn, after: &str) -> String {
     reads_until(conn, after, |name| name != WRITER).await
+}
+
+/// Reads until a reader answers, where the configuration lets a read be shed until then.
+pub(crate) async fn readers_again(conn: &mut Conn, after: &str) {
+    let reading = async {
+        loop {
+            match conn.query_first::<String, _>(Stage::SERVED_BY).await {
+                Ok(Some(name)) if name != WRITER => return,
+                Ok(Some(_)) => {}
+                Err(Error::Server(error)) if error.code == SHED => {}
+                other => panic!("{after}: {other:?}"),
+            }
+        }
+    };
+    let ended = tokio::time::timeout(LIMIT, reading).await;
+    assert!(ended.is_ok(), "{after}: no reader answers");
 }
 
 /// Reads until a backend like this answers.

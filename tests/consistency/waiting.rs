@@ -8,7 +8,7 @@ use tidegate::config::Config;
 use tidegate::routing::OnTimeout;
 use tidegate::session::Registry;
 
-use crate::stage::{LIMIT, Stage, WRITER, back_on_a_reader, on_a_reader, reads_until};
+use crate::stage::{LIMIT, SHED, Stage, WRITER, on_a_reader, readers_again, reads_until};
 
 const READ: &str = "SELECT v FROM app.waited WHERE id = 1";
 
@@ -45,7 +45,7 @@ async fn p9_reads_beyond_the_limit_at_the_writer_wait_and_are_then_shed() {
     };
     let stage = Stage::with(few(0, 20)).await;
     let mut conn = behind(&stage).await;
-    assert_eq!(read(&mut conn, READ).await, Err(3024));
+    assert_eq!(read(&mut conn, READ).await, Err(SHED));
     // What belongs on the writer is none of these reads.
     let locking = format!("{READ} FOR SHARE");
     assert_eq!(read(&mut conn, &locking).await, Ok(Some("new".to_owned())));
@@ -57,7 +57,7 @@ async fn p9_reads_beyond_the_limit_at_the_writer_wait_and_are_then_shed() {
     let refused = stage.running.metrics.render();
     assert!(refused.contains("reason=\"refused_shed\"} 1"), "{refused}");
     stage.thaw().await;
-    back_on_a_reader(&mut conn, "shedding").await;
+    readers_again(&mut conn, "shedding").await;
     stage.end().await;
 }
 
