@@ -44,6 +44,14 @@ fn what_is_no_set_is_refused_with_the_place() {
     let uuid = A.len();
     for (text, kind, offset) in [
         ("x", Kind::ExpectedUuid, 0),
+        ("0-1", Kind::ExpectedUuid, 0),
+        ("0-1-x", Kind::ExpectedUuid, 0),
+        ("0-1-", Kind::ExpectedUuid, 0),
+        ("0-a-1", Kind::ExpectedNumber, 2),
+        ("0-1-0", Kind::OutOfRange, 4),
+        ("0-4294967296-1", Kind::OutOfRange, 2),
+        ("0-1-5-6", Kind::ExpectedUuid, 0),
+        ("0-1-5:6", Kind::ExpectedComma, 5),
         ("aaaaaaaa000000000000000000000001:1", Kind::ExpectedUuid, 0),
         ("A", Kind::ExpectedColon, uuid),
         ("A,A:1", Kind::ExpectedColon, uuid),

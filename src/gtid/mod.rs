@@ -4,6 +4,7 @@
 //! Both roles hold the same [`Set`], and are types of their own because to mix them up is to
 //! serve stale rows. [`Watermark::covers`] is the only comparison between them.
 
+mod domain;
 mod intervals;
 mod parse;
 mod set;

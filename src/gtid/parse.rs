@@ -4,6 +4,7 @@ use std::fmt;
 
 use smallvec::SmallVec;
 
+use super::domain::Counter;
 use super::intervals::{Interval, Intervals};
 use super::set::{Entry, Set, Source};
 use super::tag::Tag;
@@ -81,7 +82,8 @@ impl std::error::Error for ParseError {}
 impl Set {
     /// Reads what MySQL prints in `@@global.gtid_executed` and in its session trackers, and what
     /// a person may write: any order, any case, space anywhere between the parts, empty parts
-    /// between commas.
+    /// between commas. And what MariaDB prints, `domain-server-number`, as all numbers up to that
+    /// one.
     ///
     /// # Errors
     /// [`ParseError`], with what was expected and where. Unlike MySQL it refuses intervals that
@@ -94,7 +96,11 @@ impl Set {
             if cursor.at_end() {
                 return Ok(Self::from_entries(entries));
             }
-            cursor.source(&mut entries, Cursor::interval)?;
+            if cursor.is_counted() {
+                entries.push(cursor.counted()?);
+            } else {
+                cursor.source(&mut entries, Cursor::interval)?;
+            }
             if !cursor.at_end() && cursor.peek() != Some(b',') {
                 return Err(cursor.wrong(ParseErrorKind::ExpectedComma));
             }
@@ -168,6 +174,36 @@ impl<'a> Cursor<'a> {
             intervals: Intervals::normalise(raw),
         });
         Ok(())
+    }
+
+    /// Does a GTID of MariaDB come, rather than a UUID?
+    fn is_counted(&mut self) -> bool {
+        self.peek();
+        let start = self.at;
+        let word = self.run(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+        self.at = start;
+        let parts = word.split('-');
+        word.len() < Uuid::TEXT_BYTES && parts.filter(|part| !part.is_empty()).count() == 3
+    }
+
+    /// `domain-server-number`.
+    fn counted(&mut self) -> Result<Entry, ParseError> {
+        let counter = Counter {
+            domain: self.id()?,
+            server: self.id()?,
+        };
+        Ok(Set::counted(counter, self.number()?))
+    }
+
+    /// A 32-bit number and the dash behind it.
+    fn id(&mut self) -> Result<u32, ParseError> {
+        let offset = self.at;
+        let digits = self.run(|byte| byte.is_ascii_digit());
+        if digits.is_empty() || !self.take(b'-') {
+            return Err(self.wrong(ParseErrorKind::ExpectedNumber));
+        }
+        let id = digits.parse();
+        id.map_err(|_| ParseError::new(ParseErrorKind::OutOfRange, offset))
     }
 
     fn uuid(&mut self) -> Result<Uuid, ParseError> {

@@ -1,8 +1,9 @@
-//! MySQL's GTID set.
+//! A GTID set: MySQL's, and MariaDB's in the same form.
 
 use std::cmp::Ordering;
 use std::fmt;
 
+use super::domain::Counter;
 use super::intervals::Intervals;
 use super::tag::Tag;
 use super::uuid::Uuid;
@@ -10,7 +11,8 @@ use super::uuid::Uuid;
 /// A set of global transaction identifiers, tagged ones included, in normal form.
 ///
 /// `Display` prints what MySQL prints for the same set in `@@global.gtid_executed` (MySQL manual,
-/// "GTID Format and Storage"). Two sets are equal if they hold the same identifiers.
+/// "GTID Format and Storage"); of MariaDB's sources the last number, as in
+/// `@@global.gtid_binlog_state`. Two sets are equal if they hold the same identifiers.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Set {
     /// Ascending by source, each source once, none without intervals.
@@ -131,6 +133,10 @@ impl Set {
             })
     }
 
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
     /// The set of these entries, which may repeat a source and come in any order.
     pub(super) fn from_entries(mut entries: Vec<Entry>) -> Self {
         entries.retain(|entry| !entry.intervals.is_empty());
@@ -174,6 +180,13 @@ impl fmt::Display for Set {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut last: Option<&Uuid> = None;
         for Entry { source, intervals } in &self.entries {
+            if let Some(Counter { domain, server }) = source.uuid.counter() {
+                let comma = if last.is_some() { "," } else { "" };
+                let number = intervals.last().unwrap_or_default();
+                write!(f, "{comma}{domain}-{server}-{number}")?;
+                last = Some(&source.uuid);
+                continue;
+            }
             if last != Some(&source.uuid) {
                 f.write_str(if last.is_some() { ",\n" } else { "" })?;
                 fmt::Display::fmt(&source.uuid, f)?;

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use super::parse::{ParseError, ParseErrorKind};
 
-/// A `server_uuid`, or a group replication's `group_replication_group_name`.
+/// A `server_uuid`, or a group replication's `group_replication_group_name`; or what stands for
+/// one of MariaDB, which has none.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Uuid([u8; 16]);
 
@@ -44,6 +45,23 @@ impl Uuid {
             }
         }
         Ok(Self(bytes))
+    }
+
+    /// One made of two numbers and a mark.
+    pub(super) fn joined(first: u32, second: u32, mark: [u8; 8]) -> Self {
+        let mut bytes = [0; 16];
+        let parts = [&first.to_be_bytes()[..], &second.to_be_bytes(), &mark];
+        for (to, from) in bytes.iter_mut().zip(parts.concat()) {
+            *to = from;
+        }
+        Self(bytes)
+    }
+
+    /// The two numbers, if it bears the mark.
+    pub(super) fn split(&self, mark: [u8; 8]) -> Option<(u32, u32)> {
+        let (first, rest) = self.0.split_first_chunk()?;
+        let (second, rest) = rest.split_first_chunk()?;
+        (rest == mark).then(|| (u32::from_be_bytes(*first), u32::from_be_bytes(*second)))
     }
 }
 
