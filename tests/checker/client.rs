@@ -89,7 +89,7 @@ const READS: &[Read] = &[
     ("a select", &["{read}"], &[]),
     ("a select", &["{read}"], &[]),
     ("a prepared select", &["?{read}"], &[]),
-    ("a locking read", &["{read} FOR SHARE OF c"], &[]),
+    ("a locking read", &["{read} LOCK IN SHARE MODE"], &[]),
     ("a transaction's read", &["BEGIN", "{read}"], &["COMMIT"]),
     (
         "a read-only transaction's read",
@@ -133,10 +133,7 @@ const READS: &[Read] = &[
     ),
     (
         "a prepared read after a rare SET",
-        &[
-            "SET default_collation_for_utf8mb4 = utf8mb4_general_ci",
-            "?{read}",
-        ],
+        &["SET low_priority_updates = 1", "?{read}"],
         &[],
     ),
     (
@@ -174,7 +171,7 @@ pub(crate) struct Client {
 }
 
 /// The step failed and the connection with it, or it can't be told what holds on it now.
-struct Broken;
+pub(crate) struct Broken;
 
 impl Client {
     /// Plays so many steps.
@@ -226,12 +223,14 @@ impl Client {
 
     async fn step(&mut self, conn: &mut Conn, scope: u32) -> Result<(), Broken> {
         match self.chance.random_range(0..100) {
-            0..27 => {
+            0..23 => {
                 let way = BUMPS.choose(&mut self.chance).unwrap();
                 self.bump(conn, scope, way).await
             }
+            23..27 => self.append(conn, scope).await,
             27..35 => self.bump_behind(conn, scope).await,
-            35..55 => self.read(conn, scope, own_row(scope)).await,
+            35..51 => self.read(conn, scope, own_row(scope)).await,
+            51..55 => self.read_list(conn, scope).await,
             55..60 => self.see_a_stranger(conn, scope).await,
             60..73 => {
                 let key = *self.shared.choose(&mut self.chance).unwrap();
@@ -335,6 +334,16 @@ impl Client {
         self.read_by(conn, scope, key, way).await.map(|_| ())
     }
 
+    /// A level, and the hint that asks for it.
+    pub(crate) fn some_level(&mut self) -> (Level, String) {
+        match self.chance.random_range(0..10) {
+            0..2 => (Level::Strong, STRONG.to_owned()),
+            2..4 => bounded(&mut self.chance),
+            4 => (Level::Eventual, "/* tidegate: level=eventual */".to_owned()),
+            _ => (Level::Session, String::new()),
+        }
+    }
+
     /// Reads, and says where.
     async fn read_by(
         &mut self,
@@ -343,12 +352,7 @@ impl Client {
         key: Key,
         way: &Read,
     ) -> Result<String, Broken> {
-        let level = match self.chance.random_range(0..10) {
-            0..2 => (Level::Strong, STRONG.to_owned()),
-            2..4 => bounded(&mut self.chance),
-            4 => (Level::Eventual, "/* tidegate: level=eventual */".to_owned()),
-            _ => (Level::Session, String::new()),
-        };
+        let level = self.some_level();
         self.read_at(conn, scope, key, way, level).await
     }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 use mysql_async::{Conn, OptsBuilder};
 use tidegate::lab::{Account, Cluster};
 
+use crate::support;
+
 /// The accounts that play at scope `user`.
 pub(crate) const USERS: [Account; 3] = [
     Account {
@@ -31,7 +33,8 @@ pub(crate) async fn set_up(lab: &Cluster) {
         reader.set_delay(0).await.unwrap();
     }
     let mut statements: Vec<String> = vec![
-        "DROP TABLE IF EXISTS app.counters, app.shadowed, app.fired".to_owned(),
+        "DROP TABLE IF EXISTS app.counters, app.lists, app.shadowed, app.fired".to_owned(),
+        "CREATE TABLE app.lists (id INT PRIMARY KEY, l MEDIUMTEXT)".to_owned(),
         "CREATE TABLE app.counters (id INT PRIMARY KEY, v BIGINT)".to_owned(),
         "CREATE TABLE app.shadowed AS SELECT 'real' AS v".to_owned(),
         "CREATE TABLE app.fired (k INT)".to_owned(),
@@ -62,35 +65,9 @@ pub(crate) async fn set_up(lab: &Cluster) {
         statements.push(format!("GRANT ALL ON app.* TO {user}"));
     }
     lab.writer().execute(statements).await.unwrap();
-    allow_semi_sync(lab).await;
-    for (instance, name) in lab.instances().zip(["w1", "r1", "r2"]) {
-        let row = format!("REPLACE INTO app.whoami VALUES (1, '{name}')");
-        let statements = [
-            "SET sql_log_bin = 0",
-            "SET @was = @@global.super_read_only",
-            "SET GLOBAL super_read_only = OFF",
-            "CREATE TABLE IF NOT EXISTS app.whoami (id INT PRIMARY KEY, name VARCHAR(9))",
-            &row,
-            "SET GLOBAL super_read_only = @was",
-        ];
-        instance.execute(statements).await.unwrap();
-    }
+    support::allow_semi_sync(lab).await;
+    support::name_backends(lab).await;
     assert!(lab.settle(Duration::from_secs(60)).await.unwrap());
-}
-
-/// With the plugin commits can be held before they are acknowledged. It stays for the next play.
-async fn allow_semi_sync(lab: &Cluster) {
-    let installed = "SELECT COUNT(*) FROM information_schema.plugins \
-                     WHERE plugin_name = 'rpl_semi_sync_source'";
-    let row = lab.writer().row(installed).await.unwrap();
-    if row.and_then(|mut row| row.take::<u64, _>(0)) == Some(0) {
-        let install = [
-            "SET sql_log_bin = 0",
-            "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'",
-            "SET GLOBAL rpl_semi_sync_source_timeout = 60000",
-        ];
-        lab.writer().execute(install).await.unwrap();
-    }
 }
 
 /// A connection through the proxy; `None` if that fails, since backends are being broken.

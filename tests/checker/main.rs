@@ -16,10 +16,12 @@
     reason = "a panic is how a test fails, and the figures of a run are worth reading"
 )]
 
+mod appends;
 mod client;
 mod cluster;
 mod history;
 mod house;
+mod lists;
 mod nemesis;
 mod record;
 

@@ -8,12 +8,13 @@ use mysql_async::Row;
 use mysql_async::prelude::Queryable;
 use rand::Rng;
 use rand::rngs::StdRng;
-use tidegate::lab::{Cluster, Instance};
+use tidegate::lab::{Cluster, Flavour, Instance};
 use tokio::sync::watch;
 
 use crate::history::What;
 use crate::house::House;
 use crate::record::Record;
+use crate::support;
 
 /// A reader forgets its GTIDs.
 pub(crate) const FORGETS: &str = "reader forgot its GTIDs";
@@ -44,7 +45,7 @@ pub(crate) async fn rage(
                 reader.set_delay(chance.random_range(0..2)).await.unwrap();
                 "delay set"
             }
-            19..21 => hold_acks(lab.writer(), &mut chance).await,
+            19..21 => hold_acks(lab, &mut chance).await,
             21..23 => hang(reader, &mut chance).await,
             23 => {
                 forget_gtids(reader).await;
@@ -123,16 +124,10 @@ async fn copy_tree(from: &Path, to: &Path) {
 
 /// The writer waits for acknowledgements that do not come, with all that commits meanwhile, and the
 /// readers show it already.
-async fn hold_acks(writer: &Instance, chance: &mut StdRng) -> &'static str {
-    let set = |on: &str| {
-        [
-            "SET sql_log_bin = 0".to_owned(),
-            format!("SET GLOBAL rpl_semi_sync_source_enabled = {on}"),
-        ]
-    };
-    writer.execute(set("ON")).await.unwrap();
+async fn hold_acks(lab: &Cluster, chance: &mut StdRng) -> &'static str {
+    support::hold_acknowledgements(lab, true).await;
     tokio::time::sleep(Duration::from_millis(chance.random_range(20..300))).await;
-    writer.execute(set("OFF")).await.unwrap();
+    support::hold_acknowledgements(lab, false).await;
     "acknowledgements held"
 }
 
@@ -146,16 +141,31 @@ async fn hang(reader: &Instance, chance: &mut StdRng) -> &'static str {
 
 /// RESET BINARY LOGS AND GTIDS, and then it is told what it has.
 async fn forget_gtids(reader: &Instance) {
+    let (executed, reset, has) = match support::flavour() {
+        Flavour::MySql => (
+            "SELECT @@gtid_executed",
+            ["RESET BINARY LOGS AND GTIDS", "DO 0"],
+            "gtid_purged",
+        ),
+        Flavour::MariaDb => (
+            "SELECT @@gtid_slave_pos",
+            ["RESET MASTER", "SET GLOBAL gtid_slave_pos = ''"],
+            "gtid_slave_pos",
+        ),
+    };
+    let read_only = support::flavour().read_only_variable();
     let mut conn = reader.conn().await.unwrap();
-    for sql in ["STOP REPLICA", "SET GLOBAL super_read_only = OFF"] {
+    let writable = format!("SET GLOBAL {read_only} = OFF");
+    for sql in ["STOP REPLICA", &writable] {
         conn.query_drop(sql).await.unwrap();
     }
-    let executed: Option<String> = conn.query_first("SELECT @@gtid_executed").await.unwrap();
+    let executed: Option<String> = conn.query_first(executed).await.unwrap();
     let executed = executed.unwrap().replace('\n', "");
     for sql in [
-        "RESET BINARY LOGS AND GTIDS",
-        &format!("SET GLOBAL gtid_purged = '{executed}'"),
-        "SET GLOBAL super_read_only = ON",
+        reset[0],
+        reset[1],
+        &format!("SET GLOBAL {has} = '{executed}'"),
+        &format!("SET GLOBAL {read_only} = ON"),
         "START REPLICA",
     ] {
         conn.query_drop(sql).await.unwrap();

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
 use crate::history::{Event, Key, Level, Point, ScopeId, Violation, What};
+use crate::lists::{Did, Element, ListEvent};
 
 /// What all clients did, in the order of one clock that only counts.
 #[derive(Debug)]
@@ -15,12 +16,14 @@ pub(crate) struct Record {
     /// Counts the processes of Tidegate.
     processes: AtomicU32,
     scopes: AtomicU32,
+    elements: AtomicU32,
     inner: Mutex<Inner>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     events: Vec<Event>,
+    lists: Vec<ListEvent>,
     reads: BTreeMap<String, u64>,
     errors: BTreeMap<String, u64>,
     deeds: BTreeMap<&'static str, u64>,
@@ -34,6 +37,7 @@ impl Default for Record {
             clock: AtomicU64::default(),
             processes: AtomicU32::default(),
             scopes: AtomicU32::default(),
+            elements: AtomicU32::default(),
             inner: Mutex::default(),
         }
     }
@@ -83,6 +87,32 @@ impl Record {
         self.inner.lock().unwrap().events.push(event);
     }
 
+    /// Something to append to a list.
+    pub(crate) fn new_element(&self) -> Element {
+        self.elements.fetch_add(1, Ordering::SeqCst)
+    }
+
+    /// Notes what was done to a list and has just been answered.
+    pub(crate) fn add_to_list(
+        &self,
+        scope: ScopeId,
+        key: Key,
+        sent: Point,
+        did: Did,
+        (level, how): (Level, &str),
+    ) {
+        let event = ListEvent {
+            scope,
+            key,
+            sent,
+            answered: self.now(),
+            level,
+            did,
+            how: how.to_owned(),
+        };
+        self.inner.lock().unwrap().lists.push(event);
+    }
+
     pub(crate) fn read_on(&self, place: &str) {
         let mut inner = self.inner.lock().unwrap();
         *inner.reads.entry(place.to_owned()).or_default() += 1;
@@ -120,6 +150,7 @@ impl Record {
         let inner = self.inner.lock().unwrap();
         let mut violations = inner.violations.clone();
         violations.extend(crate::history::check(&inner.events));
+        violations.extend(crate::lists::check(&inner.lists));
         violations
     }
 
@@ -149,14 +180,19 @@ impl Record {
     pub(crate) fn checked(&self) -> u64 {
         let inner = self.inner.lock().unwrap();
         let reads = inner.events.iter();
-        reads.filter(|it| matches!(it.what, What::Read(_))).count() as u64
+        let lists = inner.lists.iter();
+        let lists = lists.filter(|it| matches!(it.did, Did::Saw(_))).count();
+        reads.filter(|it| matches!(it.what, What::Read(_))).count() as u64 + lists as u64
     }
 
-    /// All that happened to a row, in the order of the answers, to be read by a person.
+    /// All that happened to a row or a list, in the order of the answers, to be read by a person.
     pub(crate) fn story(&self, key: Key) -> String {
         let inner = self.inner.lock().unwrap();
         let mut events: Vec<&Event> = inner.events.iter().filter(|it| it.key == key).collect();
         events.sort_unstable_by_key(|event| event.answered.moment);
+        let mut lists: Vec<&ListEvent> = inner.lists.iter().filter(|it| it.key == key).collect();
+        lists.sort_unstable_by_key(|event| event.answered.moment);
+        let list_line = |event: &&ListEvent| format!("{event:?}\n");
         let line = |event: &&Event| {
             let Event {
                 sent,
@@ -173,7 +209,8 @@ impl Record {
                 sent.moment, answered.moment, answered.time, sent.process
             )
         };
-        events.iter().map(line).collect()
+        let lines = events.iter().map(line);
+        lines.chain(lists.iter().map(list_line)).collect()
     }
 
     /// One paragraph for a person.
@@ -186,9 +223,10 @@ impl Record {
             reads.count()
         };
         format!(
-            "{} events; checked reads: {} at session, {} at strong, {} at bounded, {} at eventual; \
+            "{} events; {} with lists; checked reads: {} at session, {} at strong, {} at bounded, {} at eventual; \
              {deeds:?}; reads by backend: {reads:?}; errors: {errors:#?}",
             inner.events.len(),
+            inner.lists.len(),
             of(|level| *level == Level::Session),
             of(|level| *level == Level::Strong),
             of(|level| matches!(level, Level::Bounded(_))),
