@@ -4,15 +4,19 @@ SHELL := /bin/bash
 .PHONY: help test fmt clippy demo bench bench-short soak lab lab-down
 
 help:
-	@echo "make test       everything that CI runs: format, lints, unit tests, tests on real MySQL"
+	@echo "make test       everything that CI runs: format, lints, unit tests, tests on real MySQL and MariaDB"
 	@echo "make demo       an application on real MySQL, with and without Tidegate; stays up to try"
 	@echo "make bench      Tidegate against HAProxy: queries per second, latency, CPU per query"
 	@echo "make soak       the simulation, random statements and the checker on many more seeds than make test plays (SEEDS=20 READS=1000000)"
 	@echo "make lab        a writer and two lagging readers on loopback, to play with"
 	@echo "make lab-down   end that lab and remove it"
 
+# What has to hold on MariaDB too.
+BOTH := lab watch online front identity prepared explain consistency checker
+
 test: fmt clippy
 	cargo test --locked
+	TIDEGATE_FLAVOUR=mariadb cargo test --locked $(BOTH:%=--test %)
 
 fmt:
 	cargo fmt --check

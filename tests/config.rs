@@ -140,3 +140,30 @@ fn the_configuration_in_the_readme_has_no_fault() {
     let outcome = config::parse_with(&readme[start..end], "README.md", &|_| Some("secret".into()));
     assert!(outcome.is_ok(), "{:?}", outcome.map(drop));
 }
+
+#[test]
+fn a_zone_that_nothing_is_compared_with_is_a_warning() {
+    let warnings = |listen: &str, reader: &str| {
+        let text = format!(
+            "[listen]\naddress = \"127.0.0.1:3307\"\n{listen}\n[monitor]\nuser = \"m\"\n\
+             password_env = \"P\"\n[[backend]]\nname = \"w1\"\naddress = \"127.0.0.1:1\"\n\
+             role = \"writer\"\n[[backend]]\nname = \"r1\"\naddress = \"127.0.0.1:2\"\n\
+             role = \"reader\"\n{reader}\n"
+        );
+        let outcome = config::parse_with(&text, "f.toml", &|_| Some("secret".into()));
+        let (_, warnings) = outcome.expect("no fault");
+        let texts = warnings.iter().map(Fault::to_string);
+        texts.collect::<Vec<_>>()
+    };
+    assert_eq!(warnings("", ""), [""; 0]);
+    assert_eq!(warnings("zone = \"a\"", "zone = \"a\""), [""; 0]);
+    let alone = warnings("", "zone = \"a\"");
+    assert_eq!(alone.len(), 1, "{alone:?}");
+    assert!(alone[0].contains("backend.zone") && alone[0].contains("[listen] has no zone"));
+    let nobody = warnings("zone = \"b\"", "zone = \"a\"");
+    assert_eq!(nobody.len(), 1, "{nobody:?}");
+    assert!(
+        nobody[0].contains("no backend is in the zone \"b\""),
+        "{nobody:?}"
+    );
+}

@@ -22,7 +22,15 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("net", &["protocol", "error", "telemetry"]),
     (
         "backend",
-        &["net", "protocol", "gtid", "routing", "error", "telemetry"],
+        &[
+            "net",
+            "protocol",
+            "sql",
+            "gtid",
+            "routing",
+            "error",
+            "telemetry",
+        ],
     ),
     (
         "session",

@@ -19,7 +19,7 @@ use mysql_async::{Conn, OptsBuilder};
 use rand::rngs::StdRng;
 use rand::{Rng, RngCore, SeedableRng};
 use tidegate::error::Secret;
-use tidegate::lab::{APP, Account};
+use tidegate::lab::{APP, Account, Flavour};
 use tidegate::protocol::{Command, ErrPacket, MAX_PAYLOAD};
 use tidegate::session::AuthMode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -104,7 +104,11 @@ async fn the_backend_decides_about_an_account_at_each_login() {
         .execute(["ALTER USER fickle ACCOUNT LOCK"])
         .await
         .unwrap();
-    assert_eq!(login(two).await, 3118);
+    let locked = match support::flavour() {
+        Flavour::MySql => 3118,
+        Flavour::MariaDb => 4151,
+    };
+    assert_eq!(login(two).await, locked);
     writer.execute(["DROP USER fickle"]).await.unwrap();
     assert_eq!(login(two).await, 1045);
     running.drain().await;

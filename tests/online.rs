@@ -15,7 +15,7 @@ use std::process::Command;
 
 use tidegate::backend::online::{self, Severity};
 use tidegate::gtid::Set;
-use tidegate::lab::{Cluster, Instance, MONITOR};
+use tidegate::lab::{Cluster, Flavour, Instance, MONITOR};
 
 /// A cluster whose readers have everything, since errant transactions are looked for.
 async fn healthy() -> support::Alone {
@@ -40,6 +40,9 @@ async fn a_lab_with_the_least_rights_for_its_monitor_has_nothing_to_mend() {
 
 #[tokio::test]
 async fn what_weakens_a_promise_is_told_with_the_way_out() {
+    if support::skips(Flavour::MySql, "MariaDB has a test of its own") {
+        return;
+    }
     let lab = healthy().await;
     let [first, second] = lab.readers() else {
         panic!("two readers");
@@ -120,7 +123,90 @@ fn split((uuid, interval): (&str, &str)) -> (String, std::ops::RangeInclusive<u6
 }
 
 #[tokio::test]
+async fn what_weakens_a_promise_on_mariadb_is_told_with_the_way_out() {
+    if support::skips(Flavour::MariaDb, "MySQL has a test of its own") {
+        return;
+    }
+    let lab = healthy().await;
+    let [first, second] = lab.readers() else {
+        panic!("two readers");
+    };
+    let breaks = [
+        "STOP REPLICA",
+        "SET GLOBAL replicate_ignore_db = 'nobody_misses_it'",
+        "START REPLICA IO_THREAD",
+        "SET GLOBAL sql_mode = 'ANSI_QUOTES'",
+    ];
+    first.execute(breaks).await.unwrap();
+    let position = second.executed().await.unwrap();
+    let errant = [
+        "SET GLOBAL read_only = OFF",
+        "CREATE TABLE app.errant (id INT)",
+        "DROP TABLE app.errant",
+    ];
+    second.execute(errant).await.unwrap();
+    let account = format!("'{}'@'%'", MONITOR.user);
+    let revokes = [
+        "SET sql_log_bin = 0".to_owned(),
+        format!("REVOKE BINLOG MONITOR ON *.* FROM {account}"),
+        "SET GLOBAL gtid_strict_mode = OFF".to_owned(),
+    ];
+    lab.writer().execute(revokes).await.unwrap();
+    let told = lines(&lab).await;
+    let (running, _) = wire::proxy(wire::config(&lab)).await;
+    let counted = async {
+        while running.metrics.errant_gtids(2).get() != 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+
+    let grants = [
+        "SET sql_log_bin = 0".to_owned(),
+        format!("GRANT BINLOG MONITOR ON *.* TO {account}"),
+        "SET GLOBAL gtid_strict_mode = ON".to_owned(),
+    ];
+    lab.writer().execute(grants).await.unwrap();
+    let shown = tokio::time::timeout(std::time::Duration::from_secs(30), counted).await;
+    running.drain().await;
+    let mends = [
+        "STOP REPLICA",
+        "SET GLOBAL replicate_ignore_db = ''",
+        "SET GLOBAL sql_mode = DEFAULT",
+        "START REPLICA",
+    ];
+    first.execute(mends).await.unwrap();
+    let mends = [
+        "STOP REPLICA",
+        "RESET MASTER",
+        &format!("SET GLOBAL gtid_slave_pos = '{position}'"),
+        "SET GLOBAL read_only = ON",
+        "START REPLICA",
+    ];
+    second.execute(mends).await.unwrap();
+    for expected in [
+        "fault: backend w1: the monitor's account lacks BINLOG MONITOR",
+        "fault: backend w1: gtid_strict_mode is OFF",
+        "fault: backend r1: filters leave transactions out (Replicate_Ignore_DB=nobody_misses_it)",
+        "warning: backend r1: its applier is stopped",
+        "fault: backend r1: sql_mode is 'ANSI_QUOTES'",
+        "warning: backend r2: read_only is OFF",
+        "warning: backend r2: it has errant transactions",
+    ] {
+        let found = told
+            .iter()
+            .filter(|line| line.starts_with(expected))
+            .count();
+        assert_eq!(found, 1, "{expected}: {told:#?}");
+    }
+    assert_eq!(told.len(), 7, "{told:#?}");
+    assert!(shown.is_ok(), "the errant ones are counted");
+}
+
+#[tokio::test]
 async fn errant_transactions_of_a_reader_are_counted() {
+    if support::skips(Flavour::MySql, "MariaDB has a test of its own") {
+        return;
+    }
     let lab = healthy().await;
     let reader = &lab.readers()[1];
     let errant = [

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use mysql_async::prelude::Queryable;
 use tidegate::backend::watch::{ThreadEnd, Watch};
 use tidegate::gtid::Set;
+use tidegate::lab::Flavour;
 use tidegate::routing::Snapshot;
 
 /// Longer than anything here takes.
@@ -100,6 +101,10 @@ async fn p1_a_restart_drops_what_was_known_and_begins_another_life() {
 #[tokio::test]
 async fn the_writers_reading_functions_are_learned_where_the_account_may_see_them() {
     let lab = support::lab_alone().await;
+    let may_see = match support::flavour() {
+        Flavour::MySql => "SHOW_ROUTINE ON *.*",
+        Flavour::MariaDb => "SELECT ON mysql.proc",
+    };
     let statements = [
         "DROP FUNCTION IF EXISTS app.reading",
         "DROP FUNCTION IF EXISTS app.lying",
@@ -107,7 +112,7 @@ async fn the_writers_reading_functions_are_learned_where_the_account_may_see_the
          RETURN (SELECT COUNT(*) FROM app.numbers)",
         "CREATE FUNCTION app.lying() RETURNS INT READS SQL DATA \
          BEGIN INSERT INTO app.numbers VALUES (1); RETURN 1; END",
-        "GRANT SHOW_ROUTINE ON *.* TO tidegate",
+        &format!("GRANT {may_see} TO tidegate"),
     ];
     lab.writer().execute(statements).await.unwrap();
     let watch = Watch::start(&wire::config(&lab).backend, Box::new(|_| {}));
@@ -119,7 +124,7 @@ async fn the_writers_reading_functions_are_learned_where_the_account_may_see_the
     assert!(snapshot.routines.reads_only(None, "app.reading"));
     assert!(!snapshot.routines.reads_only(Some("app"), "lying"));
     lab.writer()
-        .execute(["REVOKE SHOW_ROUTINE ON *.* FROM tidegate"])
+        .execute([format!("REVOKE {may_see} FROM tidegate")])
         .await
         .unwrap();
     let blind = Watch::start(&wire::config(&lab).backend, Box::new(|_| {}));

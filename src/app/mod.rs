@@ -24,6 +24,7 @@ use crate::net::{Endpoint, Listener, TlsError, acceptor};
 use crate::protocol::Capabilities;
 use crate::routing::{BackendId, Reads, Reason, Role, Snapshot, UnknownCause};
 use crate::session::{Loads, LoginKeys, PreparedCount, ReadsSwitch, Registry, Scopes, Shared};
+use crate::sql::ForEach;
 use crate::telemetry::{Metrics, MetricsError};
 
 /// What clients are greeted with until the writer has been reached once.
@@ -298,7 +299,8 @@ async fn learn_greeting(
         capabilities: Capabilities::default(),
         max_packet: 1 << 24,
     };
-    match dialer.connect(writer, &request, "DO 0").await {
+    let silent = ForEach::new(|_| "DO 0".to_owned());
+    match dialer.connect(writer, &request, &silent).await {
         Ok(connection) => connection.greeting,
         Err(error) => {
             tracing::warn!(%error, "the writer is not reached yet; clients see a made-up version");

@@ -64,11 +64,15 @@ fn errant(view: &BackendView, snapshot: &Snapshot) -> Option<u64> {
     let writer = backends.find(|other| other.role == Role::Writer)?;
     let (uuid, known) = (writer.incarnation?.server_uuid, writer.current_probe()?);
     let executed = &view.current_probe()?.executed;
-    if executed.uuids().all(|one| *one == uuid) {
+    if executed.uuids().all(|source| uuid.numbers(source)) {
         return Some(0);
     }
     let mut errant = (**executed).clone();
-    errant.retain_uuids(|one| *one != uuid);
+    errant.retain_uuids(|source| !uuid.numbers(source));
     errant.subtract(&known.seen);
-    Some(errant.gtid_count())
+    // MariaDB does not tell where a server began to count: one for each that has counted.
+    Some(match errant.position() {
+        Some(_) => u64::try_from(errant.interval_count()).unwrap_or(u64::MAX),
+        None => errant.gtid_count(),
+    })
 }

@@ -3,21 +3,18 @@
 
 use std::time::Duration;
 
-use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, OptsBuilder};
+use mysql_async::prelude::{FromRow, Queryable};
+use mysql_async::{Conn, OptsBuilder, Row, from_row_opt};
 use tokio::time::timeout;
 
+use super::flavour::Asked;
 use super::{BackendConfig, Config, MonitorConfig};
 use crate::gtid::Uuid;
 use crate::net::Endpoint;
+use crate::sql::Flavour;
 
 /// A backend that has not answered for so long counts as down: it may be connected and hung.
 pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(2);
-
-/// Who a server is, and since when. The time it was started at, by its own clock, is the same in
-/// every answer of one life, whatever happens to the clock: both numbers come from one reading.
-const LIFE: &str = "SELECT @@server_uuid, CAST(UNIX_TIMESTAMP() - VARIABLE_VALUE AS SIGNED) \
-                    FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Uptime'";
 
 /// What the server answers to an account that lacks a right, or asks for a table that this
 /// version does not have: ER_DBACCESS_DENIED_ERROR, ER_UNKNOWN_TABLE, ER_TABLEACCESS_DENIED_ERROR,
@@ -36,6 +33,7 @@ pub(super) struct Client {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Life {
     pub(super) server_uuid: Uuid,
+    pub(super) flavour: Flavour,
     /// When the process was started, in seconds of its own clock; none where it does not say.
     pub(super) started: Option<i64>,
 }
@@ -108,20 +106,45 @@ pub(super) async fn answer<T>(
     }
 }
 
+/// The first row of the answer to a question, if there is one.
+pub(super) async fn first<T: FromRow>(
+    conn: &mut Conn,
+    question: &str,
+) -> Result<Option<T>, Broken> {
+    let row: Option<Row> = answer(conn.query_first(question)).await?;
+    row.map(read).transpose()
+}
+
+/// All rows of the answer to a question.
+pub(super) async fn all<T: FromRow>(conn: &mut Conn, question: &str) -> Result<Vec<T>, Broken> {
+    read_all(answer(conn.query(question)).await?)
+}
+
+/// Rows as they were asked for.
+pub(super) fn read_all<T: FromRow>(rows: Vec<Row>) -> Result<Vec<T>, Broken> {
+    rows.into_iter().map(read).collect()
+}
+
+/// A row as it was asked for. `Conn` reads rows, too, but panics at one of another form.
+pub(super) fn read<T: FromRow>(row: Row) -> Result<T, Broken> {
+    from_row_opt(row).map_err(|_| Broken::Nonsense)
+}
+
 /// Which life of which server is connected.
 pub(super) async fn life(conn: &mut Conn) -> Result<Life, Broken> {
-    let told: Result<Option<(String, i64)>, _> = answer(conn.query_first(LIFE)).await;
-    let (uuid, started) = match told {
-        Ok(Some((uuid, started))) => (uuid, Some(started)),
-        Err(broken) if !broken.is_denied() => return Err(broken),
+    let version: Option<String> = first(conn, "SELECT VERSION()").await?;
+    let flavour = Flavour::of(&version.ok_or(Broken::Nonsense)?);
+    let question = format!("SELECT {}", flavour.identity());
+    let identity: Option<String> = first(conn, &question).await?;
+    let identity = identity.and_then(|text| flavour.read_identity(&text));
+    let started = match first(conn, flavour.started()).await {
         // Without that table nobody knows when it was started.
-        _ => {
-            let uuid = answer(conn.query_first("SELECT @@server_uuid")).await?;
-            (uuid.ok_or(Broken::Nonsense)?, None)
-        }
+        Err(broken) if broken.is_denied() => None,
+        told => told?,
     };
     Ok(Life {
-        server_uuid: uuid.parse().map_err(|_| Broken::Nonsense)?,
+        server_uuid: identity.ok_or(Broken::Nonsense)?,
+        flavour,
         started,
     })
 }

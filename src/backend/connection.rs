@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::flavour::Asked;
 use super::{ConnectionState, Greeting};
 use crate::gtid::{Set, Uuid};
 use crate::net::{Wire, WireError};
@@ -11,6 +12,7 @@ use crate::protocol::{
     Want, put_query,
 };
 use crate::routing::BackendId;
+use crate::sql::Flavour;
 
 /// The answer to one of the proxy's own questions is never larger than this, in bytes.
 const ANSWER_LIMIT: usize = 4 * 1024 * 1024;
@@ -122,13 +124,13 @@ pub struct Connection {
 /// the monitor's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proof {
-    /// `@@server_uuid`; none if it can't be read.
+    /// `@@server_uuid`, or what stands for it in MariaDB; none if it can't be read.
     pub server_uuid: Option<Uuid>,
-    /// A lower bound of what it has executed.
+    /// What it has executed, or at least begun to commit, as it tells it: in MariaDB a position.
     pub executed: Set,
     /// The session's `sql_mode`.
     pub sql_mode: Vec<u8>,
-    /// The session's `transaction_isolation`.
+    /// The session's isolation level.
     pub isolation: Vec<u8>,
     /// The session's `character_set_client`.
     pub client_charset: Vec<u8>,
@@ -139,18 +141,24 @@ pub struct Proof {
 }
 
 impl Proof {
-    const QUESTION: &str = "SELECT @@server_uuid, @@global.gtid_executed, @@session.sql_mode, \
-        @@session.transaction_isolation, @@session.character_set_client, \
-        @@session.character_set_connection, @@session.collation_connection";
+    fn question(flavour: Flavour) -> String {
+        format!(
+            "SELECT {}, {}, @@session.sql_mode, {}, @@session.character_set_client, \
+             @@session.character_set_connection, @@session.collation_connection",
+            flavour.identity(),
+            flavour.history(),
+            flavour.isolation(),
+        )
+    }
 
-    fn read(row: Row) -> Result<Self, ConnectError> {
+    fn read(flavour: Flavour, row: Row) -> Result<Self, ConnectError> {
         let mut cells = row.into_iter().map(Option::unwrap_or_default);
         let mut next = || cells.next().ok_or(ConnectError::Unexpected);
         let uuid = next()?;
         let executed = next()?;
         let text = |bytes| std::str::from_utf8(bytes).map_err(|_| ConnectError::Unexpected);
         Ok(Self {
-            server_uuid: text(&uuid)?.parse().ok(),
+            server_uuid: flavour.read_identity(text(&uuid)?),
             executed: Set::parse(text(&executed)?).map_err(|_| ConnectError::Unexpected)?,
             sql_mode: next()?,
             isolation: next()?,
@@ -165,6 +173,11 @@ impl Proof {
 pub type Row = Vec<Option<Vec<u8>>>;
 
 impl Connection {
+    /// Whose server it is.
+    pub fn flavour(&self) -> Flavour {
+        Flavour::of(&self.greeting.version)
+    }
+
     /// Queues a COM_QUERY without sending it.
     pub fn queue_query(&mut self, sql: &[u8]) {
         let mut payload = Vec::with_capacity(sql.len() + 3);
@@ -203,7 +216,7 @@ impl Connection {
 
     /// Queues the question whose answer [`Connection::read_proof`] reads.
     pub fn queue_proof(&mut self) {
-        self.queue_query(Proof::QUESTION.as_bytes());
+        self.queue_query(Proof::question(self.flavour()).as_bytes());
     }
 
     /// Reads who the backend says it is, and how far it has come.
@@ -213,7 +226,7 @@ impl Connection {
     /// sense.
     pub async fn read_proof(&mut self) -> Result<(), ConnectError> {
         let row = self.read_answer(Command::Query).await?;
-        self.proof = Proof::read(row)?;
+        self.proof = Proof::read(self.flavour(), row)?;
         Ok(())
     }
 

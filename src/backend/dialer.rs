@@ -10,6 +10,7 @@ use super::{Config, ConnectError, ConnectionState, Proof};
 use crate::net::{Stream, Wire, connect};
 use crate::protocol::Command;
 use crate::routing::BackendId;
+use crate::sql::ForEach;
 
 /// Opens data connections to the configured backends.
 #[derive(Clone, Debug)]
@@ -35,7 +36,7 @@ impl Dialer {
         &self,
         id: BackendId,
         request: &LoginRequest,
-        tracking: &str,
+        tracking: &ForEach<String>,
     ) -> Result<Connection, ConnectError> {
         let attempt = self.attempt(id, request, tracking);
         match timeout(self.config.connect_timeout, attempt).await {
@@ -48,7 +49,7 @@ impl Dialer {
         &self,
         id: BackendId,
         request: &LoginRequest,
-        tracking: &str,
+        tracking: &ForEach<String>,
     ) -> Result<Connection, ConnectError> {
         let config = self
             .config
@@ -73,6 +74,7 @@ impl Dialer {
         // 0, too.
         connection.queue_proof();
         connection.queue_query(b"SELECT 0 LIMIT 0");
+        let tracking = tracking.of(connection.flavour());
         connection.queue_query(tracking.as_bytes());
         connection.wire.flush().await?;
         connection.read_proof().await?;

@@ -111,7 +111,10 @@ pub(super) async fn log_in(
     if request.attributes.is_some() {
         wanted.insert(Capabilities::CONNECT_ATTRS);
     }
-    let capabilities = wanted & greeting.capabilities;
+    let mut capabilities = wanted & greeting.capabilities;
+    // MariaDB greets without it, and takes a client without it for one that knows MariaDB's own
+    // capabilities (MariaDB documentation, "Connection").
+    capabilities.insert(Capabilities::LONG_PASSWORD);
     if !capabilities.contains(ALWAYS) {
         return Err(ConnectError::TooOld);
     }

@@ -4,6 +4,7 @@ mod client;
 mod config;
 mod connection;
 mod dialer;
+mod flavour;
 mod login;
 pub mod online;
 mod state;

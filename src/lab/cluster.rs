@@ -8,7 +8,7 @@ use super::accounts::{APP, APP_SCHEMA};
 use super::instance::{Instance, Plan};
 use super::janitor::Janitor;
 use super::programs::Programs;
-use super::{Error, fetch, files, shell, template};
+use super::{Error, Flavour, fetch, files, shell, template};
 use crate::routing::Role;
 
 /// What a cluster is to be like.
@@ -19,7 +19,9 @@ pub struct Options {
     /// Where it lives: a directory that is empty or not there. None: among the system's temporary
     /// files.
     pub directory: Option<PathBuf>,
-    /// The mysqld to run. None: see [`fetch::programs`].
+    /// Whose servers; a [`Options::mysqld`] that is named has to be of this flavour.
+    pub flavour: Flavour,
+    /// The server to run. None: see [`fetch::programs`].
     pub mysqld: Option<PathBuf>,
     /// More options for every mysqld, such as `--mysql-native-password=ON`.
     pub mysqld_args: Vec<String>,
@@ -64,14 +66,14 @@ impl Cluster {
     const LONGEST_SOCKET: &str = "reader65535.sock";
 
     /// Starts a cluster; it is complete when this returns: every instance answers, and every
-    /// reader is connected to the writer and refuses writes (`super_read_only`).
+    /// reader is connected to the writer and refuses writes (`super_read_only`, MariaDB: `read_only`).
     ///
     /// The cluster belongs to the runtime that it was started on.
     ///
     /// # Errors
     /// [`Error`], with the end of the error log where a mysqld is to blame. Nothing is left behind.
     pub async fn start(options: Options) -> Result<Self, Error> {
-        let programs = Arc::new(fetch::programs(options.mysqld.as_deref()).await?);
+        let programs = Arc::new(fetch::programs(options.flavour, options.mysqld.as_deref()).await?);
         let template = template::prepare(&programs).await?;
         let directory = match &options.directory {
             Some(directory) => files::claim(directory)?,
@@ -128,7 +130,7 @@ impl Cluster {
         &self.directory
     }
 
-    /// A command line that works as it stands: MySQL's client, logged in as the application at a
+    /// A command line that works as it stands: the flavour's client, logged in as the application at a
     /// port of loopback. None if there is no client.
     pub fn mysql_line(&self, port: u16) -> Option<String> {
         self.programs.mysql.as_ref()?;

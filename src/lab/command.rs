@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use super::accounts::MONITOR;
 pub use super::record::{InstanceRecord, Record};
-use super::{Cluster, Error, Options, ReaderOptions, process, progress, shell};
+use super::{Cluster, Error, Flavour, Options, ReaderOptions, process, progress, shell};
 
 /// The default directory of a lab.
 pub const DIRECTORY: &str = ".lab";
@@ -29,7 +29,11 @@ pub struct UpOptions {
     /// Where the lab lives: a directory that is empty or not there yet
     #[arg(long, value_name = "DIRECTORY", default_value = DIRECTORY)]
     pub directory: PathBuf,
-    /// The MySQL server to run [default: TIDEGATE_MYSQLD, one on PATH, or one that is fetched]
+    /// Whose servers
+    #[arg(long, value_name = "FLAVOUR", value_enum, default_value_t)]
+    pub flavour: Flavour,
+    /// The server to run [default: TIDEGATE_MYSQLD or TIDEGATE_MARIADBD, one on PATH, or one that
+    /// is fetched]
     #[arg(long, value_name = "FILE")]
     pub mysqld: Option<PathBuf>,
 }
@@ -91,6 +95,7 @@ pub async fn up(options: UpOptions) -> Result<(), Error> {
     let cluster = Cluster::start(Options {
         readers,
         directory: Some(directory.clone()),
+        flavour: options.flavour,
         mysqld: options.mysqld,
         ..Options::default()
     })
@@ -174,7 +179,7 @@ fn remove(directory: &Path, record: &Record) -> Result<(), Error> {
 }
 
 fn description(record: &Record, directory: &Path, mysql: Option<&str>) -> String {
-    let mut text = format!("MySQL {} in {}\n", record.version, directory.display());
+    let mut text = format!("{} in {}\n", record.version, directory.display());
     for InstanceRecord {
         name,
         address,
@@ -189,7 +194,7 @@ fn description(record: &Record, directory: &Path, mysql: Option<&str>) -> String
         text += &format!("  {name:<9} {address}{behind}\n");
     }
     if let Some(mysql) = mysql {
-        text += &format!("\nmysql on the writer:\n  {mysql}\n");
+        text += &format!("\nA client on the writer:\n  {mysql}\n");
     }
     let readers = record
         .readers
@@ -229,6 +234,7 @@ mod tests {
     fn options(readers: Option<usize>, delays: &[u32]) -> UpOptions {
         let directory = DIRECTORY.into();
         UpOptions {
+            flavour: Flavour::default(),
             readers,
             delays: delays.to_vec(),
             directory,

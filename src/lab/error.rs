@@ -3,9 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The oldest MySQL whose statements and options the lab uses (`replica_preserve_commit_order`
-/// and `log_replica_updates` have had their names since then).
-pub(super) const OLDEST: (u32, u32, u32) = (8, 0, 26);
+use super::Flavour;
 
 /// A lab that could not be made, used or ended. The text names the place and what would help.
 #[derive(Debug, thiserror::Error)]
@@ -19,20 +17,31 @@ pub enum Error {
         /// The refusal.
         source: io::Error,
     },
-    /// The mysqld that was named can't be used.
-    #[error("{path}: {why}; the lab needs a MySQL server of version 8.0.26 or later", path = .path.display())]
+    /// The server that was named can't be used.
+    #[error("{path}: {why}; the lab needs {flavour} {oldest} or later", path = .path.display(), oldest = oldest(*.flavour))]
     Unsuitable {
+        /// What is wanted.
+        flavour: Flavour,
         /// The program.
         path: PathBuf,
         /// What it is instead.
         why: String,
     },
-    /// No mysqld was found on this machine, and none could be fetched.
+    /// No server was found on this machine, and none could be fetched.
     #[error(
-        "no MySQL server on this machine, and fetching one failed: {why}\n\
-         way out: install MySQL 8.0.26 or later and put mysqld on PATH, or name it \
-         (TIDEGATE_MYSQLD=/path/to/mysqld)"
+        "no {flavour} server on this machine, and fetching one failed: {why}\n\
+         way out: install {flavour} {oldest} or later and put {server} on PATH, or name it \
+         ({variable}=/path/to/{server})",
+        oldest = oldest(*.flavour), server = .flavour.server(), variable = .flavour.variable()
     )]
+    Server {
+        /// What is wanted.
+        flavour: Flavour,
+        /// The step that failed, with the end of its output.
+        why: String,
+    },
+    /// Something could not be fetched.
+    #[error("fetching from the system's package archive failed: {why}")]
     Fetch {
         /// The step that failed, with the end of its output.
         why: String,
@@ -74,6 +83,14 @@ pub enum Error {
     /// The caller asked for something that makes no sense.
     #[error("{0}")]
     Usage(String),
+}
+
+fn oldest(flavour: Flavour) -> String {
+    let (major, minor, patch) = flavour.oldest();
+    match patch {
+        0 => format!("{major}.{minor}"),
+        _ => format!("{major}.{minor}.{patch}"),
+    }
 }
 
 impl Error {

@@ -14,7 +14,7 @@ use super::accounts::{Account, ROOT};
 use super::files::{self, Layout};
 use super::process::{self, Process};
 use super::programs::Programs;
-use super::{Error, launch};
+use super::{Error, Flavour, launch};
 use crate::routing::Role;
 
 /// How often a state is looked at that nothing tells of.
@@ -86,6 +86,11 @@ impl Instance {
     /// The name in the lab: `writer`, `reader1`, …
     pub fn name(&self) -> &str {
         &self.plan.name
+    }
+
+    /// Whose server it is.
+    pub fn flavour(&self) -> Flavour {
+        self.programs.flavour
     }
 
     /// What it is in the cluster.
@@ -188,12 +193,13 @@ impl Instance {
         Ok(row)
     }
 
-    /// `@@global.gtid_executed`.
+    /// `@@global.gtid_executed`; on MariaDB, what a writer has in its binary log
+    /// (`@@global.gtid_binlog_pos`) and how far a reader has come (`@@global.gtid_slave_pos`).
     ///
     /// # Errors
     /// [`Error::Query`] if it can't be asked.
     pub async fn executed(&self) -> Result<String, Error> {
-        let row = self.row("SELECT @@global.gtid_executed").await?;
+        let row = self.row(self.flavour().executed(self.role())).await?;
         Ok(row.and_then(|mut row| row.take(0)).unwrap_or_default())
     }
 
@@ -202,11 +208,9 @@ impl Instance {
     /// # Errors
     /// [`Error::Query`] if the server refuses the set.
     pub async fn wait_executed(&self, set: &str, limit: Duration) -> Result<bool, Error> {
-        let set = set.replace('\n', "");
-        let seconds = limit.as_secs_f64();
-        let statement = format!("SELECT WAIT_FOR_EXECUTED_GTID_SET('{set}', {seconds})");
+        let statement = self.flavour().wait_executed(set, limit.as_secs_f64());
         let row = self.row(&statement).await?;
-        Ok(row.and_then(|mut row| row.take::<u64, _>(0)) == Some(0))
+        Ok(row.and_then(|mut row| row.take::<i64, _>(0)) == Some(0))
     }
 
     /// The last lines of the error log.

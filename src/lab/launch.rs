@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
 
+use super::Error;
 use super::instance::{Instance, Plan};
 use super::process::Process;
-use super::{Error, template};
-use crate::routing::Role;
 
 /// How long a mysqld may take until it answers.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -21,29 +20,6 @@ const PORT_TRIES: u32 = 5;
 /// Below the range that systems take outgoing connections' ports from, so that a port is still
 /// free when its instance is started again.
 const PORTS: Range<u16> = 15_000..30_000;
-
-/// The options of every instance. The values that differ from MySQL's defaults make it start fast
-/// and let tests do what they have to, except those that replication by GTID needs.
-const SERVER: [&str; 18] = [
-    "--bind-address=127.0.0.1",
-    "--skip-name-resolve=ON",
-    "--gtid-mode=ON",
-    "--enforce-gtid-consistency=ON",
-    "--log-bin=binlog",
-    "--binlog-format=ROW",
-    "--log-replica-updates=ON",
-    "--replica-preserve-commit-order=ON",
-    "--replica-net-timeout=10",
-    "--relay-log=relay",
-    "--relay-log-recovery=ON",
-    "--log-bin-trust-function-creators=1",
-    "--sync-binlog=0",
-    "--innodb-flush-log-at-trx-commit=2",
-    "--performance-schema=ON",
-    "--max-connections=2500",
-    "--local-infile=ON",
-    "--log-error-verbosity=3",
-];
 
 impl Instance {
     /// Starts mysqld; [`Instance::ready`] tells when it is up.
@@ -60,7 +36,7 @@ impl Instance {
         let mut tries = 1;
         loop {
             match self.ready().await {
-                Err(error) if tries < PORT_TRIES && port_taken(&error) => tries += 1,
+                Err(error) if tries < PORT_TRIES && self.port_taken(&error) => tries += 1,
                 result => return result,
             }
             self.port = free_port()?;
@@ -105,6 +81,12 @@ impl Instance {
         }
     }
 
+    /// Whether a start failed since somebody else took the port first.
+    pub(super) fn port_taken(&self, error: &Error) -> bool {
+        let mark = self.programs.flavour.port_taken();
+        matches!(error, Error::Start { log, .. } if log.contains(mark))
+    }
+
     fn arguments(&self) -> Vec<String> {
         let Plan {
             server_id,
@@ -113,17 +95,15 @@ impl Instance {
             mysqld_args,
             ..
         } = &self.plan;
+        let flavour = self.programs.flavour;
         let mut arguments = vec![
             format!("--server-id={server_id}"),
             format!("--port={}", self.port),
             format!("--socket={}", socket.display()),
-            format!(
-                "--super-read-only={}",
-                if *role == Role::Reader { "ON" } else { "OFF" }
-            ),
+            flavour.read_only_option(*role),
         ];
-        arguments.extend(template::STORAGE.map(str::to_owned));
-        arguments.extend(SERVER.map(str::to_owned));
+        let options = flavour.storage().iter().chain(flavour.options());
+        arguments.extend(options.map(|option| (*option).to_owned()));
         arguments.extend(mysqld_args.iter().cloned());
         arguments
     }
@@ -135,9 +115,4 @@ pub(super) fn free_port() -> Result<u16, Error> {
     let mut ports = (0..200).map(|_| rand::random_range(PORTS));
     let free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
     ports.find(free).ok_or_else(taken)
-}
-
-/// Whether a start failed since somebody else took the port first (MySQL's ER_BIND_TCP_IP_PORT).
-pub(super) fn port_taken(error: &Error) -> bool {
-    matches!(error, Error::Start { log, .. } if log.contains("MY-010262"))
 }

@@ -1,5 +1,5 @@
 //! Throwaway clusters on loopback, for demo, tests and benches: a writer and readers that follow it
-//! at a chosen distance, run from a mysqld that is found or fetched.
+//! at a chosen distance, run from a server that is found or fetched.
 //!
 //! Linux only: it looks into /proc.
 
@@ -10,6 +10,7 @@ mod accounts;
 mod cluster;
 mod error;
 mod files;
+mod flavour;
 mod instance;
 mod janitor;
 mod launch;
@@ -18,6 +19,7 @@ mod programs;
 mod record;
 mod replication;
 mod shell;
+mod system;
 mod template;
 
 use std::io::{self, Write as _};
@@ -25,6 +27,7 @@ use std::io::{self, Write as _};
 pub use accounts::{APP, APP_SCHEMA, Account, MONITOR, REPLICATION, ROOT};
 pub use cluster::{Cluster, Options, ReaderOptions};
 pub use error::Error;
+pub use flavour::Flavour;
 pub use instance::Instance;
 pub use programs::{Launcher, Programs, Version};
 

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
-use super::error::OLDEST;
-use super::{Error, shell};
+use super::{Error, Flavour, shell};
 
-/// MySQL's programs of one version.
+/// The programs of one version of MySQL or MariaDB.
 #[derive(Clone, Debug)]
 pub struct Programs {
+    /// Whose they are.
+    pub flavour: Flavour,
     /// The server's version.
     pub version: Version,
     /// The server.
@@ -75,10 +76,11 @@ impl Launcher {
     /// Asks the program for its version.
     ///
     /// # Errors
-    /// [`Error::Unsuitable`] if it can't be run, is no MySQL, or is too old for a lab.
-    pub async fn version(&self) -> Result<Version, Error> {
+    /// [`Error::Unsuitable`] if it can't be run, is not of this flavour, or is too old for a lab.
+    pub async fn version(&self, flavour: Flavour) -> Result<Version, Error> {
         let unsuitable = |why: String| Error::Unsuitable {
             path: self.program.clone(),
+            flavour,
             why,
         };
         let output = self.command().arg("--version").output().await;
@@ -88,15 +90,16 @@ impl Launcher {
             return Err(unsuitable(format!("--version failed ({})", text.trim())));
         }
         let text = String::from_utf8_lossy(&output.stdout);
-        let version = Version::parse(&text).map_err(|why| unsuitable(why.to_owned()))?;
-        if version.number < OLDEST {
-            return Err(unsuitable(format!("is MySQL {version}")));
+        let (found, version) =
+            Version::parse(&text).ok_or_else(|| unsuitable("prints no version".to_owned()))?;
+        if found != flavour || version.number < flavour.oldest() {
+            return Err(unsuitable(format!("is {found} {version}")));
         }
         Ok(version)
     }
 }
 
-/// A version of MySQL.
+/// A version of MySQL or MariaDB.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version {
     /// Major, minor and patch.
@@ -105,20 +108,32 @@ pub struct Version {
     pub text: String,
 }
 
+impl Programs {
+    /// Whose servers, and of which version: `MySQL 9.7.1`, `MariaDB 11.8.2-MariaDB`.
+    pub fn product(&self) -> String {
+        format!("{} {}", self.flavour, self.version)
+    }
+}
+
 impl Version {
-    /// Reads what `mysqld --version` or `mysql --version` prints.
-    ///
-    /// # Errors
-    /// What the text is instead, if it isn't MySQL's.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
-        if text.contains("MariaDB") {
-            return Err("is MariaDB");
-        }
-        let mut words = text
-            .split_whitespace()
-            .skip_while(|word| *word != "Ver")
-            .skip(1);
-        let word = words.next().ok_or("prints no version")?;
+    /// Reads what `mysqld --version`, `mysql --version` or their kin of MariaDB print: the word
+    /// behind `Ver`, or in MariaDB's newer clients, behind `from`. `None` if it is something else.
+    pub fn parse(text: &str) -> Option<(Flavour, Self)> {
+        let flavour = match text.contains("MariaDB") {
+            true => Flavour::MariaDb,
+            false => Flavour::MySql,
+        };
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let behind = |mark: &str| {
+            let at = words.iter().position(|word| *word == mark)?;
+            words.get(at + 1)
+        };
+        let word = match flavour {
+            Flavour::MySql => behind("Ver"),
+            // `mysql  Ver 15.1 Distrib 10.11.14-MariaDB, …`: the client counts apart.
+            Flavour::MariaDb => behind("Distrib").or(behind("from")).or(behind("Ver")),
+        }?;
+        let word = word.trim_end_matches(',');
         let end = word
             .find(|c: char| c != '.' && !c.is_ascii_digit())
             .unwrap_or(word.len());
@@ -129,11 +144,11 @@ impl Version {
             numbers.next().flatten(),
             numbers.next().flatten(),
         ) {
-            (Some(major), Some(minor), Some(patch)) => Ok(Self {
-                number: (major, minor, patch),
-                text: word.to_owned(),
-            }),
-            _ => Err("prints no version"),
+            (Some(major), Some(minor), Some(patch)) => {
+                let (number, text) = ((major, minor, patch), word.to_owned());
+                Some((flavour, Self { number, text }))
+            }
+            _ => None,
         }
     }
 }
@@ -161,41 +176,38 @@ mod tests {
 
     #[test]
     fn the_version_is_read_from_what_each_vendor_prints() {
+        let (mysql, mariadb) = (Flavour::MySql, Flavour::MariaDb);
         let table = [
             (
                 "/r/usr/sbin/mysqld  Ver 9.7.4-2 for Linux on x86_64 ((Debian))",
-                (9, 7, 4),
+                Some((mysql, (9, 7, 4))),
             ),
             (
                 "mysqld  Ver 8.0.36-0ubuntu0.22.04.1 for Linux on x86_64 ((Ubuntu))",
-                (8, 0, 36),
+                Some((mysql, (8, 0, 36))),
             ),
             (
                 "mysql  Ver 8.4.0 for Linux on aarch64 (MySQL Community Server - GPL)",
-                (8, 4, 0),
+                Some((mysql, (8, 4, 0))),
             ),
-        ];
-        for (text, number) in table {
-            assert_eq!(Version::parse(text).unwrap().number, number, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_not_mysql_is_said_to_be_something_else() {
-        let table = [
             (
                 "mysqld  Ver 10.11.14-MariaDB-0+deb12u2 for debian-linux-gnu",
-                "is MariaDB",
+                Some((mariadb, (10, 11, 14))),
+            ),
+            (
+                "mariadb  Ver 15.1 Distrib 10.11.14-MariaDB, for debian-linux-gnu (x86_64)",
+                Some((mariadb, (10, 11, 14))),
             ),
             (
                 "mysql from 11.8.2-MariaDB, client 15.2 for debian-linux-gnu",
-                "is MariaDB",
+                Some((mariadb, (11, 8, 2))),
             ),
-            ("mysqld  Ver 8 for Linux", "prints no version"),
-            ("", "prints no version"),
+            ("mysqld  Ver 8 for Linux", None),
+            ("", None),
         ];
-        for (text, why) in table {
-            assert_eq!(Version::parse(text), Err(why), "{text}");
+        for (text, expected) in table {
+            let found = Version::parse(text).map(|(flavour, it)| (flavour, it.number));
+            assert_eq!(found, expected, "{text}");
         }
     }
 
@@ -218,7 +230,7 @@ mod tests {
     #[tokio::test]
     async fn a_program_that_is_not_mysql_is_refused_by_name() {
         let error = Launcher::plain("/bin/true")
-            .version()
+            .version(Flavour::MySql)
             .await
             .unwrap_err()
             .to_string();
@@ -227,7 +239,7 @@ mod tests {
             "{error}"
         );
         let error = Launcher::plain("/nowhere/mysqld")
-            .version()
+            .version(Flavour::MySql)
             .await
             .unwrap_err()
             .to_string();

@@ -10,7 +10,7 @@ use super::{Cluster, Error, Instance, files};
 /// `lab.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// MySQL's version.
+    /// Whose servers, and of which version: `MySQL 9.7.1`.
     pub version: String,
     /// The writer.
     pub writer: InstanceRecord,
@@ -47,7 +47,7 @@ impl Record {
             readers.push(InstanceRecord::of(reader).await?);
         }
         Ok(Self {
-            version: cluster.programs().version.to_string(),
+            version: cluster.programs().product(),
             writer: InstanceRecord::of(cluster.writer()).await?,
             readers,
             extra_directories: cluster.extra_directories(),

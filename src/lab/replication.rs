@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use mysql_async::Row;
 use tokio::time::{Instant, sleep};
 
-use super::accounts::REPLICATION;
-use super::{Error, Instance};
+use super::{Error, Flavour, Instance};
 use crate::routing::Role;
+
+/// Both flavours know it under this name, MariaDB since 10.5; the names of the columns differ.
+const STATUS: &str = "SHOW REPLICA STATUS";
 
 impl Instance {
     /// How long a reader may take until it is connected to the writer.
@@ -15,33 +18,23 @@ impl Instance {
     /// Makes this reader follow a writer at a distance of whole seconds, and waits until it is
     /// connected.
     pub(super) async fn follow(&self, writer: &Self, delay_secs: u32) -> Result<(), Error> {
-        let change = format!(
-            "CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = {}, \
-             SOURCE_USER = '{}', SOURCE_PASSWORD = '{}', SOURCE_AUTO_POSITION = 1, \
-             SOURCE_DELAY = {delay_secs}, GET_SOURCE_PUBLIC_KEY = 1, SOURCE_CONNECT_RETRY = 1, \
-             SOURCE_RETRY_COUNT = 86400",
-            writer.port(),
-            REPLICATION.user,
-            REPLICATION.password,
-        );
+        let change = self.flavour().follow(writer.port(), delay_secs);
         self.execute([change.as_str(), "START REPLICA"]).await?;
         let since = Instant::now();
-        let state = "SELECT CONCAT(service_state, ' ', last_error_message) \
-                     FROM performance_schema.replication_connection_status";
         loop {
-            let row = self.row(state).await?;
-            let state = row
-                .and_then(|mut row| row.take::<String, _>(0))
-                .unwrap_or_default();
-            if state.starts_with("ON") {
+            let row = self.row(STATUS).await?;
+            let cell = |names| row.as_ref().and_then(|row| text(row, names));
+            let running = cell(["Replica_IO_Running", "Slave_IO_Running"]).unwrap_or_default();
+            if running == "Yes" {
                 return Ok(());
             }
+            let error = cell(["Last_IO_Error"; 2]).unwrap_or_default();
             // An error while it still tries may pass; one that has stopped it won't.
-            let stopped = state.trim_end() != "OFF" && state.starts_with("OFF");
+            let stopped = running == "No" && !error.is_empty();
             if stopped || since.elapsed() > Self::FOLLOW_PATIENCE {
                 return Err(Error::Start {
                     name: self.name().to_owned(),
-                    why: format!("it doesn't follow the writer: {state}"),
+                    why: format!("it doesn't follow the writer: {running} {error}"),
                     log: self.layout.complaints(),
                 });
             }
@@ -72,13 +65,14 @@ impl Instance {
     /// # Errors
     /// [`Error::Query`] if the reader refuses, [`Error::Usage`] on the writer.
     pub async fn set_delay(&self, delay_secs: u32) -> Result<(), Error> {
-        let change = format!("CHANGE REPLICATION SOURCE TO SOURCE_DELAY = {delay_secs}");
-        let statements = [
-            "STOP REPLICA SQL_THREAD",
-            &change,
-            "START REPLICA SQL_THREAD",
-        ];
-        self.as_reader()?.execute(statements).await
+        let change = self.flavour().delay(delay_secs);
+        // MariaDB changes nothing of a reader that still receives.
+        let what = match self.flavour() {
+            Flavour::MySql => "REPLICA SQL_THREAD",
+            Flavour::MariaDb => "REPLICA",
+        };
+        let (stop, start) = (format!("STOP {what}"), format!("START {what}"));
+        self.as_reader()?.execute([&stop, &change, &start]).await
     }
 
     /// The delay that is in force, in seconds; 0 on the writer.
@@ -86,10 +80,9 @@ impl Instance {
     /// # Errors
     /// [`Error::Query`] if it can't be asked.
     pub async fn delay(&self) -> Result<u32, Error> {
-        let statement = "SELECT desired_delay \
-                         FROM performance_schema.replication_applier_configuration";
-        let row = self.row(statement).await?;
-        Ok(row.and_then(|mut row| row.take(0)).unwrap_or_default())
+        let row = self.row(STATUS).await?;
+        let delay = row.and_then(|row| text(&row, ["SQL_Delay"; 2]));
+        Ok(delay.and_then(|text| text.parse().ok()).unwrap_or_default())
     }
 
     fn as_reader(&self) -> Result<&Self, Error> {
@@ -98,4 +91,10 @@ impl Instance {
             Role::Writer => Err(Error::Usage("the writer has no applier".to_owned())),
         }
     }
+}
+
+/// The cell under the first of these names that there is.
+fn text(row: &Row, names: [&str; 2]) -> Option<String> {
+    let mut cells = names.into_iter().map(|name| row.get_opt(name));
+    cells.find_map(|cell| cell.and_then(Result::ok))
 }

@@ -1,24 +1,20 @@
-//! The data directory that every instance begins with, made once for each version of MySQL.
+//! The data directory that every instance begins with, made once for each version.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use std::{fs, io};
+
+use tokio::time::timeout;
 
 use super::fetch::{Lock, Unfinished, cache_directory};
 use super::files::Layout;
 use super::process::Process;
 use super::programs::Programs;
-use super::{Error, accounts, progress};
+use super::{Error, Flavour, accounts, progress, system};
 
-/// Options that shape a data directory, or that speed both its making and its use: what a lab
-/// holds need not survive a power cut.
-pub(super) const STORAGE: [&str; 5] = [
-    "--innodb-buffer-pool-size=64M",
-    "--loose-innodb-redo-log-capacity=64M",
-    "--innodb-flush-method=fsync",
-    "--innodb-use-native-aio=OFF",
-    "--mysqlx=OFF",
-];
+/// How long the server may take to make it.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A data directory with the lab's accounts, to be copied.
 pub(super) async fn prepare(programs: &Programs) -> Result<PathBuf, Error> {
@@ -36,32 +32,52 @@ pub(super) async fn prepare(programs: &Programs) -> Result<PathBuf, Error> {
 /// Another version, another way of running it or other contents make another directory.
 fn name(programs: &Programs) -> String {
     let mut hasher = DefaultHasher::new();
-    (programs.version.number, programs.mysqld.words(), STORAGE).hash(&mut hasher);
-    accounts::setup_sql().hash(&mut hasher);
+    let storage = programs.flavour.storage();
+    (programs.version.number, programs.mysqld.words(), storage).hash(&mut hasher);
+    accounts::setup_sql(programs.flavour).hash(&mut hasher);
     let (major, minor, patch) = programs.version.number;
     format!("data-{major}.{minor}.{patch}-{:016x}", hasher.finish())
 }
 
 async fn make(programs: &Programs, target: &Path) -> Result<(), Error> {
     progress(&format!(
-        "initialising a data directory of MySQL {} (once)",
-        programs.version
+        "initialising a data directory of {} {} (once)",
+        programs.flavour, programs.version
     ));
     let unfinished = Unfinished::begin(target)?;
     let layout = Layout::make(unfinished.path().to_owned())?;
     let setup = unfinished.path().join("setup.sql");
-    fs::write(&setup, accounts::setup_sql()).map_err(Error::path("writing", &setup))?;
-    let mut arguments = vec!["--initialize-insecure".to_owned()];
-    arguments.push(format!("--init-file={}", setup.display()));
-    arguments.extend(STORAGE.map(str::to_owned));
+    let mut statements = accounts::setup_sql(programs.flavour);
+    let mut arguments = vec![format!("--init-file={}", setup.display())];
+    match programs.flavour {
+        Flavour::MySql => arguments.push("--initialize-insecure".to_owned()),
+        Flavour::MariaDb => {
+            // Its server can't make the accounts before it has made its own tables.
+            system::make_tables(programs, &layout).await?;
+            statements.push_str("SHUTDOWN;\n");
+            arguments.push("--skip-networking".to_owned());
+            arguments.push(format!(
+                "--socket={}",
+                setup.with_extension("sock").display()
+            ));
+        }
+    }
+    fs::write(&setup, statements).map_err(Error::path("writing", &setup))?;
+    arguments.extend(programs.flavour.storage().iter().map(|it| (*it).to_owned()));
     // Nobody waits for the other end: a run that is cut off leaves its directory to the next.
     let (_end, hold) = io::pipe().map_err(Error::io("making a pipe"))?;
     let mut process = Process::start(programs, &layout, &arguments, hold)?;
-    let status = process.wait().await?;
-    if !status.success() {
+    let why = match timeout(PATIENCE, process.wait()).await {
+        Ok(status) => Some(status?)
+            .filter(|it| !it.success())
+            .map(|it| it.to_string()),
+        // A statement of the setup failed, and the one that would end the server never came.
+        Err(_) => Some("it does not end".to_owned()),
+    };
+    if let Some(why) = why {
         return Err(Error::Start {
-            name: "mysqld --initialize-insecure".to_owned(),
-            why: status.to_string(),
+            name: "the first run of the server".to_owned(),
+            why,
             log: layout.complaints(),
         });
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::gtid::{Incarnation, Set, Watermark};
-use crate::sql::only_reads;
+use crate::sql::{Flavour, InMariaDb, in_mariadb, only_reads};
 
 use super::lag::LagClock;
 use super::policy::{BackendId, Role};
@@ -110,9 +110,11 @@ pub struct Place {
     pub incarnation: Incarnation,
 }
 
-/// The stored functions that are declared to read only, as the writer has them.
+/// The functions that only read, as the writer has them: stored ones that are declared so, and
+/// those that are native there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Routines {
+    flavour: Flavour,
     by_schema: HashMap<String, HashSet<String>>,
 }
 
@@ -159,6 +161,26 @@ impl BackendView {
 }
 
 impl Routines {
+    /// Those of a server without stored functions.
+    pub fn of(flavour: Flavour) -> Self {
+        Self {
+            flavour,
+            by_schema: HashMap::new(),
+        }
+    }
+
+    /// Does calling this function leave nothing on the connection that other statements notice?
+    pub fn leaves_nothing(&self, current: Option<&str>, name: &str) -> bool {
+        self.native(name).is_some() || self.reads_only(current, name)
+    }
+
+    fn native(&self, name: &str) -> Option<InMariaDb> {
+        match self.flavour {
+            Flavour::MySql => None,
+            Flavour::MariaDb => in_mariadb(name),
+        }
+    }
+
     /// Notes a function that the writer declares as reading only, if its body bears that out and
     /// leaves nothing on the connection.
     pub fn learn(&mut self, schema: &str, name: &str, body: &str) {
@@ -178,6 +200,9 @@ impl Routines {
     /// Whether the function is declared to read only. A name with a schema before a dot is looked
     /// up there, another in `current`, the session's own.
     pub fn reads_only(&self, current: Option<&str>, name: &str) -> bool {
+        if self.native(name) == Some(InMariaDb::Pure) {
+            return true;
+        }
         let (schema, name) = match name.split_once('.') {
             Some((schema, name)) => (Some(schema), name),
             None => (current, name),

@@ -15,6 +15,7 @@ use crate::backend::{ConnectError, Credentials, LoginRequest};
 use crate::error::ClientError;
 use crate::protocol::{Capabilities, ChangeUser, Command};
 use crate::routing::{BackendId, Transaction};
+use crate::sql::ForEach;
 use crate::sql::Marks;
 
 impl Session {
@@ -96,8 +97,9 @@ impl Session {
 
     /// Nothing lives on the writer's connection any more.
     fn forget(&mut self) {
-        self.visible = Visible::default();
+        self.visible = Visible::of(self.visible.flavour);
         self.tracks_as_wished = false;
+        self.tracking_doubted = false;
         self.unreplicated |= self.marks.intersects(Marks::SQL_LOG_BIN);
         self.marks = Marks::NONE;
         self.pins = Pins::default();
@@ -142,7 +144,8 @@ impl Session {
     }
 
     async fn reset_connection(&mut self, held: &mut Held) -> Result<(), ConnectError> {
-        let tracking = Visible::default().tracking_on_writer(std::iter::empty());
+        let tracking =
+            Visible::of(held.flavour()).tracking_on_writer(held.flavour(), std::iter::empty());
         held.queue_command(Command::ResetConnection);
         held.queue_proof();
         held.queue_query(tracking.as_bytes());
@@ -207,7 +210,7 @@ impl Session {
         what: &str,
         killed: &mut Vec<Thread>,
     ) -> Option<(BackendId, ConnectError)> {
-        let tracking = tracking_on_reader(false);
+        let tracking = ForEach::new(|flavour| tracking_on_reader(flavour, false));
         for thread in peer.threads() {
             if killed.contains(&thread) {
                 continue;

@@ -15,6 +15,7 @@ use crate::backend::{ConnectError, Connection, LoginRequest};
 use crate::gtid::Incarnation;
 use crate::protocol::Command;
 use crate::routing::{BackendId, Place, Snapshot};
+use crate::sql::ForEach;
 use crate::telemetry::ConnectionState;
 
 /// A connection in a session's hands; the books are kept by dropping it.
@@ -73,7 +74,10 @@ impl Held {
         let place = view.place()?;
         let same = self.proof.server_uuid == Some(place.incarnation.server_uuid);
         let known = view.current_watermark();
-        let whole = known.is_none_or(|mark| self.proof.executed.contains(&mark.executed));
+        let whole = known.is_none_or(|mark| {
+            let executed = self.proof.executed.clone();
+            executed.within(&mark.executed).contains(&mark.executed)
+        });
         self.incarnation = (same && whole).then_some(place.incarnation);
         self.place()
     }
@@ -164,7 +168,7 @@ impl Connections {
         &self,
         id: BackendId,
         request: &LoginRequest,
-        tracking: &str,
+        tracking: &ForEach<String>,
     ) -> Result<Held, ConnectError> {
         let before = self.shared.watch.snapshot();
         let connection = self.shared.dialer.connect(id, request, tracking).await?;

@@ -7,8 +7,9 @@ use std::collections::HashMap;
 use crate::protocol::{Reader, put_lenenc_bytes, skip_binary_value};
 use crate::sql::IdColumns;
 
-/// In binary form, an id is eight bytes.
+/// In binary form, an id is eight bytes, or in MariaDB four, which hold every client's id.
 const LONGLONG: u8 = 0x08;
+const LONG: u8 = 0x03;
 
 /// What stands for NULL in a row of the text protocol.
 const NULL: u8 = 0xfb;
@@ -97,15 +98,19 @@ impl Ids {
                 continue;
             }
             let start = reader.offset();
-            if *holds_ids && *kind == LONGLONG {
-                let thread = reader.u64("id").ok()?;
-                if let Some(client) = self.clients.get(&thread) {
-                    let place = row.get_mut(start..start + 8)?;
-                    place.copy_from_slice(&u64::from(*client).to_le_bytes());
-                    changed = true;
+            let thread = match *kind {
+                LONGLONG if *holds_ids => reader.u64("id").ok()?,
+                LONG if *holds_ids => u64::from(reader.u32("id").ok()?),
+                _ => {
+                    skip_binary_value(&mut reader, *kind).ok()?;
+                    continue;
                 }
-            } else {
-                skip_binary_value(&mut reader, *kind).ok()?;
+            };
+            if let Some(client) = self.clients.get(&thread) {
+                let length = reader.offset() - start;
+                let place = row.get_mut(start..reader.offset())?;
+                place.copy_from_slice(u64::from(*client).to_le_bytes().get(..length)?);
+                changed = true;
             }
         }
         changed.then_some(row)
@@ -165,6 +170,11 @@ mod tests {
         let expected = b"\0\0\x01\0\0\xc0\0\0\0\0\x0217\x11\0\0\0\0\0\0\0";
         let changed = ids(IdColumns::At(vec![0]), true).row(binary);
         assert_eq!(changed, Some(expected.to_vec()));
+        let clients = HashMap::from([(17, 0xc000_0001)]);
+        let mut short = Ids::new(IdColumns::At(vec![0]), clients, true);
+        short.definition(&definition(b"CONNECTION_ID()", LONG));
+        let changed = short.row(b"\0\0\x11\0\0\0");
+        assert_eq!(changed, Some(b"\0\0\x01\0\0\xc0".to_vec()));
     }
 
     #[test]

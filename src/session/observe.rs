@@ -31,6 +31,9 @@ pub(super) trait Observer {
     }
 }
 
+/// The variable in which MariaDB keeps the GTID of the session's last transaction.
+const LAST_GTID: &[u8] = b"last_gtid";
+
 /// Notes what a response at the writer reports, and acknowledges its GTIDs at once: another
 /// session of the scope may act on the answer as soon as the client has it.
 #[derive(Debug)]
@@ -76,6 +79,18 @@ impl<'a> WriterNotes<'a> {
         }
     }
 
+    fn acknowledge(&mut self, text: &str) {
+        match Set::parse(text) {
+            Ok(set) => {
+                self.gtids |= !set.is_empty();
+                for scope in self.scopes {
+                    scope.lock().acknowledge(&set);
+                }
+            }
+            Err(_) => self.unreadable = true,
+        }
+    }
+
     /// The same, with a look at the rows.
     pub(super) fn tapping(mut self, rows: Option<RowTap>) -> Self {
         self.rows = rows;
@@ -89,15 +104,14 @@ impl Observer for WriterNotes<'_> {
         self.insert_id |= ok.last_insert_id != 0;
         for change in track::changes(ok.session) {
             match change? {
-                Change::Gtids(text) => match Set::parse(text) {
-                    Ok(set) => {
-                        self.gtids = true;
-                        for scope in self.scopes {
-                            scope.lock().acknowledge(&set);
-                        }
+                Change::Gtids(text) => self.acknowledge(text),
+                // MariaDB's word of the last transaction.
+                Change::SystemVariable { name, value } if name == LAST_GTID => {
+                    match str::from_utf8(value) {
+                        Ok(text) => self.acknowledge(text),
+                        Err(_) => self.unreadable = true,
                     }
-                    Err(_) => self.unreadable = true,
-                },
+                }
                 Change::SystemVariable { name, value } => {
                     self.variables.push((name.to_vec(), value.to_vec()));
                 }

@@ -23,6 +23,7 @@ use crate::gtid::Set;
 use crate::protocol::{Capabilities, Command};
 use crate::routing::{BackendId, Exclusion, Place};
 use crate::sql::Class;
+use crate::sql::ForEach;
 use crate::telemetry::{ErrorKind, RetryCause};
 
 /// Beyond so many intervals of executed set, readers are not asked to tell it with each answer:
@@ -34,7 +35,7 @@ const FREE_WATERMARK_INTERVALS: usize = 24;
 /// reader refuses what turns out to write after all (a view over a function that writes).
 const LAG_ERRORS: &[u16] = &[
     1044, 1045, 1049, 1054, 1072, 1109, 1128, 1142, 1143, 1146, 1176, 1191, 1227, 1290, 1305, 1356,
-    1370, 1449, 1630, 1735, 1792, 1836, 3530,
+    1370, 1449, 1630, 1735, 1792, 1836, 1959, 3530,
 ];
 
 /// What a reader's answer turned out to be.
@@ -153,7 +154,7 @@ impl Session {
     ) -> Result<(Progress, Result<crate::protocol::End, RelayError>), Exclusion> {
         held.queue_replay(
             replay,
-            &tracking_on_reader(self.wants_watermarks(held.backend)),
+            &tracking_on_reader(held.flavour(), self.wants_watermarks(held.backend)),
         );
         held.wire.restart_sequence();
         held.wire.queue(&job.request.payload);
@@ -377,7 +378,8 @@ impl Session {
         if in_transaction {
             return Err(Exclusion::Unreachable);
         }
-        let tracking = tracking_on_reader(self.wants_watermarks(place.backend));
+        let watermarks = self.wants_watermarks(place.backend);
+        let tracking = ForEach::new(|flavour| tracking_on_reader(flavour, watermarks));
         let opened = self
             .connections
             .open(place.backend, &self.request, &tracking)

@@ -4,7 +4,7 @@
 use super::job::Job;
 use super::session::Session;
 use crate::backend::ConnectError;
-use crate::sql::Class;
+use crate::sql::{Class, Flavour};
 
 impl Session {
     /// Learns the session's roles from the writer's connection, before a reader is told; false if
@@ -17,7 +17,14 @@ impl Session {
         let Some(mut held) = self.connections.take(self.shared.writer) else {
             return false;
         };
-        let row = match held.ask("SELECT CURRENT_ROLE()").await {
+        // MySQL tells them as SET ROLE takes them; MariaDB tells the bare name, or NULL.
+        let question = match held.flavour() {
+            Flavour::MySql => "SELECT CURRENT_ROLE()",
+            Flavour::MariaDb => {
+                "SELECT IFNULL(CONCAT('`', REPLACE(CURRENT_ROLE(), '`', '``'), '`'), 'NONE')"
+            }
+        };
+        let row = match held.ask(question).await {
             Ok(row) => row,
             Err(ConnectError::Refused(_)) => {
                 self.connections.put(held);

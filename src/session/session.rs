@@ -21,13 +21,14 @@ use super::relay::RelayError;
 use super::scopes::ScopeHandle;
 use super::standing::Standing;
 use super::state::SessionState;
-use super::visible::Visible;
+use super::visible::{Visible, tracking_on_reader};
 use super::{Ended, Shared};
 use crate::backend::{ConnectError, LoginRequest, Proof, Row};
 use crate::error::ClientError;
 use crate::net::{Wire, WireError};
 use crate::protocol::{Capabilities, Command, MAX_PAYLOAD, OkPacket, Status, Translator};
 use crate::routing::{BackendId, Isolation, Place, Policy, Role, Transaction};
+use crate::sql::{Flavour, ForEach};
 use crate::sql::{LexMode, Marks, Target};
 use crate::telemetry::{Direction, ErrorKind, Side};
 
@@ -92,6 +93,8 @@ pub(super) struct Session {
     pub(super) tracks_as_wished: bool,
     /// It tracks GTIDs all the same, since a transaction was open.
     pub(super) tracks_gtids: bool,
+    /// A routine may have switched the proxy's own tracking off.
+    pub(super) tracking_doubted: bool,
     pub(super) followed_before: Row,
 }
 
@@ -136,9 +139,10 @@ impl Session {
             lex: LexMode::default(),
             charset_readable: true,
             default_isolation: Isolation::Serializable,
-            visible: Visible::default(),
+            visible: Visible::of(Flavour::default()),
             tracks_as_wished: false,
             tracks_gtids: false,
+            tracking_doubted: false,
             followed_before: Row::new(),
         }
     }
@@ -168,11 +172,11 @@ impl Session {
         let Ok(ok) = OkPacket::parse(&ok, held.capabilities) else {
             return Err(Ended::StateLost);
         };
+        self.begin_on(&held);
         let mut payload = Vec::new();
         let seen = super::visible::Filter::Wanted(&self.visible).apply(ok.session);
         let seen = seen.map_err(|_| Ended::StateLost)?;
         Translator::new(self.capabilities).final_ok(&ok, &seen, &mut payload);
-        self.begin_on(&held);
         self.connections.put(held);
         self.client.queue(&payload);
         self.flush().await?;
@@ -182,7 +186,7 @@ impl Session {
     /// Logs in at the writer, or while it can't be reached at a reader: reads go on.
     async fn open_any(&self) -> Result<Held, (BackendId, ConnectError)> {
         let writer = self.shared.writer;
-        let tracking = self.tracking();
+        let tracking = self.tracking_for_each();
         let failed = match self
             .connections
             .open(writer, &self.request, &tracking)
@@ -197,7 +201,7 @@ impl Session {
             .backends
             .iter()
             .filter(|view| view.role == Role::Reader && view.up);
-        let tracking = super::visible::tracking_on_reader(false);
+        let tracking = ForEach::new(|flavour| tracking_on_reader(flavour, false));
         for view in readers {
             match self
                 .connections

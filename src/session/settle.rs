@@ -6,9 +6,10 @@ use super::job::Job;
 use super::observe::WriterNotes;
 use super::relay::Progress;
 use super::session::Session;
+use super::visible::Visible;
 use crate::protocol::{Command, Status};
 use crate::routing::{Isolation, Place, Transaction, UnknownCause};
-use crate::sql::{Class, LexMode, Marks, can_follow};
+use crate::sql::{Class, LexMode, Marks, Other, can_follow};
 
 /// MySQL's error for a syntax that it does not understand.
 const PARSE_ERROR: u16 = 1064;
@@ -30,6 +31,12 @@ impl Session {
         self.settle_state(held, job, notes);
         if notes.unreadable {
             self.lose(UnknownCause::Unreadable, None);
+        }
+        let failed = progress.error().is_some();
+        if notes.state_changed && !sets_only_what_it_says(job) || failed && may_run_routines(job) {
+            // Of what a routine sets, no more may be told than that, and nothing if it fails: it
+            // may have been the tracking of variables or, in MariaDB, another domain for GTIDs.
+            self.doubt_tracking();
         }
         if self.tracks_as_wished && !job.is_pure() && !matches!(job.class(), Some(Class::Set)) {
             self.lose(UnknownCause::TrackingOff, None);
@@ -75,7 +82,7 @@ impl Session {
         let snapshot = self.shared.watch.snapshot();
         let schema = self.schema_name();
         let mut names = functions.iter();
-        names.all(|name| snapshot.routines.reads_only(schema, name))
+        names.all(|name| snapshot.routines.leaves_nothing(schema, name))
     }
 
     /// An ERR carries neither GTIDs nor flags: whatever the statement did before it is unknown.
@@ -205,7 +212,7 @@ impl Session {
         if name.starts_with(b"session_track_") {
             if !self.tracks_as_wished {
                 // Switched off in a procedure, say: what it wrote after that is unknown.
-                self.tracks_as_wished = true;
+                self.doubt_tracking();
                 self.lose(UnknownCause::TrackingOff, None);
             }
             return;
@@ -229,6 +236,7 @@ impl Session {
 
     /// Takes over what a connection has said of a session that begins on it.
     pub(super) fn begin_on(&mut self, held: &Held) {
+        self.visible = Visible::of(held.flavour());
         self.lex = lex_mode(&held.proof.sql_mode);
         self.charset_readable = is_readable(&held.proof.client_charset);
         self.default_isolation = isolation(&held.proof.isolation);
@@ -248,7 +256,11 @@ impl Session {
         if self.marks.intersects(Marks::NEXT_TRANSACTION) {
             return Isolation::ReadCommitted;
         }
-        match self.state.variables.get("transaction_isolation") {
+        let names = ["transaction_isolation", "tx_isolation"];
+        match names
+            .iter()
+            .find_map(|name| self.state.variables.get(*name))
+        {
             Some(value) => isolation(value),
             None => self.default_isolation,
         }
@@ -258,6 +270,32 @@ impl Session {
     pub(super) fn schema_name(&self) -> Option<&str> {
         std::str::from_utf8(self.state.schema.as_deref()?).ok()
     }
+}
+
+/// Is it known by its text what of the session it changes?
+fn sets_only_what_it_says(job: &Job) -> bool {
+    let names = match job.class() {
+        Some(Class::Set | Class::Use | Class::Other(Other::Prepared | Other::Xa)) => true,
+        _ => {
+            let statement = job.statement.as_ref();
+            let tables = statement.is_some_and(|it| !it.makes.is_empty() || !it.drops.is_empty());
+            tables || !job.leaves().is_empty()
+        }
+    };
+    names && !may_run_routines(job) || !runs_sql(job)
+}
+
+/// May it run statements that its text does not show?
+fn may_run_routines(job: &Job) -> bool {
+    let hidden = match job.class() {
+        None | Some(Class::Other(Other::Call | Other::Batch)) => true,
+        Some(_) => job.leaves().intersects(Marks::UNKNOWN) || !job.functions().is_empty(),
+    };
+    hidden && runs_sql(job)
+}
+
+fn runs_sql(job: &Job) -> bool {
+    matches!(job.command, Command::Query | Command::StmtExecute)
 }
 
 /// Was it a transaction of its own for sure? Without a table there is none, and what SHOW reads

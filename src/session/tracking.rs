@@ -11,7 +11,7 @@ use super::settle::lex_mode;
 use super::visible::Visible;
 use crate::backend::{ConnectError, Row};
 use crate::protocol::Status;
-use crate::sql::{FOLLOWED, Marks, is_followed};
+use crate::sql::{Flavour, ForEach, Marks, followed, is_followed};
 
 impl Session {
     /// Makes the connection track what the client believes it does.
@@ -28,17 +28,32 @@ impl Session {
         Ok(())
     }
 
-    /// Reads back what the client wishes and puts the proxy's own tracking on again; not inside a
-    /// transaction, where MySQL refuses to.
+    /// Whatever a routine has done to the proxy's tracking is found out before the next statement.
+    pub(super) fn doubt_tracking(&mut self) {
+        if !self.tracks_as_wished {
+            self.tracks_as_wished = true;
+            self.tracking_doubted = true;
+        }
+    }
+
+    /// Reads back what the client wishes and puts the proxy's own tracking on again; in MySQL not
+    /// inside a transaction, where it refuses to.
     pub(super) async fn track_again(&mut self, held: &mut Held) -> Result<(), ConnectError> {
-        if held.status.contains(Status::IN_TRANS) {
+        let flavour = held.flavour();
+        if flavour == Flavour::MySql && held.status.contains(Status::IN_TRANS) {
             return Ok(());
         }
-        let row = held.ask(Visible::READ_BACK).await?;
-        let wished = std::mem::replace(
-            &mut self.visible,
-            Visible::read(&row).ok_or(ConnectError::Unexpected)?,
-        );
+        let row = held.ask(&Visible::read_back(flavour)).await?;
+        let mut found = Visible::read(flavour, &row).ok_or(ConnectError::Unexpected)?;
+        if std::mem::take(&mut self.tracking_doubted) {
+            let also = self.state.variables.keys().map(|name| &**name);
+            if !self.visible.replace_own(&mut found, also) {
+                // Nothing was switched off, so everything was told.
+                self.tracks_as_wished = false;
+                return Ok(());
+            }
+        }
+        let wished = std::mem::replace(&mut self.visible, found);
         if std::mem::take(&mut self.tracks_gtids) {
             // What was read back is the proxy's own.
             self.visible.gtids = wished.gtids;
@@ -48,20 +63,26 @@ impl Session {
         }
         let after = held.ask(&self.followed()).await?;
         self.compare(held, &after);
-        held.ask(&self.tracking()).await?;
+        held.ask(&self.tracking(flavour)).await?;
         self.tracks_as_wished = false;
         Ok(())
     }
 
+    /// The same for a connection of which nobody knows yet whose server it leads to.
+    pub(super) fn tracking_for_each(&self) -> ForEach<String> {
+        ForEach::new(|flavour| self.tracking(flavour))
+    }
+
     /// The SET that makes the writer's connection track what the session needs.
-    pub(super) fn tracking(&self) -> String {
+    pub(super) fn tracking(&self, flavour: Flavour) -> String {
         let also = self.state.variables.keys().map(|name| &**name);
-        self.visible.tracking_on_writer(also)
+        self.visible.tracking_on_writer(flavour, also)
     }
 
     /// Has the writer's connection track the variables that a statement is about to set, where
     /// it does not yet. A name that the backend does not know is a warning there, which the
-    /// statement that follows clears away.
+    /// statement that follows clears away; in MariaDB it is an error, as it will be in the
+    /// statement.
     pub(super) async fn track_also(
         &mut self,
         held: &mut Held,
@@ -86,9 +107,17 @@ impl Session {
         }
         let known = self.state.variables.keys().map(|name| &**name);
         let also = known.chain(untracked);
-        let tracking = self.visible.variables_on_writer(also);
-        held.ask(&tracking).await?;
-        Ok(())
+        let tracking = self.visible.variables_on_writer(held.flavour(), also);
+        match held.ask(&tracking).await {
+            Err(ConnectError::Refused(_)) if held.flavour() == Flavour::MariaDb => {
+                // A single statement fails as a whole; of several, one may set another name.
+                if !job.is_parsed_whole() {
+                    self.marks |= Marks::SESSION_VARIABLE;
+                }
+                Ok(())
+            }
+            told => told.map(drop),
+        }
     }
 
     fn compare(&mut self, held: &mut Held, after: &Row) {
@@ -110,7 +139,8 @@ impl Session {
     fn followed_names(&self) -> impl Iterator<Item = &str> {
         let others = self.state.variables.keys().map(|name| &**name);
         let others = others.filter(|name| !is_followed(name.as_bytes()));
-        FOLLOWED.iter().copied().chain(others)
+        let own: Vec<&str> = followed(self.visible.flavour).collect();
+        own.into_iter().chain(others)
     }
 
     fn followed(&self) -> String {

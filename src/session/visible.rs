@@ -6,12 +6,14 @@
 
 use crate::protocol::ProtocolError;
 use crate::protocol::track::{self, Change};
-use crate::sql::FOLLOWED;
+use crate::sql::{Flavour, followed};
 
-/// What a client sees of session tracking; the default is MySQL's default.
+/// What a client sees of session tracking.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Visible {
-    /// `session_track_gtids`, as text.
+    /// Whose server the session began on.
+    pub flavour: Flavour,
+    /// `session_track_gtids`, as text. MariaDB does not have it.
     pub gtids: String,
     /// `session_track_schema`.
     pub schema: bool,
@@ -23,15 +25,25 @@ pub(super) struct Visible {
     pub transaction_info: String,
 }
 
-impl Default for Visible {
-    fn default() -> Self {
+impl Visible {
+    /// The defaults of a flavour.
+    pub(super) fn of(flavour: Flavour) -> Self {
+        let variables = match flavour {
+            Flavour::MySql => {
+                "time_zone,autocommit,character_set_client,character_set_results,\
+                 character_set_connection"
+            }
+            Flavour::MariaDb => {
+                "autocommit,character_set_client,character_set_connection,\
+                 character_set_results,time_zone"
+            }
+        };
         Self {
+            flavour,
             gtids: "OFF".to_owned(),
             schema: true,
             state_change: false,
-            variables: "time_zone,autocommit,character_set_client,character_set_results,\
-                        character_set_connection"
-                .to_owned(),
+            variables: variables.to_owned(),
             transaction_info: "OFF".to_owned(),
         }
     }
@@ -75,29 +87,45 @@ impl Filter<'_> {
     }
 }
 
-/// What the proxy follows besides [`FOLLOWED`]: tracking itself.
-const OWN: &[&str] = &["session_track_gtids", "session_track_state_change"];
+/// What the proxy follows besides [`followed`]: tracking itself, and in MariaDB the GTID of the
+/// last transaction, which is the only word of it there.
+fn own(flavour: Flavour) -> &'static [&'static str] {
+    match flavour {
+        Flavour::MySql => &["session_track_gtids", "session_track_state_change"],
+        Flavour::MariaDb => &["last_gtid", "session_track_state_change"],
+    }
+}
 
 impl Visible {
     /// The SET that gives the proxy what it needs on the writer, and the client what it asked for.
-    /// `also` are variables that the session has set, or is about to, besides [`FOLLOWED`].
-    pub(super) fn tracking_on_writer<'a>(&'a self, also: impl Iterator<Item = &'a str>) -> String {
+    /// `also` are variables that the session has set, or is about to, besides [`followed`].
+    pub(super) fn tracking_on_writer<'a>(
+        &'a self,
+        flavour: Flavour,
+        also: impl Iterator<Item = &'a str>,
+    ) -> String {
         let all = self.gtids.eq_ignore_ascii_case("ALL_GTIDS");
         let gtids = if all { "ALL_GTIDS" } else { "OWN_GTID" };
-        let variables = self.tracked(also);
+        let variables = self.tracked(flavour, also);
+        let gtids = gtids_of(flavour, gtids);
         tracking(gtids, "1", "1", &variables, &self.transaction_info)
     }
 
     /// The same for the variables alone: unlike the GTIDs, they may be chosen inside a
     /// transaction.
-    pub(super) fn variables_on_writer<'a>(&'a self, also: impl Iterator<Item = &'a str>) -> String {
-        let variables = quoted(&self.tracked(also));
+    pub(super) fn variables_on_writer<'a>(
+        &'a self,
+        flavour: Flavour,
+        also: impl Iterator<Item = &'a str>,
+    ) -> String {
+        let variables = quoted(&self.tracked(flavour, also));
         format!("SET SESSION session_track_system_variables = {variables}")
     }
 
     /// The variables that are tracked on the writer's connection.
-    fn tracked<'a>(&'a self, also: impl Iterator<Item = &'a str>) -> String {
-        let mut names: Vec<&str> = FOLLOWED.iter().chain(OWN).copied().collect();
+    fn tracked<'a>(&'a self, flavour: Flavour, also: impl Iterator<Item = &'a str>) -> String {
+        let own = own(flavour).iter().copied();
+        let mut names: Vec<&str> = followed(flavour).chain(own).collect();
         // MySQL refuses a list that names a variable twice (error 3026).
         for name in self.variables.split(',').map(str::trim).chain(also) {
             let known = |other: &&str| other.eq_ignore_ascii_case(name);
@@ -117,7 +145,7 @@ impl Visible {
         let flag = |on| if on { "1" } else { "0" };
         let gtids = match in_transaction {
             true => "",
-            false => &self.gtids,
+            false => gtids_of(self.flavour, &self.gtids),
         };
         tracking(
             gtids,
@@ -128,13 +156,14 @@ impl Visible {
         )
     }
 
-    /// Reads back what the client has set, from a row of [`Visible::READ_BACK`].
-    pub(super) fn read(row: &[Option<Vec<u8>>]) -> Option<Self> {
+    /// Reads back what the client has set, from a row of [`Visible::read_back`].
+    pub(super) fn read(flavour: Flavour, row: &[Option<Vec<u8>>]) -> Option<Self> {
         let text = |index: usize| {
             let cell = row.get(index)?.as_deref().unwrap_or_default();
             String::from_utf8(cell.to_vec()).ok()
         };
         Some(Self {
+            flavour,
             gtids: text(0)?,
             schema: text(1)? == "1",
             state_change: text(2)? == "1",
@@ -143,20 +172,63 @@ impl Visible {
         })
     }
 
+    /// What was found on a connection that had the proxy's own tracking: puts what the client
+    /// wishes in the place of what is still the proxy's. True if something was not. `also` as in
+    /// [`Visible::tracking_on_writer`], or fewer.
+    pub(super) fn replace_own<'a>(
+        &'a self,
+        found: &mut Self,
+        also: impl Iterator<Item = &'a str>,
+    ) -> bool {
+        let tracked = self.tracked(found.flavour, also);
+        let is_tracked = |name: &str| {
+            let mut names = found.variables.split(',').map(str::trim);
+            names.any(|found| found == "*" || found.eq_ignore_ascii_case(name))
+        };
+        let own_gtids = match self.gtids.eq_ignore_ascii_case("ALL_GTIDS") {
+            true => "ALL_GTIDS",
+            false => "OWN_GTID",
+        };
+        let mut switched = false;
+        if tracked.split(',').all(is_tracked) {
+            found.variables.clone_from(&self.variables);
+        } else {
+            switched = true;
+        }
+        if found.flavour == Flavour::MariaDb || found.gtids.eq_ignore_ascii_case(own_gtids) {
+            found.gtids.clone_from(&self.gtids);
+        } else {
+            switched = true;
+        }
+        if found.schema && found.state_change {
+            (found.schema, found.state_change) = (self.schema, self.state_change);
+        } else {
+            switched = true;
+        }
+        switched
+    }
+
     /// Does the client want to be told what only the writer's connection tells right?
     pub(super) fn needs_the_writer(&self) -> bool {
         self.gtids.eq_ignore_ascii_case("ALL_GTIDS")
             || !self.transaction_info.eq_ignore_ascii_case("OFF")
     }
 
-    /// Where `sql_mode` stands in a row of [`Visible::READ_BACK`].
+    /// Where `sql_mode` stands in a row of [`Visible::read_back`].
     pub(super) const SQL_MODE: usize = 5;
 
     /// Asks for what the client has set.
-    pub(super) const READ_BACK: &str = "SELECT @@session.session_track_gtids, \
-        @@session.session_track_schema, @@session.session_track_state_change, \
-        @@session.session_track_system_variables, @@session.session_track_transaction_info, \
-        @@session.sql_mode";
+    pub(super) fn read_back(flavour: Flavour) -> String {
+        let gtids = match flavour {
+            Flavour::MySql => "@@session.session_track_gtids",
+            Flavour::MariaDb => "'OFF'",
+        };
+        format!(
+            "SELECT {gtids}, @@session.session_track_schema, \
+             @@session.session_track_state_change, @@session.session_track_system_variables, \
+             @@session.session_track_transaction_info, @@session.sql_mode"
+        )
+    }
 
     /// What the client may see of a block of session changes.
     ///
@@ -195,9 +267,18 @@ impl Visible {
 }
 
 /// The SET that makes a reader's connection tell its executed set with each answer, or nothing.
-pub(super) fn tracking_on_reader(free_watermarks: bool) -> String {
+pub(super) fn tracking_on_reader(flavour: Flavour, free_watermarks: bool) -> String {
     let gtids = if free_watermarks { "ALL_GTIDS" } else { "OFF" };
+    let gtids = gtids_of(flavour, gtids);
     tracking(gtids, "1", "1", "", "OFF")
+}
+
+/// What is said of GTIDs: nothing to MariaDB, which would refuse it.
+fn gtids_of(flavour: Flavour, gtids: &str) -> &str {
+    match flavour {
+        Flavour::MySql => gtids,
+        Flavour::MariaDb => "",
+    }
 }
 
 /// Without `gtids` they stay as they are.
@@ -224,4 +305,39 @@ fn quoted(text: &str) -> String {
     }
     let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
     format!("_utf8mb4 X'{hex}'")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_routine_has_switched_is_told_from_what_is_still_the_proxys() {
+        for flavour in [Flavour::MySql, Flavour::MariaDb] {
+            let visible = Visible::of(flavour);
+            let own = || Visible {
+                gtids: "OWN_GTID".to_owned(),
+                schema: true,
+                state_change: true,
+                variables: visible.tracked(flavour, ["extra"].into_iter()),
+                ..visible.clone()
+            };
+            let mut found = own();
+            assert!(!visible.replace_own(&mut found, ["extra"].into_iter()));
+            assert_eq!(found, visible);
+            let also = std::iter::empty;
+            let mut found = own();
+            found.variables = "autocommit".to_owned();
+            assert!(visible.replace_own(&mut found, also()));
+            assert_eq!(
+                (found.variables.as_str(), found.schema),
+                ("autocommit", true)
+            );
+            let mut found = own();
+            found.state_change = false;
+            assert!(visible.replace_own(&mut found, also()));
+            assert_eq!(found.variables, visible.variables);
+            assert!(!found.state_change);
+        }
+    }
 }

@@ -145,6 +145,7 @@ impl Session {
     ) -> (Progress, Result<crate::protocol::End, RelayError>) {
         let holds = self.may_set_own(job);
         let filter = match self.tracks_as_wished {
+            true if self.tracking_doubted => Filter::Wanted(&self.visible),
             true if self.tracks_gtids => Filter::AllButGtids,
             true => Filter::All,
             false => Filter::Wanted(&self.visible),
@@ -183,6 +184,9 @@ impl Session {
         let mut held = self.writer_connection(place).await?;
         self.learn_collation(&mut held, job).await?;
         if job.statement.as_ref().is_some_and(|it| it.names_tracking) {
+            if self.tracking_doubted {
+                self.track_again(&mut held).await?;
+            }
             self.track_as_wished(&mut held).await?;
         } else if self.tracks_as_wished && !leftovers {
             self.track_again(&mut held).await?;
@@ -221,7 +225,7 @@ impl Session {
     }
 
     async fn open_writer_at(&mut self, place: Place) -> Result<Held, ConnectError> {
-        let tracking = self.tracking();
+        let tracking = self.tracking_for_each();
         let opened = self
             .connections
             .open(place.backend, &self.request, &tracking);
@@ -230,8 +234,9 @@ impl Session {
             return Err(ConnectError::Stranger);
         }
         self.tracks_as_wished = false;
+        self.tracking_doubted = false;
         let replay = diff(&self.state, &held.state).map_err(|_| ConnectError::Unexpected)?;
-        held.queue_replay(&replay, &tracking);
+        held.queue_replay(&replay, &self.tracking(held.flavour()));
         held.wire.flush().await?;
         held.read_replay(&replay).await?;
         held.state = self.state.on_connection();
@@ -275,7 +280,7 @@ impl Session {
         if replay.reset && self.holds_state() {
             return Err(Unbound::State);
         }
-        held.queue_replay(&replay, &self.tracking());
+        held.queue_replay(&replay, &self.tracking(held.flavour()));
         held.wire.flush().await.map_err(ConnectError::from)?;
         held.read_replay(&replay).await?;
         held.state = self.state.on_connection();
@@ -446,8 +451,10 @@ fn killed_itself(job: &Job, progress: &Progress) -> bool {
         id: None,
         query_only: false,
     });
-    job.class() == Some(&kills) && progress.error() == Some(QUERY_INTERRUPTED)
+    let ended = progress.error().is_some_and(|code| KILLED.contains(&code));
+    job.class() == Some(&kills) && ended
 }
 
-/// MySQL's error "Query execution was interrupted".
-const QUERY_INTERRUPTED: u16 = 1317;
+/// What a server answers to whoever has killed itself: MySQL ER_QUERY_INTERRUPTED, MariaDB
+/// ER_CONNECTION_KILLED.
+const KILLED: [u16; 2] = [1317, 1927];

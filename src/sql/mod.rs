@@ -4,6 +4,7 @@ mod administer;
 mod classify;
 mod diagnostics;
 mod facts;
+mod flavour;
 mod functions;
 mod hint;
 mod items;
@@ -22,6 +23,8 @@ mod variables;
 pub use classify::classify;
 pub use diagnostics::{Target, diagnostics_targets};
 pub use facts::is_instance_schema;
+pub use flavour::{Flavour, ForEach};
+pub use functions::{InMariaDb, in_mariadb};
 pub use hint::{Hint, HintError, seems_hinted};
 pub use lexer::{LexMode, Lexer, Token};
 pub use marks::Marks;
@@ -31,4 +34,4 @@ pub use statement::{
     Class, IdColumns, Kill, Last, LockCall, Other, Statement, TableName, WriterRead,
 };
 pub use tables::mentions_any;
-pub use variables::{FOLLOWED, can_follow, is_followed};
+pub use variables::{FOLLOWED, can_follow, followed, is_followed};

@@ -183,7 +183,13 @@ impl<'a> Reading<'a> {
             }
         } else if is(verb, "FOR") {
             match token {
+                // NEXT VALUE FOR s, PREVIOUS VALUE FOR s (MariaDB).
+                _ if matches!(before, Token::Word(before) if is(before, "VALUE")) => {
+                    self.stored(None, b"NEXTVAL");
+                }
                 _ if is_one_of(&["UPDATE", "SHARE"], word) => self.add(Facts::LOCKING),
+                // A read of rows as they were (MariaDB).
+                _ if is(word, "SYSTEM_TIME") => {}
                 // SUBSTRING(a FROM 1 FOR 2), hints for an index, a column of JSON_TABLE().
                 Token::Literal | Token::Number(_) | Token::Mark(b'?') => {}
                 _ if is_one_of(&["JOIN", "ORDER", "GROUP", "ORDINALITY"], word) => {}
@@ -191,8 +197,6 @@ impl<'a> Reading<'a> {
             }
         } else if is_one_of(&["INSERT", "REPLACE"], verb) && token != Token::Mark(b'(') {
             self.add(Facts::WRITES);
-        } else if is(verb, "NEXT") && is(word, "VALUE") || is(verb, "PREVIOUS") {
-            self.add(Facts::ODD);
         }
     }
 

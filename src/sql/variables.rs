@@ -1,8 +1,11 @@
 //! The session variables that follow a session from one backend to another.
 
-/// Session variables whose value MySQL's tracker tells and a SET on another connection restores,
-/// in the order in which they have to be set: `character_set_connection` sets
-/// `collation_connection` too (MySQL manual, "Server System Variables").
+use super::Flavour;
+
+/// Session variables whose value the server's tracker tells and a SET on another connection
+/// restores, in the order in which they have to be set: `character_set_connection` sets
+/// `collation_connection` too (MySQL manual, "Server System Variables"; MariaDB documentation,
+/// "Server System Variables").
 pub const FOLLOWED: &[&str] = &[
     "autocommit",
     "big_tables",
@@ -11,6 +14,7 @@ pub const FOLLOWED: &[&str] = &[
     "character_set_results",
     "character_set_connection",
     "collation_connection",
+    "check_constraint_checks",
     "cte_max_recursion_depth",
     "default_week_format",
     "div_precision_increment",
@@ -33,11 +37,14 @@ pub const FOLLOWED: &[&str] = &[
     "max_join_size",
     "max_length_for_sort_data",
     "max_points_in_geometry",
+    "max_recursive_iterations",
     "max_seeks_for_key",
     "max_sort_length",
     "max_sp_recursion_depth",
+    "max_statement_time",
     "net_read_timeout",
     "net_write_timeout",
+    "old_mode",
     "optimizer_prune_level",
     "optimizer_search_depth",
     "optimizer_switch",
@@ -48,20 +55,63 @@ pub const FOLLOWED: &[&str] = &[
     "sql_auto_is_null",
     "sql_big_selects",
     "sql_buffer_result",
+    "sql_if_exists",
     "sql_mode",
     "sql_quote_show_create",
     "sql_safe_updates",
     "sql_select_limit",
     "sql_warnings",
+    "standard_compliant_cte",
+    "system_versioning_asof",
     "time_zone",
     "tmp_table_size",
     "transaction_isolation",
     "transaction_read_only",
+    "tx_isolation",
+    "tx_read_only",
     "unique_checks",
     "updatable_views_with_limit",
     "wait_timeout",
     "windowing_use_high_precision",
 ];
+
+/// Those of [`FOLLOWED`] that MariaDB does not have. It refuses a list of tracked variables that
+/// names one.
+const MYSQL_ONLY: &[&str] = &[
+    "block_encryption_mode",
+    "cte_max_recursion_depth",
+    "end_markers_in_json",
+    "explain_format",
+    "max_execution_time",
+    "max_points_in_geometry",
+    "range_optimizer_max_mem_size",
+    "transaction_isolation",
+    "transaction_read_only",
+    "windowing_use_high_precision",
+];
+
+/// Those that only MariaDB has.
+const MARIADB_ONLY: &[&str] = &[
+    "check_constraint_checks",
+    "max_recursive_iterations",
+    "max_statement_time",
+    "old_mode",
+    "sql_if_exists",
+    "standard_compliant_cte",
+    "system_versioning_asof",
+    "tx_isolation",
+    "tx_read_only",
+];
+
+/// The followed variables that this flavour has.
+pub fn followed(flavour: Flavour) -> impl Iterator<Item = &'static str> {
+    let absent = match flavour {
+        Flavour::MySql => MARIADB_ONLY,
+        Flavour::MariaDb => MYSQL_ONLY,
+    };
+    let names = FOLLOWED.iter().copied();
+    names.filter(move |name| !absent.contains(name))
+}
 
 /// Does this variable follow its session?
 pub fn is_followed(name: &[u8]) -> bool {
@@ -75,7 +125,9 @@ pub fn is_followed(name: &[u8]) -> bool {
 pub(super) const BOUND: &[&str] = &[
     "DEBUG",
     "DEBUG_SYNC",
+    "GTID_DOMAIN_ID",
     "GTID_NEXT",
+    "GTID_SEQ_NO",
     "IDENTITY",
     "IMMEDIATE_SERVER_VERSION",
     "INSERT_ID",
@@ -89,6 +141,8 @@ pub(super) const BOUND: &[&str] = &[
     "PSEUDO_THREAD_ID",
     "RAND_SEED1",
     "RAND_SEED2",
+    "SERVER_ID",
+    "SKIP_REPLICATION",
     "SQL_LOG_BIN",
     "STATEMENT_ID",
     "TIMESTAMP",
@@ -99,4 +153,24 @@ pub fn can_follow(name: &[u8]) -> bool {
     !BOUND
         .iter()
         .any(|bound| bound.as_bytes().eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_flavour_follows_its_own_variables_under_names_that_it_knows() {
+        let has = |flavour, wanted| followed(flavour).any(|name| name == wanted);
+        for (name, mysql, mariadb) in [
+            ("sql_mode", true, true),
+            ("transaction_isolation", true, false),
+            ("tx_isolation", false, true),
+        ] {
+            assert_eq!(has(Flavour::MySql, name), mysql, "{name}");
+            assert_eq!(has(Flavour::MariaDb, name), mariadb, "{name}");
+        }
+        let known = |name: &&str| FOLLOWED.contains(name);
+        assert!(MYSQL_ONLY.iter().chain(MARIADB_ONLY).all(known));
+    }
 }

@@ -6,6 +6,7 @@ use tidegate::routing::Scope;
 
 use crate::stage::{LIMIT, Stage, WRITER, back_on_a_reader, on_a_reader, reads_until};
 use crate::steps::take;
+use crate::support;
 
 const READ: &str = "SELECT v, name FROM app.moving JOIN app.whoami";
 
@@ -69,7 +70,7 @@ async fn p2_from_a_reader_that_dies_to_one_that_is_behind() {
 async fn p2_from_the_writer_to_a_reader_that_is_behind() {
     let stage = stage_with_row(Scope::Connection).await;
     for (count, way) in [
-        &["SELECT v FROM app.moving FOR SHARE"][..],
+        &["SELECT v FROM app.moving LOCK IN SHARE MODE"][..],
         &["SELECT v FROM app.moving FOR UPDATE"],
         &["BEGIN", "SELECT v FROM app.moving", "COMMIT"],
         &[
@@ -82,14 +83,17 @@ async fn p2_from_the_writer_to_a_reader_that_is_behind() {
         &["SELECT v, CONNECTION_ID() FROM app.moving"],
         &["SELECT 1; SELECT v FROM app.moving"],
         &["SELECT v INTO @y FROM app.moving"],
-        &["? SELECT v FROM app.moving FOR SHARE"],
+        &["? SELECT v FROM app.moving LOCK IN SHARE MODE"],
         &[
             "PREPARE s FROM 'SELECT v FROM app.moving'",
             "EXECUTE s",
             "#reset",
         ],
-        &["SELECT v FROM app.moving FOR SHARE", "#reset"],
-        &["SELECT v FROM app.moving FOR SHARE", "#change_user"],
+        &["SELECT v FROM app.moving LOCK IN SHARE MODE", "#reset"],
+        &[
+            "SELECT v FROM app.moving LOCK IN SHARE MODE",
+            "#change_user",
+        ],
     ]
     .iter()
     .enumerate()
@@ -183,13 +187,8 @@ async fn p2_a_reset_or_a_change_of_user_forgets_nothing() {
 async fn p2_from_a_reader_to_a_writer_that_waits_for_an_acknowledgement() {
     let stage = stage_with_row(Scope::Connection).await;
     let writer = stage.lab.writer();
-    let waits = [
-        "SET sql_log_bin = 0",
-        "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'",
-        "SET GLOBAL rpl_semi_sync_source_timeout = 60000",
-        "SET GLOBAL rpl_semi_sync_source_enabled = ON",
-    ];
-    writer.execute(waits).await.unwrap();
+    support::allow_semi_sync(&stage.lab).await;
+    support::hold_acknowledgements(&stage.lab, true).await;
     let mut stranger = writer.conn().await.unwrap();
     let unacknowledged =
         tokio::spawn(async move { stranger.query_drop("UPDATE app.moving SET v = 1").await });
@@ -211,12 +210,7 @@ async fn p2_from_a_reader_to_a_writer_that_waits_for_an_acknowledgement() {
     take(&mut conn, "ROLLBACK").await;
     assert_eq!(read(&mut conn).await.0, 1, "a reader still does");
     assert!(!unacknowledged.is_finished());
-    let goes_on = [
-        "SET sql_log_bin = 0",
-        "SET GLOBAL rpl_semi_sync_source_enabled = OFF",
-        "UNINSTALL PLUGIN rpl_semi_sync_source",
-    ];
-    writer.execute(goes_on).await.unwrap();
+    support::hold_acknowledgements(&stage.lab, false).await;
     unacknowledged.await.unwrap().unwrap();
     take(&mut conn, "BEGIN").await;
     assert_eq!(read(&mut conn).await, (1, WRITER.to_owned()));

@@ -3,10 +3,12 @@
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Value};
 use tidegate::lab::APP;
+use tidegate::lab::Flavour;
 use tidegate::protocol::{Capabilities, Command, PrepareOk};
 use tidegate::routing::Level;
 
 use crate::stage::{Stage, back_on_a_reader, on_a_reader};
+use crate::support;
 use crate::wire::{Client, MODERN};
 
 /// A read of what somebody else has written.
@@ -220,6 +222,12 @@ fn attribute(name: &str, value: &str) -> Vec<u8> {
 
 #[tokio::test]
 async fn p1_query_attributes_ask_for_a_level_as_hints_do() {
+    if support::skips(
+        Flavour::MySql,
+        "MariaDB has no query attributes, so none are offered",
+    ) {
+        return;
+    }
     let stage = Stage::new().await;
     behind(&stage).await;
     let wanted = Capabilities(MODERN.0 | Capabilities::QUERY_ATTRIBUTES.0);

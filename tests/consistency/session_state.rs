@@ -2,12 +2,17 @@
 
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
+use tidegate::lab::{APP, Flavour};
 
 use crate::stage::{Stage, WRITER, back_on_a_reader, on_a_reader, served_by};
 use crate::steps::take;
+use crate::support;
+use crate::wire::{Client, MODERN};
 
 /// What is set, a read that shows it, and what it shows.
-const FOLLOWS: &[(&[&str], &str, &str)] = &[
+type Followed = (&'static [&'static str], &'static str, &'static str);
+
+const FOLLOWS: &[Followed] = &[
     (
         &["SET time_zone = '+05:30'"],
         "FROM_UNIXTIME(0)",
@@ -42,6 +47,17 @@ const FOLLOWS: &[(&[&str], &str, &str)] = &[
         "52",
     ),
     (
+        &[
+            "SET time_zone = '+01:00', @@local.lc_time_names = 'fr_FR'",
+            "SET time_zone = '+02:00'",
+        ],
+        "CONCAT(FROM_UNIXTIME(0), DAYNAME('2024-01-01'))",
+        "1970-01-01 02:00:00lundi",
+    ),
+];
+
+const FOLLOWS_IN_MYSQL: &[Followed] = &[
+    (
         &["SET default_collation_for_utf8mb4 = utf8mb4_general_ci"],
         "COLLATION(_utf8mb4'a')",
         "utf8mb4_general_ci",
@@ -53,13 +69,18 @@ const FOLLOWS: &[(&[&str], &str, &str)] = &[
         "CONCAT(COLLATION(_utf8mb4'a'), 1 / 3)",
         "utf8mb4_general_ci0.333333",
     ),
+];
+
+const FOLLOWS_IN_MARIADB: &[Followed] = &[
     (
-        &[
-            "SET time_zone = '+01:00', @@local.lc_time_names = 'fr_FR'",
-            "SET time_zone = '+02:00'",
-        ],
-        "CONCAT(FROM_UNIXTIME(0), DAYNAME('2024-01-01'))",
-        "1970-01-01 02:00:00lundi",
+        &["SET sql_mode = 'ORACLE,PIPES_AS_CONCAT'"],
+        "'a' || 'b'",
+        "ab",
+    ),
+    (
+        &["SET default_regex_flags = 'DOTALL'"],
+        "'a\nb' RLIKE 'a.b'",
+        "1",
     ),
 ];
 
@@ -69,7 +90,11 @@ async fn p3_what_a_session_has_set_counts_on_a_reader_and_ends_with_a_reset() {
     stage
         .prepare(["CREATE DATABASE IF NOT EXISTS test_follows"])
         .await;
-    for (set, shows, value) in FOLLOWS {
+    let own: &[Followed] = match support::flavour() {
+        Flavour::MySql => FOLLOWS_IN_MYSQL,
+        Flavour::MariaDb => FOLLOWS_IN_MARIADB,
+    };
+    for (set, shows, value) in FOLLOWS.iter().chain(own) {
         let mut conn = stage.client().await;
         let default = shown(&mut conn, shows).await;
         assert_ne!(default.0, *value, "{shows}: the default");
@@ -224,7 +249,20 @@ async fn p3_the_warnings_of_a_read_on_a_reader_are_shown() {
 #[tokio::test]
 async fn p3_user_variables_and_prepared_text_do_not_keep_other_reads_from_readers() {
     let stage = Stage::new().await;
-    for steps in [
+    let of_mariadb = [
+        &[
+            "CREATE OR REPLACE SEQUENCE app.numbers",
+            "SELECT NEXTVAL(app.numbers)",
+            "SELECT NEXT VALUE FOR app.numbers",
+            "SELECT LASTVAL(app.numbers)",
+        ][..],
+        &["SELECT NVL(NULL, JSON_DETAILED('{}')) FROM app.whoami"],
+    ];
+    let own = match support::flavour() {
+        Flavour::MySql => &[][..],
+        Flavour::MariaDb => &of_mariadb,
+    };
+    let both = [
         &["SET @a = 5", "SELECT @a"][..],
         &["PREPARE s FROM 'SELECT 8'"],
         &["HANDLER app.whoami OPEN", "HANDLER whoami READ FIRST"],
@@ -259,9 +297,10 @@ async fn p3_user_variables_and_prepared_text_do_not_keep_other_reads_from_reader
             "INSERT INTO mine VALUES (1)",
         ],
         &["CREATE TEMPORARY TABLE `odd name` (a INT)", "#reset"],
-    ] {
+    ];
+    for steps in both.iter().chain(own) {
         let mut conn = stage.client().await;
-        for step in steps {
+        for step in *steps {
             take(&mut conn, step).await;
         }
         back_on_a_reader(&mut conn, &format!("{steps:?}")).await;
@@ -385,5 +424,32 @@ async fn p3_state_that_no_reader_has_yet_is_no_error() {
     back_on_a_reader(&mut conn, "a role that has arrived").await;
     take(&mut conn, "USE test_late").await;
     back_on_a_reader(&mut conn, "a schema that has arrived").await;
+    stage.end().await;
+}
+
+/// Tracking is the proxy's, and a routine may switch it: the client sees what it would directly.
+#[tokio::test]
+async fn p3_what_a_routine_does_to_tracking_shows_the_client_no_more_than_directly() {
+    let stage = Stage::new().await;
+    let routines = [
+        "DROP PROCEDURE IF EXISTS app.hushes",
+        "CREATE PROCEDURE app.hushes() SET session_track_state_change = 0",
+        "DROP PROCEDURE IF EXISTS app.tells",
+        "CREATE PROCEDURE app.tells() SET session_track_system_variables = 'big_tables'",
+    ];
+    stage.prepare(routines).await;
+    let mut direct = Client::connect(stage.lab.writer().port(), APP, MODERN).await;
+    let mut through = Client::connect(stage.port, APP, MODERN).await;
+    for sql in [
+        "CALL app.hushes()",
+        "SET big_tables = 1",
+        "USE app",
+        "CALL app.tells()",
+        "SET big_tables = 0, sql_mode = ''",
+        "SELECT @@session_track_system_variables, @@session_track_state_change",
+        "INSERT INTO app.whoami SELECT 9, 'x' FROM app.whoami WHERE id = 99",
+    ] {
+        assert_eq!(through.query(sql).await, direct.query(sql).await, "{sql}");
+    }
     stage.end().await;
 }

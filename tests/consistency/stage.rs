@@ -41,19 +41,7 @@ impl Stage {
         for reader in lab.readers() {
             reader.set_delay(0).await.unwrap();
         }
-        let names = ["w1", "r1", "r2"];
-        for (instance, name) in lab.instances().zip(names) {
-            let row = format!("REPLACE INTO app.whoami VALUES (1, '{name}')");
-            let statements = [
-                "SET sql_log_bin = 0",
-                "SET @was = @@global.super_read_only",
-                "SET GLOBAL super_read_only = OFF",
-                "CREATE TABLE IF NOT EXISTS app.whoami (id INT PRIMARY KEY, name VARCHAR(9))",
-                &row,
-                "SET GLOBAL super_read_only = @was",
-            ];
-            instance.execute(statements).await.unwrap();
-        }
+        support::name_backends(&lab).await;
         assert!(lab.settle(LIMIT).await.unwrap());
         let mut config = wire::config(&lab);
         change(&mut config);

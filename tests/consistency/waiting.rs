@@ -47,7 +47,7 @@ async fn p9_reads_beyond_the_limit_at_the_writer_wait_and_are_then_shed() {
     let mut conn = behind(&stage).await;
     assert_eq!(read(&mut conn, READ).await, Err(SHED));
     // What belongs on the writer is none of these reads.
-    let locking = format!("{READ} FOR SHARE");
+    let locking = format!("{READ} LOCK IN SHARE MODE");
     assert_eq!(read(&mut conn, &locking).await, Ok(Some("new".to_owned())));
     let at_writer = format!("{READ} /* tidegate: level=writer */");
     assert_eq!(

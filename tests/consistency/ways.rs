@@ -1,5 +1,7 @@
 //! The ways to write that there are, and those in which other proxies lose the write.
 
+use tidegate::lab::Flavour;
+
 /// One way to make `SELECT v FROM {t} WHERE id = 1` show `new` instead of `old`.
 pub(crate) struct Way {
     /// Also the name of its table.
@@ -10,6 +12,8 @@ pub(crate) struct Way {
     pub(crate) steps: &'static [&'static str],
     /// Is the session bound to the writer from then on, for good?
     pub(crate) bound: bool,
+    /// Whose servers know it; none if both.
+    pub(crate) only: Option<Flavour>,
 }
 
 impl Way {
@@ -30,6 +34,7 @@ const fn way(name: &'static str, steps: &'static [&'static str]) -> Way {
         before: &[],
         steps,
         bound: false,
+        only: None,
     }
 }
 
@@ -43,6 +48,7 @@ const fn made(
         before,
         steps,
         bound: false,
+        only: None,
     }
 }
 
@@ -57,6 +63,7 @@ const fn may_bind(
         before,
         steps,
         bound: true,
+        only: None,
     }
 }
 
@@ -67,6 +74,7 @@ const fn bound(name: &'static str, steps: &'static [&'static str]) -> Way {
         before: &[],
         steps,
         bound: true,
+        only: None,
     }
 }
 
@@ -87,10 +95,45 @@ pub(crate) const SIMPLE: &[Way] = &[
             "INSERT INTO {t} VALUES (1, 'new'), (2, 'b')",
         ],
     ),
-    way(
-        "cte_update",
-        &["WITH c AS (SELECT 1 AS id) UPDATE {t} JOIN c USING (id) SET v = 'new'"],
-    ),
+    Way {
+        only: Some(Flavour::MySql),
+        ..way(
+            "cte_update",
+            &["WITH c AS (SELECT 1 AS id) UPDATE {t} JOIN c USING (id) SET v = 'new'"],
+        )
+    },
+    Way {
+        only: Some(Flavour::MariaDb),
+        ..way(
+            "returning",
+            &["REPLACE INTO {t} VALUES (1, 'new') RETURNING v"],
+        )
+    },
+    Way {
+        only: Some(Flavour::MariaDb),
+        ..way(
+            "in_a_comment_of_its_own",
+            &["/*M!100100 UPDATE {t} SET v = 'new' */"],
+        )
+    },
+    Way {
+        only: Some(Flavour::MariaDb),
+        ..bound(
+            "with_a_setting",
+            &["SET STATEMENT max_statement_time = 9 FOR UPDATE {t} SET v = 'new'"],
+        )
+    },
+    Way {
+        only: Some(Flavour::MariaDb),
+        ..bound("analyzed", &["ANALYZE UPDATE {t} SET v = 'new'"])
+    },
+    Way {
+        only: Some(Flavour::MariaDb),
+        ..bound(
+            "block",
+            &["BEGIN NOT ATOMIC UPDATE {t} SET v = 'x'; UPDATE {t} SET v = 'new'; END"],
+        )
+    },
     way("in_a_comment", &["/*!50000 UPDATE {t} SET v = 'new' */"]),
     way(
         "by_binary_protocol",
@@ -264,16 +307,78 @@ pub(crate) const BOUND: &[Way] = &[
             "UPDATE {t} SET v = (SELECT v FROM app.held)",
         ],
     ),
-    bound(
-        "tracking_switched_off",
-        &["SET SESSION session_track_gtids = OFF", UPDATE],
-    ),
+    Way {
+        only: Some(Flavour::MySql),
+        ..bound(
+            "tracking_switched_off",
+            &["SET SESSION session_track_gtids = OFF", UPDATE],
+        )
+    },
     Way {
         before: &[
             "CREATE PROCEDURE {n}() BEGIN SET session_track_gtids = OFF; \
                    UPDATE {t} SET v = 'new'; END",
         ],
+        only: Some(Flavour::MySql),
         ..bound("tracking_switched_off_inside", &["CALL {n}()"])
+    },
+    bound(
+        "variables_not_tracked",
+        &["SET SESSION session_track_system_variables = ''", UPDATE],
+    ),
+    Way {
+        before: &[
+            "CREATE PROCEDURE {n}() BEGIN SET session_track_system_variables = '', \
+                   session_track_state_change = 0; UPDATE {t} SET v = 'new'; END",
+        ],
+        ..bound("variables_not_tracked_inside", &["CALL {n}()"])
+    },
+    Way {
+        before: &[
+            "CREATE PROCEDURE {n}() BEGIN SET session_track_system_variables = '', \
+             session_track_state_change = 0; END",
+            "CREATE TABLE {n}_source LIKE {t}",
+            "INSERT INTO {n}_source VALUES (1, 'new')",
+        ],
+        ..bound(
+            "variables_not_tracked_before",
+            &[
+                "CALL {n}()",
+                "DROP TABLE {t}",
+                "RENAME TABLE {n}_source TO {t}",
+            ],
+        )
+    },
+    Way {
+        before: &[
+            "CREATE PROCEDURE {n}() BEGIN SET session_track_system_variables = '', \
+             session_track_state_change = 0; SIGNAL SQLSTATE '45000'; END",
+            "CREATE TABLE {n}_source LIKE {t}",
+            "INSERT INTO {n}_source VALUES (1, 'new')",
+        ],
+        ..bound(
+            "variables_not_tracked_after_an_error",
+            &[
+                "! CALL {n}()",
+                "DROP TABLE {t}",
+                "RENAME TABLE {n}_source TO {t}",
+            ],
+        )
+    },
+    Way {
+        before: &[
+            "CREATE PROCEDURE {n}() BEGIN SET gtid_domain_id = 7; UPDATE {t} SET v = 'new'; \
+                   SET gtid_domain_id = 0; CREATE OR REPLACE VIEW {n}_view AS SELECT 1; END",
+        ],
+        only: Some(Flavour::MariaDb),
+        ..bound("in_another_domain", &["CALL {n}()"])
+    },
+    Way {
+        only: Some(Flavour::MariaDb),
+        ..bound(
+            "at_once",
+            &["EXECUTE IMMEDIATE 'UPDATE {t} SET v = \"new\"'"],
+        )
     },
     bound(
         "a_variable_of_its_own",

@@ -105,12 +105,22 @@ pub(crate) const ROWS: Rows = &[
         &[
             "SELECT f(1)",
             "SELECT a FROM t WHERE f(a) > 1",
+            "SELECT f(a) FROM t FOR SYSTEM_TIME AS OF '2024-01-01'",
             "SELECT `f`(1)",
         ],
     ),
     (
         "read with db.f",
         &["SELECT db.f(1)", "SELECT `db`.`f` (1)", "SELECT db . f (1)"],
+    ),
+    (
+        "read with NEXTVAL",
+        &[
+            "SELECT NEXTVAL(s)",
+            "SELECT NEXT VALUE FOR s",
+            "SELECT PREVIOUS VALUE FOR db.s",
+            "SELECT a FROM t WHERE a = (NEXT VALUE FOR s)",
+        ],
     ),
     (
         "read with f, g",

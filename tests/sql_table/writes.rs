@@ -175,8 +175,6 @@ pub(crate) const ROWS: Rows = &[
             "KILL f(1)",
             "HANDLER t READ FIRST WHERE f(1)",
             "INSERT INTO t VALUES (f(1)) RETURNING a",
-            "SELECT NEXT VALUE FOR s",
-            "SELECT PREVIOUS VALUE FOR s",
             "SELECT a FROM t PROCEDURE ANALYSE()",
             "SELECT 'open",
             "SELECT 1 /* open",

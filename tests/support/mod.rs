@@ -2,13 +2,15 @@
 //! asks for it. It ends with the program.
 
 #![cfg(test)]
+#![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
+use std::env;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use tidegate::lab::{Cluster, Options};
+use tidegate::lab::{Cluster, Flavour, Options};
 use tokio::runtime::Builder;
 use tokio::sync::{OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard, oneshot};
 
@@ -84,6 +86,84 @@ async fn alone() -> Alone {
     alone
 }
 
+/// Whose servers the tests of this run use: MySQL's, unless `TIDEGATE_FLAVOUR` says `mariadb`.
+pub(crate) fn flavour() -> Flavour {
+    match env::var("TIDEGATE_FLAVOUR").as_deref() {
+        Err(_) | Ok("") | Ok("mysql") => Flavour::MySql,
+        Ok("mariadb") => Flavour::MariaDb,
+        Ok(other) => panic!("TIDEGATE_FLAVOUR={other}: mysql and mariadb are known"),
+    }
+}
+
+/// Whether a test can't be played on the servers of this run, and says why.
+pub(crate) fn skips(only: Flavour, why: &str) -> bool {
+    let skips = flavour() != only;
+    if skips {
+        println!("skipped: {why}");
+    }
+    skips
+}
+
+/// A cluster of that flavour, with readers that stay behind by these numbers of seconds.
+pub(crate) fn options(delays: impl IntoIterator<Item = u32>) -> Options {
+    Options {
+        flavour: flavour(),
+        ..Options::with_delays(delays)
+    }
+}
+
+/// Lets acknowledgements be held on the writer. It stays so for the next test.
+pub(crate) async fn allow_semi_sync(lab: &Cluster) {
+    let writer = lab.writer();
+    let statements: &[&str] = match flavour() {
+        Flavour::MySql => {
+            let installed = "SELECT COUNT(*) FROM information_schema.plugins \
+                             WHERE plugin_name = 'rpl_semi_sync_source'";
+            let row = writer.row(installed).await.unwrap();
+            if row.and_then(|mut row| row.take::<u64, _>(0)) != Some(0) {
+                return;
+            }
+            &[
+                "SET sql_log_bin = 0",
+                "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'",
+                "SET GLOBAL rpl_semi_sync_source_timeout = 60000",
+            ]
+        }
+        Flavour::MariaDb => &[
+            "SET GLOBAL rpl_semi_sync_master_wait_point = AFTER_SYNC",
+            "SET GLOBAL rpl_semi_sync_master_timeout = 60000",
+        ],
+    };
+    writer.execute(statements).await.unwrap();
+}
+
+/// Lets the writer wait for acknowledgements, which no reader of a lab sends, before it shows what
+/// it has committed, or no longer.
+pub(crate) async fn hold_acknowledgements(lab: &Cluster, hold: bool) {
+    let which = match flavour() {
+        Flavour::MySql => "source",
+        Flavour::MariaDb => "master",
+    };
+    let switch = format!("SET GLOBAL rpl_semi_sync_{which}_enabled = {hold}");
+    lab.writer().execute([switch]).await.unwrap();
+}
+
+/// Has each instance hold its own name in `app.whoami`.
+pub(crate) async fn name_backends(lab: &Cluster) {
+    let read_only = flavour().read_only_variable();
+    for (instance, name) in lab.instances().zip(["w1", "r1", "r2"]) {
+        let statements = [
+            "SET sql_log_bin = 0",
+            &format!("SET @was = @@global.{read_only}"),
+            &format!("SET GLOBAL {read_only} = OFF"),
+            "CREATE TABLE IF NOT EXISTS app.whoami (id INT PRIMARY KEY, name VARCHAR(9))",
+            &format!("REPLACE INTO app.whoami VALUES (1, '{name}')"),
+            &format!("SET GLOBAL {read_only} = @was"),
+        ];
+        instance.execute(statements).await.unwrap();
+    }
+}
+
 /// The cluster lives on a runtime of its own, since each test's runtime ends with the test.
 async fn cluster() -> &'static Cluster {
     let start = || async {
@@ -94,7 +174,7 @@ async fn cluster() -> &'static Cluster {
                 .enable_all()
                 .build();
             runtime.unwrap().block_on(async {
-                let cluster = Cluster::start(Options::with_delays(DELAYS)).await;
+                let cluster = Cluster::start(options(DELAYS)).await;
                 let _ = tell.send(cluster);
                 std::future::pending::<()>().await;
             });

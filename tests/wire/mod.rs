@@ -18,7 +18,7 @@ use tidegate::config::Config;
 use tidegate::error::Secret;
 use tidegate::lab::{Account, Cluster, MONITOR};
 use tidegate::net::{Endpoint, ListenConfig, Plain, Stream, TlsConfig, Wire};
-use tidegate::protocol::auth::{caching_sha2, obfuscate};
+use tidegate::protocol::auth::{caching_sha2, native, obfuscate};
 use tidegate::protocol::{
     AuthMore, AuthSwitch, Boundary, Capabilities, Command, FULL_AUTH, Handshake, HandshakeResponse,
     OkPacket, Part, REQUEST_PUBLIC_KEY, Want,
@@ -159,13 +159,13 @@ impl Client {
             match payload.first() {
                 Some(&AuthMore::HEADER) => answer_more(&mut wire, &payload, password, &nonce).await,
                 Some(&AuthSwitch::HEADER) => {
-                    nonce = AuthSwitch::parse(&payload)
-                        .expect("a switch")
-                        .nonce()
-                        .expect("nonce");
-                    wire.send(&caching_sha2::scramble(password, &nonce))
-                        .await
-                        .expect("sent");
+                    let switch = AuthSwitch::parse(&payload).expect("a switch");
+                    nonce = switch.nonce().expect("nonce");
+                    let answer = match switch.plugin == native::NAME.as_bytes() {
+                        true => native::scramble(password, &nonce).to_vec(),
+                        false => caching_sha2::scramble(password, &nonce).to_vec(),
+                    };
+                    wire.send(&answer).await.expect("sent");
                 }
                 _ => break payload,
             }

@@ -5,6 +5,10 @@ use std::fmt;
 use super::facts::{Facts, Told};
 use crate::gtid::{Set, Uuid};
 use crate::routing::Role;
+use crate::sql::Flavour;
+
+/// The right that MariaDB's readers have to give.
+const APPLIED: &str = "SELECT ON mysql.gtid_slave_pos";
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,20 +111,7 @@ impl About<'_> {
 
     /// What counts for both roles.
     fn server(&mut self, told: &Told) {
-        if told.version.contains("MariaDB") {
-            self.fault(
-                format!("it is MariaDB ({})", told.version),
-                "its GTIDs are not understood yet, so it gets no reads",
-                "use MySQL 8.0.26 or later",
-            );
-        }
-        if told.gtid_mode != "ON" {
-            self.fault(
-                format!("gtid_mode is {}", told.gtid_mode),
-                "nobody can tell what it has executed, so no read is proven fresh",
-                "switch it on (MySQL manual, \"Enabling GTID Transactions Online\")",
-            );
-        }
+        self.gtids(told);
         for grant in &told.missing_grants {
             self.fault(
                 format!("the monitor's account lacks {grant}"),
@@ -128,9 +119,15 @@ impl About<'_> {
                     "PROCESS" => {
                         "after a connection that was lost in a COMMIT, reads stay on the writer"
                     }
+                    "BINLOG MONITOR" | APPLIED => {
+                        "nobody can tell what reads there have seen, so it counts as down"
+                    }
                     _ => "filters and stopped replication are not seen",
                 },
-                &format!("GRANT {grant} ON *.* TO the monitor's account"),
+                &match grant.contains(" ON ") {
+                    true => format!("GRANT {grant} TO the monitor's account"),
+                    false => format!("GRANT {grant} ON *.* TO the monitor's account"),
+                },
             );
         }
         if !told.filters.is_empty() {
@@ -145,6 +142,44 @@ impl About<'_> {
         }
     }
 
+    /// Can its GTIDs be relied on?
+    fn gtids(&mut self, told: &Told) {
+        let on = told.gtid_mode == "ON";
+        match told.flavour {
+            Flavour::MySql if !on => self.fault(
+                format!("gtid_mode is {}", told.gtid_mode),
+                "nobody can tell what it has executed, so no read is proven fresh",
+                "switch it on (MySQL manual, \"Enabling GTID Transactions Online\")",
+            ),
+            Flavour::MariaDb if !on => self.fault(
+                format!("gtid_strict_mode is {}", told.gtid_mode),
+                "a position does not prove what was executed before it, so reads run on the writer",
+                "SET GLOBAL gtid_strict_mode = ON, and in the server's file",
+            ),
+            _ => {}
+        }
+    }
+
+    /// A reader of another make than the writer.
+    fn flavours(&mut self, told: &Told, writer: &Told) {
+        if told.flavour != writer.flavour {
+            self.fault(
+                format!(
+                    "its version is {}, the writer's {}",
+                    told.version, writer.version
+                ),
+                "MySQL and MariaDB do not understand each other's GTIDs, so it gets no reads",
+                "use servers of one make",
+            );
+        } else if told.flavour == Flavour::MariaDb && told.server_id == writer.server_id {
+            self.fault(
+                format!("it has the writer's server_id ({})", told.server_id),
+                "their GTIDs can't be told apart",
+                "SET GLOBAL server_id = …, and in the server's file",
+            );
+        }
+    }
+
     /// Two names that lead to one server.
     fn twins(&mut self, facts: &Facts, told: &Told, all: &[Facts]) {
         let earlier = all.iter().take_while(|other| other.name != facts.name);
@@ -153,7 +188,10 @@ impl About<'_> {
         };
         if let Some(twin) = earlier.into_iter().find(same) {
             self.fault(
-                format!("it has the server_uuid of {}", twin.name),
+                match told.flavour {
+                    Flavour::MySql => format!("it has the server_uuid of {}", twin.name),
+                    Flavour::MariaDb => format!("it is the same server as {}", twin.name),
+                },
                 "their GTIDs can't be told apart",
                 "remove one of the two, or give a copied server an auto.cnf of its own",
             );
@@ -179,10 +217,17 @@ impl About<'_> {
 
     fn reader(&mut self, told: &Told, writer: Option<&Told>, all: &[Facts]) {
         if !told.super_read_only {
+            let (found, mend) = match told.flavour {
+                Flavour::MySql => ("super_read_only is OFF", "SET PERSIST super_read_only = ON"),
+                Flavour::MariaDb => (
+                    "read_only is OFF",
+                    "SET GLOBAL read_only = ON, and in the server's file",
+                ),
+            };
             self.warning(
-                "super_read_only is OFF".to_owned(),
+                found.to_owned(),
                 "a write that goes astray leaves a row that no other backend has",
-                "SET PERSIST super_read_only = ON",
+                mend,
             );
         }
         if !told.preserves_commit_order && told.parallel_workers > 1 {
@@ -195,24 +240,40 @@ impl About<'_> {
         }
         self.replication(told, all);
         if let Some(writer) = writer {
+            self.flavours(told, writer);
             self.errant(&told.executed, &writer.executed);
             self.defaults(told, writer);
         }
     }
 
     fn replication(&mut self, told: &Told, all: &[Facts]) {
-        if told.channels.is_empty() && !told.missing_grants.contains(&"REPLICATION CLIENT") {
+        let told_all = |grant: &&str| !["REPLICATION CLIENT", "SLAVE MONITOR"].contains(grant);
+        if told.channels.is_empty() && told.missing_grants.iter().all(told_all) {
             self.fault(
                 "it replicates from nobody".to_owned(),
                 "it gets no reads once something was written",
-                "CHANGE REPLICATION SOURCE TO …; START REPLICA",
+                match told.flavour {
+                    Flavour::MySql => "CHANGE REPLICATION SOURCE TO …; START REPLICA",
+                    Flavour::MariaDb => "CHANGE MASTER TO …; START REPLICA",
+                },
             );
         }
         let known = |uuid: &Uuid| {
             let mut told = all.iter().filter_map(|facts| facts.told.as_ref().ok());
             told.any(|told| told.uuid.as_ref() == Some(uuid))
         };
+        let known_id = |id: &u32| {
+            let mut told = all.iter().filter_map(|facts| facts.told.as_ref().ok());
+            told.any(|told| told.server_id == *id)
+        };
         for channel in &told.channels {
+            if let Some(id) = channel.source_id.filter(|id| !known_id(id)) {
+                self.warning(
+                    format!("it replicates from server_id {id}, which is no backend here"),
+                    "it may never get what the writer commits",
+                    "make it follow the writer, or another backend",
+                );
+            }
             if !channel.receives || !channel.applies {
                 let what = if channel.receives {
                     "applier"
@@ -277,187 +338,4 @@ impl Told {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::facts::Channel;
-    use super::*;
-
-    const W: &str = "77777777-7777-7777-7777-777777777777";
-
-    fn told(letter: u8) -> Told {
-        Told {
-            uuid: Some(Uuid::from_bytes([letter; 16])),
-            version: "9.7.4".to_owned(),
-            gtid_mode: "ON".to_owned(),
-            log_bin: true,
-            preserves_commit_order: true,
-            parallel_workers: 4,
-            defaults: vec![
-                ("sql_mode", "STRICT_TRANS_TABLES".to_owned()),
-                ("time_zone", "SYSTEM".to_owned()),
-                ("system_time_zone", "UTC".to_owned()),
-            ],
-            executed: Set::parse(&format!("{W}:1-10")).unwrap(),
-            ..Told::default()
-        }
-    }
-
-    fn cluster() -> [Facts; 2] {
-        let reader = Told {
-            read_only: true,
-            super_read_only: true,
-            channels: vec![Channel {
-                source: told(0x77).uuid,
-                receives: true,
-                applies: true,
-                error: String::new(),
-            }],
-            ..told(0x61)
-        };
-        [
-            ("w1", Role::Writer, told(0x77)),
-            ("r1", Role::Reader, reader),
-        ]
-        .map(|(name, role, told)| Facts {
-            name: name.to_owned(),
-            role,
-            told: Ok(told),
-        })
-    }
-
-    fn found(index: usize, change: impl FnOnce(&mut Told)) -> Vec<String> {
-        let mut all = cluster();
-        change(all[index].told.as_mut().unwrap());
-        findings(&all).iter().map(ToString::to_string).collect()
-    }
-
-    #[test]
-    fn a_cluster_that_is_set_up_well_gives_no_finding() {
-        assert!(findings(&cluster()).is_empty());
-    }
-
-    #[test]
-    fn each_weakness_is_one_line_with_backend_severity_and_the_way_out() {
-        type Change = fn(&mut Told);
-        let table: [(usize, Change, &str); 17] = [
-            (
-                0,
-                |it| it.gtid_mode = "OFF".into(),
-                "fault: backend w1: gtid_mode is OFF",
-            ),
-            (
-                1,
-                |it| it.gtid_mode = "ON_PERMISSIVE".into(),
-                "fault: backend r1: gtid_mode is ON_P",
-            ),
-            (
-                0,
-                |it| it.log_bin = false,
-                "fault: backend w1: log_bin is OFF",
-            ),
-            (
-                0,
-                |it| it.read_only = true,
-                "fault: backend w1: read_only is ON",
-            ),
-            (
-                1,
-                |it| it.preserves_commit_order = false,
-                "fault: backend r1: replica_preserve_com",
-            ),
-            (
-                1,
-                |it| it.super_read_only = false,
-                "warning: backend r1: super_read_only is OFF",
-            ),
-            (
-                1,
-                |it| it.filters = vec!["Replicate_Do_DB=a".into()],
-                "fault: backend r1: filters",
-            ),
-            (
-                0,
-                |it| it.filters = vec!["Binlog_Do_DB=a".into()],
-                "fault: backend w1: filters",
-            ),
-            (
-                1,
-                |it| it.missing_grants = vec!["PROCESS"],
-                "fault: backend r1: the monitor's",
-            ),
-            (
-                0,
-                |it| it.missing_grants = vec!["REPLICATION CLIENT"],
-                "fault: backend w1: the mon",
-            ),
-            (
-                1,
-                |it| it.defaults[0].1 = "ANSI".into(),
-                "fault: backend r1: sql_mode is 'ANSI', on",
-            ),
-            (
-                1,
-                |it| it.defaults[2].1 = "CET".into(),
-                "fault: backend r1: system_time_zone is",
-            ),
-            (
-                1,
-                |it| it.channels.clear(),
-                "fault: backend r1: it replicates from nobody",
-            ),
-            (
-                1,
-                |it| it.channels[0].applies = false,
-                "warning: backend r1: its applier is stopped",
-            ),
-            (
-                1,
-                |it| it.channels[0].receives = false,
-                "warning: backend r1: its receiver is sto",
-            ),
-            (
-                1,
-                |it| it.channels[0].source = Some(Uuid::from_bytes([9; 16])),
-                "warning: backend r1: it replicates from 09090909",
-            ),
-            (
-                1,
-                |it| it.executed = Set::parse(&format!("{W}:1-9:12")).unwrap(),
-                "warning: backend r1: it has errant transactions (77777777-7777-7777-7777-7777777\
-                 77777:12)",
-            ),
-        ];
-        for (index, change, expected) in table {
-            let lines = found(index, change);
-            assert_eq!(lines.len(), 1, "{expected}: {lines:?}");
-            assert!(lines[0].starts_with(expected), "{expected}: {lines:?}");
-        }
-    }
-
-    #[test]
-    fn one_server_under_two_names_and_one_that_is_silent_are_faults() {
-        let lines = found(1, |it| it.uuid = told(0x77).uuid);
-        assert!(lines[0].starts_with("fault: backend r1: it has the server_uuid of w1"));
-        let mut all = cluster();
-        all[1].told = Err("connection refused".to_owned());
-        let lines = findings(&all);
-        assert_eq!(lines.len(), 1);
-        assert!(lines[0].to_string().contains("connection refused"));
-    }
-
-    #[test]
-    fn a_single_worker_and_an_unused_host_time_zone_do_not_matter() {
-        assert!(
-            found(1, |it| {
-                it.preserves_commit_order = false;
-                it.parallel_workers = 1;
-            })
-            .is_empty()
-        );
-        let mut all = cluster();
-        for facts in &mut all {
-            facts.told.as_mut().unwrap().defaults[1].1 = "+00:00".to_owned();
-        }
-        all[1].told.as_mut().unwrap().defaults[2].1 = "CET".to_owned();
-        assert!(findings(&all).is_empty());
-    }
-}
+mod tests;

@@ -62,10 +62,12 @@ mod tests {
 
     use super::*;
     use crate::gtid::Uuid;
+    use crate::sql::Flavour;
 
     fn life(started: i64) -> Life {
         Life {
             server_uuid: Uuid::from_bytes([7; 16]),
+            flavour: Flavour::MySql,
             started: Some(started),
         }
     }

@@ -3,7 +3,10 @@
 //! A watch never decides anything. What it can't prove it leaves out: a backend that does not
 //! answer has no incarnation and no watermark.
 
+mod ask;
+mod history;
 mod lives;
+mod mariadb;
 mod measure;
 mod monitor;
 mod publish;

@@ -1,18 +1,16 @@
 //! One backend's monitor: connects, asks, connects again.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use mysql_async::Conn;
-use mysql_async::prelude::Queryable;
 use tokio::time::{sleep, timeout};
 
+use super::ask::Asking;
 use super::publish::{Answer, Publisher};
 use super::replication::Following;
 use super::routines::Learning;
 use super::waiters::Waiters;
-use crate::backend::client::{Broken, Client, Life, answer, life};
-use crate::gtid::Set;
+use crate::backend::client::{Broken, Client, life};
 use crate::routing::{BackendId, Role};
 
 /// The pause after a connection that failed.
@@ -20,11 +18,6 @@ const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// The least of it, however many ask.
 const LEAST_PAUSE: Duration = Duration::from_millis(20);
-
-/// GTIDs that are being committed first, then those that are: what a read saw is in one of them,
-/// whichever moment it read at.
-const QUESTION: &str =
-    "SELECT @@global.gtid_owned, @@global.gtid_executed, @@global.read_only, @@server_uuid";
 
 /// What a monitor is to watch.
 #[derive(Debug)]
@@ -63,12 +56,13 @@ impl Monitor {
             Ok(life) => life,
             Err(broken) => return broken,
         };
+        let mut asking = Asking::new(life, self.client.backend.role);
         let mut fresh = true;
         let mut learning = Learning::default();
         let mut following = Following::default();
         loop {
-            match ask(&mut conn, life).await {
-                Ok(answer) => self.publisher.learn(self.id, answer, fresh),
+            match asking.ask(&mut conn).await {
+                Ok(answer) => self.learn(answer, fresh),
                 Err(broken) => return broken,
             }
             if !std::mem::replace(was_up, true) || fresh {
@@ -76,7 +70,7 @@ impl Monitor {
             }
             fresh = false;
             if self.client.backend.role == Role::Writer {
-                match learning.learn(&mut conn).await {
+                match learning.learn(&mut conn, life.flavour).await {
                     Ok(Some(routines)) => self.publisher.routines(self.id, routines),
                     Ok(None) => {}
                     Err(broken) => return broken,
@@ -92,24 +86,19 @@ impl Monitor {
             let _ = timeout(self.client.account.interval, self.waiters.kick.notified()).await;
         }
     }
-}
 
-async fn ask(conn: &mut Conn, life: Life) -> Result<Answer, Broken> {
-    let started = Instant::now();
-    let told = answer(conn.query_first(QUESTION)).await?;
-    let learned = Instant::now();
-    let (owned, executed, read_only, uuid): (String, String, bool, String) =
-        told.ok_or(Broken::Nonsense)?;
-    let uuid: crate::gtid::Uuid = uuid.parse().map_err(|_| Broken::Nonsense)?;
-    if uuid != life.server_uuid {
-        return Err(Broken::Stranger);
+    fn learn(&self, mut answer: Answer, fresh: bool) {
+        match self.client.backend.role {
+            Role::Writer => {
+                let name = &self.client.backend.name;
+                self.publisher.told_by_writer(name, &answer);
+            }
+            Role::Reader => {
+                let flavour = answer.life.flavour;
+                answer.executed = self.publisher.complete(flavour, answer.executed);
+                answer.seen.union(&answer.executed);
+            }
+        }
+        self.publisher.learn(self.id, answer, fresh);
     }
-    Ok(Answer {
-        started,
-        learned,
-        life,
-        owned: Set::parse_owned(&owned).map_err(|_| Broken::Nonsense)?,
-        executed: Set::parse(&executed).map_err(|_| Broken::Nonsense)?,
-        read_only,
-    })
 }

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use super::OnPublish;
+use super::history::History;
 use super::lives::{Lives, Membership};
 use super::measure::{measure, note_lagging};
 use super::waiters::Waiters;
@@ -14,6 +15,7 @@ use crate::backend::Config;
 use crate::backend::client::Life;
 use crate::gtid::{Incarnation, Set, Watermark};
 use crate::routing::{BackendId, BackendView, Place, Probe, Replication, Role, Routines, Snapshot};
+use crate::sql::Flavour;
 
 /// What a backend says of itself when it is asked.
 #[derive(Clone, Debug)]
@@ -23,9 +25,13 @@ pub(super) struct Answer {
     /// After the answer came.
     pub(super) learned: Instant,
     pub(super) life: Life,
-    pub(super) owned: Set,
+    /// What a read there may have seen before `started`, and more.
+    pub(super) seen: Set,
+    /// What every read there sees since `learned`; of a reader in MariaDB its position.
     pub(super) executed: Set,
     pub(super) read_only: bool,
+    /// Whether the numbers that this server gives ascend, so that a position proves what is below.
+    pub(super) ordered: bool,
 }
 
 /// The one place where snapshots are made.
@@ -35,6 +41,7 @@ pub(super) struct Publisher {
     making: Mutex<Vec<Known>>,
     /// For each backend, those who wait for news of it.
     waiters: Vec<Arc<Waiters>>,
+    history: History,
     count: watch::Sender<u64>,
     on_publish: OnPublish,
 }
@@ -90,6 +97,7 @@ impl Publisher {
             current: ArcSwap::from_pointee(snapshot),
             making: Mutex::new(known),
             waiters,
+            history: History::default(),
             count: watch::Sender::new(0),
             on_publish,
         }
@@ -132,6 +140,17 @@ impl Publisher {
         });
     }
 
+    /// All that a reader has executed that tells this, if not now, then as far as is known.
+    pub(super) fn complete(&self, flavour: Flavour, told: Set) -> Set {
+        self.history.complete(flavour, told)
+    }
+
+    /// The writer has said what it has executed or begun to commit.
+    pub(super) fn told_by_writer(&self, name: &str, answer: &Answer) {
+        self.history
+            .told_by_writer(name, &answer.seen, answer.ordered);
+    }
+
     /// A backend has answered. `fresh`: on a connection that has not proven anything before.
     pub(super) fn learn(&self, id: BackendId, answer: Answer, fresh: bool) {
         self.change(id, |known, snapshot| {
@@ -151,8 +170,6 @@ impl Publisher {
                 }
             });
             let executed = Arc::new(answer.executed);
-            let mut seen = answer.owned;
-            seen.union(&executed);
             view.up = true;
             view.writable = !answer.read_only;
             view.incarnation = Some(incarnation);
@@ -166,7 +183,7 @@ impl Publisher {
             }
             view.probe = Some(Arc::new(Probe {
                 started: answer.started,
-                seen: Arc::new(seen),
+                seen: Arc::new(answer.seen),
                 executed: Arc::clone(&executed),
                 incarnation,
             }));

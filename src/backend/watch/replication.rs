@@ -11,7 +11,8 @@ use crate::routing::Replication;
 /// How often it is asked for.
 const REFRESH: Duration = Duration::from_secs(1);
 
-/// MySQL manual, "SHOW REPLICA STATUS Statement": needs REPLICATION CLIENT.
+/// MySQL manual, "SHOW REPLICA STATUS Statement": needs REPLICATION CLIENT; in MariaDB,
+/// SLAVE MONITOR.
 const QUESTION: &str = "SHOW REPLICA STATUS";
 
 /// When it was asked for last, and what was said.
@@ -48,14 +49,16 @@ impl Following {
 }
 
 fn read(row: &Row) -> Replication {
-    let runs = |column| {
-        let said: Option<String> = row.get_opt(column).and_then(Result::ok);
+    // MariaDB knows the new name of the statement, not those of the columns.
+    let runs = |columns: [&str; 2]| {
+        let mut cells = columns.into_iter().map(|column| row.get_opt(column));
+        let said: Option<String> = cells.find_map(|cell| cell.and_then(Result::ok));
         said.as_deref() == Some("Yes")
     };
     let delay: Option<u64> = row.get_opt("SQL_Delay").and_then(Result::ok);
     Replication {
-        applies: runs("Replica_SQL_Running"),
-        receives: runs("Replica_IO_Running"),
+        applies: runs(["Replica_SQL_Running", "Slave_SQL_Running"]),
+        receives: runs(["Replica_IO_Running", "Slave_IO_Running"]),
         delay: Duration::from_secs(delay.unwrap_or_default()),
     }
 }

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use mysql_async::Conn;
-use mysql_async::prelude::Queryable;
 
-use crate::backend::client::{Broken, answer};
+use crate::backend::client::{Broken, all};
 use crate::routing::Routines;
+use crate::sql::Flavour;
 
 /// How long what was learned is taken for true. A function that is replaced by one that writes is
 /// still safe meanwhile: readers refuse it, and the writer takes it then.
@@ -32,18 +32,23 @@ pub(super) struct Learning {
 }
 
 impl Learning {
-    /// Asks, if it is time; none if it is not, or if the account may not know.
-    pub(super) async fn learn(&mut self, conn: &mut Conn) -> Result<Option<Routines>, Broken> {
+    /// Asks, if it is time; none if it is not. An account that may not
+    /// know learns of native ones only.
+    pub(super) async fn learn(
+        &mut self,
+        conn: &mut Conn,
+        flavour: Flavour,
+    ) -> Result<Option<Routines>, Broken> {
         if self.asked.is_some_and(|asked| asked.elapsed() < REFRESH) {
             return Ok(None);
         }
         self.asked = Some(Instant::now());
         let question = format!("{QUESTION} LIMIT {LIMIT}");
-        let rows: Vec<(String, String, String)> = match answer(conn.query(question)).await {
-            Err(broken) if broken.is_denied() => return Ok(None),
+        let rows: Vec<(String, String, String)> = match all(conn, &question).await {
+            Err(broken) if broken.is_denied() => Vec::new(),
             rows => rows?,
         };
-        let mut routines = Routines::default();
+        let mut routines = Routines::of(flavour);
         for (schema, name, body) in &rows {
             routines.learn(schema, name, body);
         }

@@ -140,6 +140,7 @@ mod tests {
 
     fn life(server: u8, started: Option<i64>) -> Life {
         Life {
+            flavour: crate::sql::Flavour::MySql,
             server_uuid: Uuid::from_bytes([server; 16]),
             started,
         }

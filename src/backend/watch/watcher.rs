@@ -2,8 +2,9 @@
 //! often, while somebody waits for the answer. All waiters share it.
 //!
 //! It blocks in `WAIT_FOR_EXECUTED_GTID_SET` for the nearest token (MySQL manual, "Functions Used
-//! with Global Transaction Identifiers (GTIDs)"), a slice at a time, and publishes the executed
-//! set that it finds.
+//! with Global Transaction Identifiers (GTIDs)"), in MariaDB `MASTER_GTID_WAIT`, a slice at a
+//! time, and publishes the executed set that it finds. A MariaDB writer has no such function; it
+//! is asked every few milliseconds.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,15 +14,21 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use tokio::time::{sleep, timeout};
 
+use super::ask::Asking;
 use super::publish::Publisher;
 use super::threads::Threads;
 use super::waiters::Waiters;
-use crate::backend::client::{Broken, Client, Life, answer, life};
+use crate::backend::client::{Broken, Client, Life, all, answer, first, life};
+use crate::backend::flavour::Asked;
 use crate::gtid::Set;
-use crate::routing::{BackendId, Place};
+use crate::routing::{BackendId, Role};
+use crate::sql::Flavour;
 
 /// How long one question blocks at most: who comes meanwhile with a nearer token waits so long.
 const SLICE: Duration = Duration::from_millis(20);
+
+/// Between two questions where nothing can be waited for.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// Nobody waited for so long: the connection is closed.
 const IDLE: Duration = Duration::from_secs(30);
@@ -48,6 +55,7 @@ pub(super) struct Watcher {
 struct Connected {
     conn: Conn,
     life: Life,
+    asking: Asking,
     /// Whether the account sees all processes; none before it was tried.
     sees_processes: Option<bool>,
 }
@@ -76,6 +84,7 @@ impl Watcher {
             Ok::<_, Broken>(Connected {
                 conn,
                 life,
+                asking: Asking::new(life, self.client.backend.role),
                 sees_processes: None,
             })
         };
@@ -114,10 +123,21 @@ impl Watcher {
         if self.publisher.life(self.id) != Some(connected.life) {
             return Err(Broken::Stranger);
         }
-        let executed = connected.wait(place, &token).await?;
+        let asked = Instant::now();
+        let told = connected.wait(&token).await?;
+        let learned = Instant::now();
+        let flavour = connected.life.flavour;
+        let executed = match self.client.backend.role {
+            Role::Reader => self.publisher.complete(flavour, told),
+            Role::Writer => told,
+        };
+        let covered = executed.contains(&token);
         self.waiters.await_nothing();
-        self.publisher
-            .executed(place, Arc::new(executed), Instant::now());
+        self.publisher.executed(place, Arc::new(executed), learned);
+        if !covered && flavour == Flavour::MariaDb && learned.duration_since(asked) < SLICE {
+            // It has come to that place by other transactions, or there is no such wait.
+            sleep(PAUSE).await;
+        }
         Ok(())
     }
 
@@ -137,21 +157,25 @@ impl Watcher {
 }
 
 impl Connected {
-    /// Waits a slice for the token; returns what is executed then.
-    async fn wait(&mut self, place: Place, token: &Set) -> Result<Set, Broken> {
-        let token = token.to_string().replace('\n', "");
-        let seconds = SLICE.as_secs_f64();
-        let question = format!(
-            "SELECT WAIT_FOR_EXECUTED_GTID_SET('{token}', {seconds}), @@global.gtid_executed, \
-             @@server_uuid"
-        );
-        let told = answer(self.conn.query_first(question)).await?;
-        let (_, executed, uuid): (Option<u64>, String, String) = told.ok_or(Broken::Nonsense)?;
-        let uuid: crate::gtid::Uuid = uuid.parse().map_err(|_| Broken::Nonsense)?;
-        if uuid != place.incarnation.server_uuid {
-            return Err(Broken::Stranger);
-        }
-        Set::parse(&executed).map_err(|_| Broken::Nonsense)
+    /// Waits a slice for the token; returns what the backend says that it has executed then.
+    async fn wait(&mut self, token: &Set) -> Result<Set, Broken> {
+        let question = match (self.life.flavour, self.asking.role()) {
+            (Flavour::MariaDb, Role::Writer) => {
+                return Ok(self.asking.ask(&mut self.conn).await?.executed);
+            }
+            (flavour, _) => format!(
+                "SELECT {}, {}, {}, {}",
+                waiting(flavour, token),
+                flavour.applied(),
+                flavour.logged(),
+                flavour.identity()
+            ),
+        };
+        let told = first(&mut self.conn, &question).await?;
+        let (_, applied, logged, identity): (Option<i64>, String, String, String) =
+            told.ok_or(Broken::Nonsense)?;
+        self.asking.is_same(&identity)?;
+        self.asking.executed(&applied, &logged)
     }
 
     /// Which of these threads the backend still has; none if it does not tell.
@@ -171,7 +195,23 @@ impl Connected {
             "SELECT ID FROM information_schema.PROCESSLIST WHERE ID IN ({})",
             threads.join(", ")
         );
-        permitted(answer(self.conn.query(question)).await)
+        permitted(all(&mut self.conn, &question).await)
+    }
+}
+
+/// An expression that waits a slice for a token.
+fn waiting(flavour: Flavour, token: &Set) -> String {
+    let seconds = SLICE.as_secs_f64();
+    match flavour {
+        Flavour::MySql => {
+            let token = token.to_string().replace('\n', "");
+            format!("WAIT_FOR_EXECUTED_GTID_SET('{token}', {seconds})")
+        }
+        // A token of MySQL's has no position, and never comes here.
+        Flavour::MariaDb => match token.position() {
+            Some(position) => format!("MASTER_GTID_WAIT('{position}', {seconds})"),
+            None => format!("SLEEP({seconds})"),
+        },
     }
 }
 

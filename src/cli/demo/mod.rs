@@ -75,8 +75,8 @@ async fn demo(played: &Cell<bool>) -> Result<Infallible, Error> {
     progress("starting MySQL: a writer, and readers about 1 s and 2 s behind it");
     let cluster = Cluster::start(lab::Options::with_delays(DELAYS_SECS)).await?;
     progress(&format!(
-        "MySQL {} is up; starting Tidegate before it, once for each scope",
-        cluster.programs().version
+        "{} is up; starting Tidegate before it, once for each scope",
+        cluster.programs().product()
     ));
     let by_connection = Proxy::start(&cluster, Scope::Connection).await?;
     let by_user = Proxy::start(&cluster, Scope::User).await?;

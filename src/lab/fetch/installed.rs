@@ -1,30 +1,35 @@
-//! A MySQL that is on the machine already.
+//! A server that is on the machine already.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use crate::lab::Error;
 use crate::lab::programs::{Launcher, Programs};
+use crate::lab::{Error, Flavour};
 
 /// Where packages and MySQL's own archives put the server, beside what PATH names.
 const USUAL: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/usr/local/mysql/bin"];
 
-/// The first installed mysqld that can serve; else what was found and why it can't.
-pub(super) async fn search() -> Result<Programs, Vec<Error>> {
+/// The first installed server of this flavour that can serve; else what was found and why it
+/// can't. MariaDB's may go by MySQL's name.
+pub(super) async fn search(flavour: Flavour) -> Result<Programs, Vec<Error>> {
+    let names: &[&str] = match flavour {
+        Flavour::MySql => &["mysqld"],
+        Flavour::MariaDb => &["mariadbd", "mysqld"],
+    };
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = env::split_paths(&path).chain(USUAL.map(PathBuf::from));
     let mut refused = Vec::new();
     let mut seen = Vec::new();
     for mysqld in folders
-        .map(|folder| folder.join("mysqld"))
+        .flat_map(|folder| names.iter().map(move |name| folder.join(name)))
         .filter(|path| path.is_file())
     {
         let real = fs::canonicalize(&mysqld).unwrap_or(mysqld);
         if seen.contains(&real) {
             continue;
         }
-        match programs_of(&real).await {
+        match programs_of(flavour, &real).await {
             Ok(programs) => return Ok(programs),
             Err(error) => refused.push(error),
         }
@@ -33,14 +38,15 @@ pub(super) async fn search() -> Result<Programs, Vec<Error>> {
     Err(refused)
 }
 
-/// The programs that belong to a mysqld.
-pub(super) async fn programs_of(mysqld: &Path) -> Result<Programs, Error> {
+/// The programs that belong to a server.
+pub(super) async fn programs_of(flavour: Flavour, mysqld: &Path) -> Result<Programs, Error> {
     let resolved = fs::canonicalize(mysqld);
     let mysqld = resolved.unwrap_or_else(|_| mysqld.to_owned());
     let (mysqld, mysqld_args) = unconfined(mysqld);
-    let version = mysqld.version().await?;
-    let mysql = client_of(&mysqld.program).await;
+    let version = mysqld.version(flavour).await?;
+    let mysql = client_of(flavour, &mysqld.program).await;
     Ok(Programs {
+        flavour,
         version,
         mysqld,
         mysqld_args,
@@ -72,19 +78,19 @@ fn unconfined(mysqld: PathBuf) -> (Launcher, Vec<OsString>) {
     }
 }
 
-/// The client beside a server, else one on PATH, as long as it is MySQL's: MariaDB's may lack
-/// caching_sha2_password.
-async fn client_of(mysqld: &Path) -> Option<Launcher> {
+/// The client beside a server, else one on PATH, as long as it is of the same flavour: MariaDB's
+/// may lack caching_sha2_password.
+async fn client_of(flavour: Flavour, mysqld: &Path) -> Option<Launcher> {
     let path = env::var_os("PATH").unwrap_or_default();
     let bin = mysqld.parent()?;
     let beside = [bin.to_owned(), bin.with_file_name("bin")];
     for folder in beside.into_iter().chain(env::split_paths(&path)) {
-        let client = folder.join("mysql");
+        let client = folder.join(flavour.client());
         if !client.is_file() {
             continue;
         }
         let launcher = Launcher::plain(client);
-        if launcher.version().await.is_ok() {
+        if launcher.version(flavour).await.is_ok() {
             return Some(launcher);
         }
     }
@@ -114,7 +120,7 @@ mod tests {
         let folder = fs::canonicalize(kept.path()).unwrap();
         let mysqld = program(&folder, "mysqld", "mysqld  Ver 8.0.36 for Linux on x86_64");
         let mysql = program(&folder, "mysql", "mysql  Ver 8.0.36 for Linux on x86_64");
-        let programs = programs_of(&mysqld).await.unwrap();
+        let programs = programs_of(Flavour::MySql, &mysqld).await.unwrap();
         assert_eq!(programs.version.number, (8, 0, 36));
         assert_eq!(programs.mysqld, Launcher::plain(mysqld));
         assert_eq!(programs.mysql, Some(Launcher::plain(mysql)));
@@ -127,14 +133,17 @@ mod tests {
             ("mysqld  Ver 8.0.25 for Linux on x86_64", "is MySQL 8.0.25"),
             (
                 "mysqld  Ver 10.11.14-MariaDB for debian-linux-gnu",
-                "is MariaDB",
+                "is MariaDB 10.11.14",
             ),
         ];
         for (prints, why) in table {
             let mysqld = program(folder.path(), "mysqld", prints);
-            let error = programs_of(&mysqld).await.unwrap_err().to_string();
+            let error = programs_of(Flavour::MySql, &mysqld)
+                .await
+                .unwrap_err()
+                .to_string();
             assert!(
-                error.contains(why) && error.contains("8.0.26 or later"),
+                error.contains(why) && error.contains("MySQL 8.0.26 or later"),
                 "{error}"
             );
         }

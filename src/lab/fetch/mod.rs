@@ -1,4 +1,4 @@
-//! Finds MySQL on this machine, or gets it: from the system's own package archive into a directory
+//! Finds MySQL or MariaDB on this machine, or gets it: from the system's own package archive into a directory
 //! of the user's, where its own loader runs it. The system stays as it is.
 
 mod apt;
@@ -19,40 +19,49 @@ use release::Architecture;
 pub use tools::{Tool, tool};
 
 use super::programs::{Launcher, Programs, first_file};
-use super::{Error, progress};
+use super::{Error, Flavour, progress};
 
-/// MySQL's programs: those of the mysqld that is named, else of the one that `TIDEGATE_MYSQLD`
-/// names, else of one that is installed, else fetched ones (once; later runs find them in the
-/// [`cache_directory`]).
+/// The programs of a flavour: those of the server that is named, else of the one that
+/// `TIDEGATE_MYSQLD` or `TIDEGATE_MARIADBD` names, else of one that is installed, else fetched ones
+/// (once; later runs find them in the [`cache_directory`]).
 ///
 /// # Errors
-/// [`Error::Unsuitable`] if the mysqld that was named can't serve; [`Error::Fetch`] if there is
+/// [`Error::Unsuitable`] if the server that was named can't serve; [`Error::Server`] if there is
 /// none and it can't be fetched.
-pub async fn programs(mysqld: Option<&Path>) -> Result<Programs, Error> {
-    let set = env::var_os("TIDEGATE_MYSQLD").filter(|path| !path.is_empty());
+pub async fn programs(flavour: Flavour, mysqld: Option<&Path>) -> Result<Programs, Error> {
+    let set = env::var_os(flavour.variable()).filter(|path| !path.is_empty());
     if let Some(mysqld) = mysqld
         .map(Path::to_owned)
         .or_else(|| set.map(PathBuf::from))
     {
-        return installed::programs_of(&mysqld).await;
+        return installed::programs_of(flavour, &mysqld).await;
     }
-    let refused = match installed::search().await {
+    let refused = match installed::search(flavour).await {
         Ok(programs) => return Ok(programs),
         Err(refused) => refused,
     };
+    fetched(flavour, &refused)
+        .await
+        .map_err(|error| match error {
+            Error::Fetch { why } => Error::Server { flavour, why },
+            other => other,
+        })
+}
+
+async fn fetched(flavour: Flavour, refused: &[Error]) -> Result<Programs, Error> {
     let cache = cache_directory()?;
     let architecture = architecture()?;
-    let root = cache.join(format!("mysql-{}", env::consts::ARCH));
+    let root = cache.join(format!("{}-{}", flavour.client(), env::consts::ARCH));
     if !root.is_dir() {
         let _lock = Lock::acquire(&cache).await?;
         if !root.is_dir() {
             refused
                 .iter()
                 .for_each(|error| progress(&format!("not used: {error}")));
-            fetch_root(&root, architecture).await?;
+            fetch_root(flavour, &root, architecture).await?;
         }
     }
-    programs_in(&root, architecture)
+    programs_in(flavour, &root, architecture)
         .await
         .map_err(|error| broken(&root, &error))
 }
@@ -74,7 +83,7 @@ pub async fn mysqltest() -> Result<Launcher, Error> {
     }
     let launcher = launcher(&target, target.join("bin/mysqltest"), architecture);
     launcher
-        .version()
+        .version(Flavour::MySql)
         .await
         .map_err(|error| broken(&target, &error))?;
     Ok(launcher)
@@ -96,13 +105,23 @@ fn broken(root: &Path, error: &Error) -> Error {
     }
 }
 
-async fn fetch_root(target: &Path, architecture: Architecture) -> Result<(), Error> {
-    progress("no MySQL server here: fetching one from the system's package archive (once)");
-    let sources = release::mysql_sources()?;
+async fn fetch_root(
+    flavour: Flavour,
+    target: &Path,
+    architecture: Architecture,
+) -> Result<(), Error> {
+    progress(&format!(
+        "no {flavour} server here: fetching one from the system's package archive (once)"
+    ));
+    let sources = match flavour {
+        Flavour::MySql => release::mysql_sources()?,
+        Flavour::MariaDb => release::own_sources()?,
+    };
     let unfinished = Unfinished::begin(target)?;
     let tree = Tree::open(unfinished.path().join("apt"), &sources).await?;
-    let server = tree.package("mysql-server-core").await?;
-    let client = tree.package("mysql-client-core").await?;
+    let [server, client] = ["server", "client"].map(|it| format!("{}-{it}-core", flavour.client()));
+    let server = tree.package(&server).await?;
+    let client = tree.package(&client).await?;
     progress("downloading about 70 MB");
     let archives = tree.download(&[&server, &client]).await?;
     progress("unpacking");
@@ -110,19 +129,20 @@ async fn fetch_root(target: &Path, architecture: Architecture) -> Result<(), Err
     unpack_all(&archives, &unpacked).await?;
     let root = unfinished.path().join("root");
     let lib = architecture.triplet;
-    keep(&unpacked, &root, "usr/sbin", |name| name == "mysqld")?;
+    keep(&unpacked, &root, "usr/sbin", |name| {
+        name == flavour.server()
+    })?;
     keep(&unpacked, &root, "usr/bin", |name| {
-        name.starts_with("mysql")
+        name.starts_with(flavour.client())
     })?;
-    keep(&unpacked, &root, "usr/lib", |name| name == "mysql")?;
-    keep(&unpacked, &root, "usr/share", |name| {
-        name.starts_with("mysql")
-    })?;
+    let ours = |name: &str| name.starts_with("mysql") || name.starts_with("mariadb");
+    keep(&unpacked, &root, "usr/lib", ours)?;
+    keep(&unpacked, &root, "usr/share", ours)?;
     keep_libraries(&unpacked, &root, lib)?;
-    let programs = programs_in(&root, architecture).await?;
+    let programs = programs_in(flavour, &root, architecture).await?;
     unfinished.finish(&root, target)?;
     progress(&format!(
-        "MySQL {} is in {}",
+        "{flavour} {} is in {}",
         programs.version,
         target.display()
     ));
@@ -181,22 +201,34 @@ fn keep(from: &Path, to: &Path, folder: &str, wanted: impl Fn(&str) -> bool) -> 
     Ok(())
 }
 
-async fn programs_in(root: &Path, architecture: Architecture) -> Result<Programs, Error> {
+async fn programs_in(
+    flavour: Flavour,
+    root: &Path,
+    architecture: Architecture,
+) -> Result<Programs, Error> {
     let run = |program: PathBuf| launcher(root, program, architecture);
-    let mysqld = run(root.join("usr/sbin/mysqld"));
-    let version = mysqld.version().await?;
+    let mysqld = run(root.join("usr/sbin").join(flavour.server()));
+    let version = mysqld.version(flavour).await?;
     let option = |name: &str, folder: &str| {
         let mut option = OsString::from(format!("--{name}="));
         option.push(root.join(folder));
         option
     };
+    // MariaDB has long used MySQL's names, and on some systems still does.
+    let home = |below: &str, folder: &str| {
+        let names = ["mysql", "mariadb"].map(|name| format!("usr/{below}/{name}{folder}"));
+        let [first, second] = names;
+        let is_there = root.join(&first).is_dir();
+        if is_there { first } else { second }
+    };
     let mysqld_args = vec![
         option("basedir", "usr"),
-        option("lc-messages-dir", "usr/share/mysql"),
-        option("plugin-dir", "usr/lib/mysql/plugin"),
+        option("lc-messages-dir", &home("share", "")),
+        option("plugin-dir", &home("lib", "/plugin")),
     ];
-    let mysql = first_file([root.join("usr/bin").as_path()], "mysql").map(run);
+    let mysql = first_file([root.join("usr/bin").as_path()], flavour.client()).map(run);
     Ok(Programs {
+        flavour,
         version,
         mysqld,
         mysqld_args,

@@ -73,6 +73,16 @@ impl Architecture {
 
 /// The stanzas of a sources file that offers MySQL, made from the system's own sources.
 pub(super) fn mysql_sources() -> Result<String, Error> {
+    sources_of(Some("sid"))
+}
+
+/// The same for what the system's own release has, MariaDB among it.
+pub(super) fn own_sources() -> Result<String, Error> {
+    sources_of(None)
+}
+
+/// `suite`: which of Debian's, if not the system's own.
+fn sources_of(suite: Option<&str>) -> Result<String, Error> {
     let because = |why: &str| Error::Fetch {
         why: why.to_owned(),
     };
@@ -87,7 +97,7 @@ pub(super) fn mysql_sources() -> Result<String, Error> {
     } else {
         debian_keyring()
     };
-    let chosen = sources::choose(&release, &known, keyring.as_deref());
+    let chosen = sources::choose(&release, suite, &known, keyring.as_deref());
     if chosen.is_empty() {
         return Err(because(&format!(
             "apt's sources under /etc/apt name no archive of {} with the component main",

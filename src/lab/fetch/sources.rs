@@ -1,5 +1,5 @@
 //! Reads apt's lists of sources, in both of its formats (sources.list(5)), and chooses from them
-//! where MySQL comes from.
+//! where servers come from.
 
 use super::release::Release;
 
@@ -37,10 +37,15 @@ impl Source {
     }
 }
 
-/// The sources that offer MySQL to a machine of this release: on Debian the `sid` suite of the
-/// archive that the machine already uses (stable releases have no MySQL server), on Ubuntu and its
-/// kin the release's own.
-pub(super) fn choose(release: &Release, known: &[Source], keyring: Option<&str>) -> Vec<Source> {
+/// The sources that offer servers to a machine of this release: on Debian a suite of the archive
+/// that the machine already uses (MySQL needs `sid`: stable releases have no server of it), by
+/// default its own; on Ubuntu and its kin the release's own.
+pub(super) fn choose(
+    release: &Release,
+    suite: Option<&str>,
+    known: &[Source],
+    keyring: Option<&str>,
+) -> Vec<Source> {
     let codename = release.codename.as_str();
     if release.is_ubuntu {
         let own = |suite: &str| suite.starts_with(codename);
@@ -57,8 +62,9 @@ pub(super) fn choose(release: &Release, known: &[Source], keyring: Option<&str>)
     let named = |s: &&Source| s.uri.trim_end_matches('/').ends_with("/debian");
     let mut archives = known.iter().filter(archive);
     let found = archives.clone().find(named).or_else(|| archives.next());
-    let sid = found.map(|source| Source {
-        suites: vec!["sid".to_owned()],
+    let suite = suite.unwrap_or(codename);
+    let chosen = found.map(|source| Source {
+        suites: vec![suite.to_owned()],
         components: vec!["main".to_owned()],
         // The system's own entry may name a keyring of one release only.
         signed_by: keyring
@@ -66,7 +72,7 @@ pub(super) fn choose(release: &Release, known: &[Source], keyring: Option<&str>)
             .or_else(|| source.signed_by.clone()),
         ..source.clone()
     });
-    sid.into_iter().collect()
+    chosen.into_iter().collect()
 }
 
 /// Reads a `.sources` file: stanzas of `Field: value`, where a value goes on in indented lines.
@@ -241,7 +247,12 @@ mod tests {
                 Some("/one.gpg"),
             ),
         ];
-        let chosen = choose(&release("bookworm", false), &known, Some("/all.gpg"));
+        let chosen = choose(
+            &release("bookworm", false),
+            Some("sid"),
+            &known,
+            Some("/all.gpg"),
+        );
         assert_eq!(
             chosen,
             [source(
@@ -251,7 +262,7 @@ mod tests {
                 Some("/all.gpg")
             )]
         );
-        let chosen = choose(&release("bookworm", false), &known, None);
+        let chosen = choose(&release("bookworm", false), Some("sid"), &known, None);
         assert_eq!(
             chosen,
             [source(
@@ -261,12 +272,24 @@ mod tests {
                 Some("/one.gpg")
             )]
         );
-        let chosen = choose(&release("bookworm", false), known.split_at(3).0, None);
+        let chosen = choose(
+            &release("bookworm", false),
+            Some("sid"),
+            known.split_at(3).0,
+            None,
+        );
         assert_eq!(
             chosen,
             [source("http://a.example/mirror", "sid", "main", None)]
         );
-        assert_eq!(choose(&release("trixie", false), &known, None), []);
+        assert_eq!(
+            choose(&release("trixie", false), Some("sid"), &known, None),
+            []
+        );
+        // MariaDB comes from the system's own release.
+        let chosen = choose(&release("bookworm", false), None, &known, None);
+        assert_eq!(chosen.len(), 1);
+        assert_eq!(chosen[0].suites, ["bookworm"]);
     }
 
     #[test]
@@ -307,7 +330,12 @@ mod tests {
             ),
         ];
         assert_eq!(
-            choose(&release("noble", true), &known, Some("/all.gpg")),
+            choose(
+                &release("noble", true),
+                Some("sid"),
+                &known,
+                Some("/all.gpg")
+            ),
             expected
         );
     }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use smallvec::SmallVec;
 
-use crate::gtid::Set;
+use crate::gtid::{Set, Uuid};
 
 use super::super::policy::{BackendId, Role};
 use super::super::snapshot::{Place, Probe};
@@ -214,11 +214,12 @@ impl Causality {
             // A reader that has become the writer: what was errant is now the lineage's own.
             self.errant.subtract(executed);
         }
-        if probe.seen.uuids().all(|uuid| Some(*uuid) == writer) {
+        let by_writer = |source: &Uuid| writer.is_some_and(|writer| writer.numbers(source));
+        if probe.seen.uuids().all(by_writer) {
             return true;
         }
         let mut suspicious = (*probe.seen).clone();
-        suspicious.retain_uuids(|uuid| Some(*uuid) != writer);
+        suspicious.retain_uuids(|source| !by_writer(source));
         lineage
             .iter()
             .for_each(|executed| suspicious.subtract(executed));

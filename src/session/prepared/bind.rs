@@ -11,6 +11,7 @@ use super::{CONTEXT, Context, LongData, Prepared};
 use crate::backend::{ConnectError, Refusal};
 use crate::protocol::{Command, Status, set_statement_id};
 use crate::routing::BackendId;
+use crate::sql::Flavour;
 
 /// What one backend connection knows of a statement.
 #[derive(Debug)]
@@ -101,7 +102,7 @@ impl Session {
         if replay.reset && held.backend == self.shared.writer && self.holds_state() {
             return Err(Unbound::State);
         }
-        let tracking = self.tracking_on(held.backend);
+        let tracking = self.tracking_on(held.backend, held.flavour());
         held.queue_replay(&replay, &tracking);
         held.queue_prepare(&prepared.text);
         held.wire.flush().await.map_err(ConnectError::from)?;
@@ -130,10 +131,10 @@ impl Session {
     }
 
     /// The SET that switches tracking on after a reset.
-    fn tracking_on(&self, backend: BackendId) -> String {
+    fn tracking_on(&self, backend: BackendId, flavour: Flavour) -> String {
         match backend == self.shared.writer {
-            true => self.tracking(),
-            false => tracking_on_reader(self.wants_watermarks(backend)),
+            true => self.tracking(flavour),
+            false => tracking_on_reader(flavour, self.wants_watermarks(backend)),
         }
     }
 

@@ -1,7 +1,9 @@
 //! What a word with a parenthesis behind it calls.
 
+mod mariadb;
 mod names;
 
+pub use self::mariadb::{InMariaDb, in_mariadb};
 use self::names::{NOT_CALLS, PURE, SPACE_SENSITIVE};
 
 /// The longest name in the lists, in bytes.
@@ -32,17 +34,15 @@ pub(super) enum Call {
 
 /// What a call of this name does.
 pub(super) fn call(word: &[u8]) -> Call {
-    let mut upper = [0; LONGEST];
-    let Some(upper) = upper.get_mut(..word.len()) else {
+    let mut buffer = [0; LONGEST];
+    let Some(upper) = upper_case(&mut buffer, word) else {
         return Call::Stored;
     };
-    upper.copy_from_slice(word);
-    upper.make_ascii_uppercase();
     let known = |list: &[&str]| {
         list.binary_search_by(|own| own.as_bytes().cmp(upper))
             .is_ok()
     };
-    match &*upper {
+    match upper {
         b"GET_LOCK" => Call::TakeUserLock,
         b"RELEASE_ALL_LOCKS" => Call::ReleaseUserLocks,
         b"RELEASE_LOCK" | b"IS_FREE_LOCK" | b"IS_USED_LOCK" => Call::UserLock,
@@ -68,6 +68,14 @@ pub(super) fn call(word: &[u8]) -> Call {
         _ if known(PURE) || known(NOT_CALLS) => Call::Pure,
         _ => Call::Stored,
     }
+}
+
+/// A name in upper case; `None` if it is longer than any in the lists.
+fn upper_case<'a>(buffer: &'a mut [u8; LONGEST], name: &[u8]) -> Option<&'a [u8]> {
+    let upper = buffer.get_mut(..name.len())?;
+    upper.copy_from_slice(name);
+    upper.make_ascii_uppercase();
+    Some(upper)
 }
 
 /// Is it a native function only where nothing stands between name and parenthesis, unless
