@@ -36,6 +36,10 @@ pub struct ExecuteHead {
     flag: Option<usize>,
     /// Where the types lie, if they are told.
     types: Option<Range<usize>>,
+    /// Where those of the statement's own parameters end, which come first.
+    own_types_end: usize,
+    /// Number of query attributes.
+    attributes: usize,
 }
 
 impl ExecuteHead {
@@ -69,6 +73,8 @@ impl ExecuteHead {
             params: count,
             flag: None,
             types: None,
+            own_types_end: 0,
+            attributes: count.saturating_sub(usize::from(params)),
         };
         if count == 0 {
             return Ok(head);
@@ -77,10 +83,13 @@ impl ExecuteHead {
         head.flag = Some(reader.offset());
         if reader.u8("parameter types flag")? == 1 {
             let start = reader.offset();
-            for _ in 0..count {
+            for at in 0..count {
                 reader.u16("parameter type")?;
                 if attributes {
                     reader.lenenc_bytes("parameter name")?;
+                }
+                if at < usize::from(params) {
+                    head.own_types_end = reader.offset();
                 }
             }
             head.types = Some(start..reader.offset());
@@ -93,22 +102,25 @@ impl ExecuteHead {
         payload.get(self.types.clone()?)
     }
 
+    /// The types of the statement's own parameters as they came, if they are told: only these hold
+    /// for the executions that follow.
+    pub fn own_types<'a>(&self, payload: &'a [u8]) -> Option<&'a [u8]> {
+        let start = self.types.as_ref()?.start;
+        payload.get(start..self.own_types_end.max(start))
+    }
+
     /// The query attributes, which are the parameters beyond the statement's own `params`; none
-    /// where the packet does not hold them whole. `types` are those that hold, from this command
-    /// or an earlier one; of the parameters that came ahead as long data, `is_long`, there is no
-    /// value here.
+    /// where the packet does not hold them whole. Of the parameters that came ahead as long data,
+    /// `is_long`, there is no value here.
     pub fn attributes<'a>(
         &self,
         payload: &'a [u8],
-        types: &'a [u8],
         params: u16,
         is_long: impl Fn(usize) -> bool,
     ) -> Vec<Attribute<'a>> {
         let params = usize::from(params);
         match self.params > params {
-            true => self
-                .beyond(payload, types, params, is_long)
-                .unwrap_or_default(),
+            true => self.beyond(payload, params, is_long).unwrap_or_default(),
             false => Vec::new(),
         }
     }
@@ -116,15 +128,13 @@ impl ExecuteHead {
     fn beyond<'a>(
         &self,
         payload: &'a [u8],
-        types: &'a [u8],
         params: usize,
         is_long: impl Fn(usize) -> bool,
     ) -> Option<Vec<Attribute<'a>>> {
         let flag = self.flag?;
         let nulls = payload.get(flag.checked_sub(self.params.div_ceil(8))?..flag)?;
-        let values = self.types.as_ref().map_or(flag + 1, |types| types.end);
-        let mut values = Reader::new(payload.get(values..)?);
-        let mut types = Reader::new(types);
+        let mut values = Reader::new(payload.get(self.types.as_ref()?.end..)?);
+        let mut types = Reader::new(self.types(payload)?);
         let mut found = Vec::new();
         for index in 0..self.params {
             let [kind, _unsigned] = types.array("parameter type").ok()?;
@@ -141,9 +151,10 @@ impl ExecuteHead {
         Some(found)
     }
 
-    /// Does it rely on types that were told before?
+    /// Does it rely on types that were told before? For query attributes none ever hold: `MySQL`
+    /// 9.7.4 refuses those without as malformed (error 1835).
     pub fn relies_on_types(&self) -> bool {
-        self.flag.is_some() && self.types.is_none()
+        self.flag.is_some() && self.types.is_none() && self.attributes == 0
     }
 
     /// Takes note that the command tells `len` bytes of types from now on.
@@ -210,6 +221,11 @@ mod tests {
             head.types(&bytes),
             Some(&hex("03 00 00 fd 00 02 6e 31")[..])
         );
+        assert_eq!(head.own_types(&bytes), Some(&hex("03 00 00")[..]));
+        // Types never hold for attributes, so a command that tells none must not get any.
+        let untold = hex("17 01 00 00 00 08 01 00 00 00 02 00 00 07 00 00");
+        let head = ExecuteHead::parse(&untold, 1, ATTRIBUTES).unwrap();
+        assert!(!head.relies_on_types());
         // Without the flag the count is that of the statement.
         let bytes = hex("17 01 00 00 00 00 01 00 00 00 00 01 03 00 00 07 00 00 00");
         let head = ExecuteHead::parse(&bytes, 1, ATTRIBUTES).unwrap();

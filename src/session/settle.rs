@@ -32,6 +32,10 @@ impl Session {
         if notes.unreadable {
             self.lose(UnknownCause::Unreadable, None);
         }
+        if progress.error() == Some(PARSE_ERROR) && job.is_parsed_whole() {
+            // Nothing of it ran.
+            return;
+        }
         let failed = progress.error().is_some();
         if notes.state_changed && !sets_only_what_it_says(job) || failed && may_run_routines(job) {
             // Of what a routine sets, no more may be told than that, and nothing if it fails: it
@@ -41,11 +45,7 @@ impl Session {
         if self.tracks_as_wished && !job.is_pure() && !matches!(job.class(), Some(Class::Set)) {
             self.lose(UnknownCause::TrackingOff, None);
         }
-        if let Some(code) = progress.error() {
-            if code == PARSE_ERROR && job.is_parsed_whole() {
-                // Nothing of it ran.
-                return;
-            }
+        if failed {
             self.settle_marks(job, notes, true);
             self.settle_error(held, job, place);
             return;

@@ -182,5 +182,30 @@ async fn p3_query_attributes_reach_the_backend() {
             .await;
         assert_eq!(one, other, "types told: {told}");
     }
+    // What was told of the attribute is no type of the parameter, on whichever connection.
+    for lock in ["", " FOR UPDATE"] {
+        let sql = format!("SELECT CONCAT(?, '?'){lock}");
+        let ids = [direct.prepare(&sql).await, through.prepare(&sql).await];
+        for told in [true, false] {
+            let argument = |id: u32| {
+                let mut argument = id.to_le_bytes().to_vec();
+                argument.extend([8, 1, 0, 0, 0, 1 + u8::from(told), 0, u8::from(told)]);
+                if told {
+                    argument.extend([0xfd, 0, 0, 0xfd, 0]);
+                    put_lenenc_bytes(&mut argument, b"trace");
+                }
+                put_lenenc_bytes(&mut argument, b"value");
+                if told {
+                    put_lenenc_bytes(&mut argument, b"abc");
+                }
+                argument
+            };
+            let execute = Command::StmtExecute;
+            let one = direct.client.ask(execute, &argument(ids[0])).await;
+            let other = through.client.ask(execute, &argument(ids[1])).await;
+            assert_eq!(one, other, "an attribute: {told}");
+            through.client.ask(Command::Query, b"\x00\x01DO 1").await;
+        }
+    }
     stage.end().await;
 }

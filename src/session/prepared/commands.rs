@@ -138,7 +138,7 @@ impl Session {
             let error = ClientError::connection_lost("the writer");
             return self.not_executed(request, &error).await;
         }
-        let types = match head.types(&request.payload) {
+        let types = match head.own_types(&request.payload) {
             // The same as before, nearly always.
             Some(told) => match &entry.types {
                 Some(known) if **known == *told => Some(Arc::clone(known)),
@@ -147,7 +147,7 @@ impl Session {
             None => entry.types.clone(),
         };
         let prepared = Arc::clone(&entry.prepared);
-        let wishes = match wishes(entry, &head, &request.payload, types.as_deref()) {
+        let wishes = match wishes(entry, &head, &request.payload) {
             Ok(wishes) => wishes,
             Err(error) => return self.not_executed(request, &error).await,
         };
@@ -229,15 +229,10 @@ impl Session {
 }
 
 /// What an execution asks for: as its text, and as its query attributes.
-fn wishes(
-    entry: &Entry,
-    head: &ExecuteHead,
-    payload: &[u8],
-    types: Option<&[u8]>,
-) -> Result<Wishes, ClientError> {
+fn wishes(entry: &Entry, head: &ExecuteHead, payload: &[u8]) -> Result<Wishes, ClientError> {
     let mut wishes = entry.prepared.wishes.clone();
     let is_long = |param| entry.long.has(param);
-    let attributes = head.attributes(payload, types.unwrap_or_default(), entry.params, is_long);
+    let attributes = head.attributes(payload, entry.params, is_long);
     wishes.narrow(&Wishes::of_attributes(&attributes)?);
     Ok(wishes)
 }
