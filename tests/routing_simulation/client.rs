@@ -23,11 +23,20 @@ pub(crate) struct Session {
     pub(crate) transaction: Option<Open>,
     /// A reader gave up its read-only transaction: the next one runs on the writer.
     pub(crate) read_only_at_writer: bool,
+    /// The token that its client has brought along.
+    pub(crate) carried: Option<Carried>,
     /// For each backend.
     pub(crate) held: Vec<Option<Held>>,
     /// Counts its statements, so that late events find theirs or nothing.
     pub(crate) number: u64,
     pub(crate) statement: Option<Statement>,
+}
+
+/// A token, and the newest transaction that was written or shown where it came from.
+#[derive(Debug, Default)]
+pub(crate) struct Carried {
+    pub(crate) token: Arc<Set>,
+    pub(crate) shown: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +79,8 @@ pub(crate) enum What {
     MakeState(Pin),
     Reset,
     ChangeUser,
+    /// The token of another session is brought along.
+    Carry,
     Write(Outcome),
     Begin(Isolation),
     BeginReadOnly(Isolation),
@@ -124,6 +135,7 @@ impl Session {
             unlogged: 0,
             transaction: None,
             read_only_at_writer: false,
+            carried: None,
             held: vec![None; servers],
             number: 0,
             statement: None,
@@ -171,7 +183,8 @@ impl Session {
             62..66 => What::Reset,
             66..86 => What::Write(outcome(calm, random)),
             86..88 if !calm => What::ChangeUser,
-            88..94 => What::BeginReadOnly(isolation),
+            88..92 => What::BeginReadOnly(isolation),
+            92..94 if !calm => What::Carry,
             94..100 => What::Begin(isolation),
             _ => What::Read,
         }
@@ -193,7 +206,7 @@ impl What {
         match self {
             Self::Read | Self::ReadState => Kind::Read { tables: true },
             Self::WriterRead => Kind::WriterRead(Reason::LockingRead),
-            Self::MakeState(_) | Self::Reset | Self::ChangeUser => Kind::State,
+            Self::MakeState(_) | Self::Reset | Self::ChangeUser | Self::Carry => Kind::State,
             Self::Write(_) | Self::WriteInside => Kind::Write,
             Self::BeginReadOnly(_) => Kind::BeginReadOnly,
             Self::Begin(_) => Kind::Begin {

@@ -41,6 +41,7 @@ impl Simulation {
         match what {
             What::Reset => self.reset(session),
             What::ChangeUser => self.change_user(session),
+            What::Carry => self.carry(session),
             _ => self.decide(session),
         }
     }
@@ -239,10 +240,11 @@ fn unanswered(backends: &[BackendId], asked: Instant, snapshot: &Snapshot) -> Ve
 
 fn facts<'a>(
     simulation: &Simulation,
-    client: &Session,
+    client: &'a Session,
     statement: &'a Statement,
     session: usize,
 ) -> SessionFacts<'a> {
+    let carried = client.carried.as_ref().map(|it| &it.token);
     let pin = client.pin.map(|pin| match pin {
         Pin::TemporaryTable => Reason::PinTemporaryTable,
         Pin::SqlLogBin => Reason::PinSqlLogBin,
@@ -262,7 +264,7 @@ fn facts<'a>(
         last_statement: None,
         arrived: arrived(simulation, statement),
         excluded: &statement.excluded,
-        carried: None,
+        carried: carried.filter(|_| simulation.mutation != Mutation::IgnoreCarried),
         waiting: statement.waiting.as_ref(),
     }
 }

@@ -1,7 +1,7 @@
 //! A seeded simulation of decisions, causality and lag clock in virtual time, on servers that lag,
 //! stop, restart, are restored from old copies, replaced, and hold their commits back. The oracle:
-//! no read is older than what its scope wrote or was shown before (P1, P2), and no write runs
-//! anywhere but on the writer (P5). Broken on purpose in one way at a time, the proxy must be
+//! no read is older than what its scope wrote or was shown before (P1, P2), no write runs twice
+//! (P4) or anywhere but on the writer (P5). Broken on purpose in one way at a time, the proxy must be
 //! caught.
 //!
 //! `TIDEGATE_SIM_SEEDS` says how many schedules are played, `TIDEGATE_SIM_SEED` plays just one.

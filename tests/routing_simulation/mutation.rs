@@ -34,6 +34,12 @@ pub(crate) enum Mutation {
     OldFetch,
     /// A bound on staleness counts for more than it says.
     SlackBound,
+    /// A write whose connection was lost is sent again.
+    SendAgain,
+    /// Each connection of an account keeps what it must see to itself.
+    ScopePerConnection,
+    /// A token that a client has carried here is left aside.
+    IgnoreCarried,
     /// Nothing is ever stale on the writer.
     WriterAlways,
 }

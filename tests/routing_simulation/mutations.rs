@@ -94,6 +94,21 @@ fn p5_a_write_where_the_session_reads_is_seen() {
 }
 
 #[test]
+fn p4_a_write_that_is_sent_again_is_seen() {
+    assert_caught(Mutation::SendAgain, &[Promise::P4]);
+}
+
+#[test]
+fn p1_p2_a_scope_that_its_connections_do_not_share_is_missed() {
+    assert_caught(Mutation::ScopePerConnection, READS);
+}
+
+#[test]
+fn p1_p2_a_carried_token_that_is_left_aside_is_missed() {
+    assert_caught(Mutation::IgnoreCarried, READS);
+}
+
+#[test]
 fn p1_an_older_fetch_is_not_enough_for_a_strong_read() {
     assert_caught(Mutation::OldFetch, READS);
 }

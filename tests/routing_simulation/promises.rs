@@ -39,6 +39,11 @@ fn p2_no_read_goes_back_behind_what_its_scope_was_shown() {
 }
 
 #[test]
+fn p4_no_write_runs_twice() {
+    assert_kept(Promise::P4);
+}
+
+#[test]
 fn p5_no_write_runs_anywhere_but_on_the_writer() {
     assert_kept(Promise::P5);
 }
@@ -60,6 +65,7 @@ fn the_schedules_go_through_every_kind_of_trouble() {
         total.errant,
         total.alarms,
         total.reconnects,
+        total.carried,
         total.refused_unserved,
         total.refused_otherwise,
     ];

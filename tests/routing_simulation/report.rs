@@ -22,6 +22,7 @@ pub(crate) struct Report {
     pub(crate) errant: u64,
     pub(crate) alarms: u64,
     pub(crate) reconnects: u64,
+    pub(crate) carried: u64,
     pub(crate) most_rounds: u32,
     /// Of all that was shown, when and to whom.
     pub(crate) fingerprint: u64,
@@ -68,6 +69,7 @@ impl Report {
         self.errant += other.errant;
         self.alarms += other.alarms;
         self.reconnects += other.reconnects;
+        self.carried += other.carried;
         self.most_rounds = self.most_rounds.max(other.most_rounds);
         self.note(&other.fingerprint);
     }

@@ -11,6 +11,8 @@ use crate::simulation::Simulation;
 use crate::truth::Micros;
 
 pub(crate) struct Scope {
+    /// Scopes with the same must see the same. Only a broken proxy has two of them.
+    key: usize,
     pub(crate) causality: Causality,
     /// The newest transaction that a client of the scope wrote.
     pub(crate) wrote: u64,
@@ -53,6 +55,8 @@ pub(crate) enum Promise {
     P1,
     /// Never backwards.
     P2,
+    /// No write twice.
+    P4,
     /// Writes only to the writer.
     P5,
 }
@@ -65,8 +69,9 @@ pub(crate) struct Violation {
 }
 
 impl Scope {
-    pub(crate) fn new(now: Micros) -> Self {
+    pub(crate) fn new(key: usize, now: Micros) -> Self {
         Self {
+            key,
             causality: Causality::starting_from(Token::default(), at(now)),
             wrote: 0,
             saw: 0,
@@ -89,20 +94,24 @@ impl Simulation {
     pub(crate) fn required(&self, session: usize, asks: Asks) -> Required {
         let client = &self.sessions[session];
         let policy = self.policy.narrowed(asks);
-        let scope = &self.scopes[client.scope];
+        let mut promised = Scope::new(self.scopes[client.scope].key, 0);
+        let alike = |scope: &&Scope| scope.key == promised.key;
+        let alike: Vec<_> = self.scopes.iter().filter(alike).collect();
+        alike.iter().for_each(|it| promised.is_promised_too(it));
         // Writes that nobody was told of count from when they are there to be read.
         let executed = self.servers[0].executed;
-        let untold = scope.untold.iter();
+        let untold = promised.untold.iter();
         let untold = untold.filter_map(|write| self.writes[*write].number);
         let settled = untold.filter(|number| *number <= executed).max();
-        let wrote = scope.wrote.max(settled.unwrap_or(0));
+        let wrote = promised.wrote.max(settled.unwrap_or(0));
         let own = matches!(policy.level, Level::Session | Level::Strong | Level::Writer);
+        let carried = client.carried.as_ref().map_or(0, |it| it.shown);
         Required {
-            wrote: if own { wrote } else { 0 },
+            wrote: if own { wrote.max(carried) } else { 0 },
             saw: match policy.level {
                 Level::Eventual => 0,
-                Level::Bounded => scope.read,
-                _ => scope.saw,
+                Level::Bounded => promised.read.max(carried),
+                _ => promised.saw,
             },
             unlogged: client.unlogged,
             fresh: match policy.level {

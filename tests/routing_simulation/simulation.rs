@@ -49,6 +49,8 @@ pub(crate) enum Event {
     Executed(usize),
     Arrive(usize),
     PauseOver(usize, u64),
+    /// The session asks for the token of a scope, since then, with what was shown there by then.
+    Bring(usize, usize, Micros, u64),
     /// A server makes progress, gets what the writer has sent, or comes back.
     Step(usize),
     Deliver(usize, u64),
@@ -103,7 +105,12 @@ impl Simulation {
         let mut random = StdRng::seed_from_u64(seed);
         let readers = random.random_range(2..=3);
         let users = random.random_range(0..=2);
-        let scopes = if users == 0 { SESSIONS } else { users };
+        let scopes = match mutation {
+            Mutation::ScopePerConnection => SESSIONS,
+            _ if users == 0 => SESSIONS,
+            _ => users,
+        };
+        let keys = if users == 0 { SESSIONS } else { users };
         let policy = match weather {
             Weather::Calm => crate::chance::calm_policy(),
             Weather::Storm => crate::chance::policy(&mut random),
@@ -119,7 +126,7 @@ impl Simulation {
             servers: servers.map(|letter| Server::new(letter, 40)).collect(),
             monitors: (0..=readers).map(|_| Monitor::default()).collect(),
             publisher: Publisher::new(readers + 1),
-            scopes: (0..scopes).map(|_| Scope::new(0)).collect(),
+            scopes: (0..scopes).map(|it| Scope::new(it % keys, 0)).collect(),
             sessions: (0..SESSIONS)
                 .map(|it| Session::new(it % scopes, readers + 1))
                 .collect(),
@@ -186,6 +193,7 @@ impl Simulation {
             Event::Executed(backend) => self.read_executed(backend),
             Event::Arrive(backend) => self.arrive(backend),
             Event::PauseOver(backend, pause) => self.pause_over(backend, pause),
+            Event::Bring(session, from, asked, shown) => self.bring(session, from, asked, shown),
             Event::Step(server) => self.step(server),
             Event::Deliver(server, number) => self.deliver(server, number),
             Event::Back(server, age) => self.back(server, age),

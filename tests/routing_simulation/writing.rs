@@ -58,6 +58,13 @@ impl Simulation {
         writer.received += 1;
         writer.owned = writer.received;
         let number = writer.received;
+        let Write {
+            session, statement, ..
+        } = self.writes[write];
+        let mut others = self.writes.iter().filter(|it| it.number.is_some());
+        if others.any(|it| (it.session, it.statement) == (session, statement)) {
+            self.violates(Promise::P4, format!("{session} writes twice"));
+        }
         self.writes[write].number = Some(number);
         for reader in 1..self.servers.len() {
             self.soon(Event::Deliver(reader, number), 300);
@@ -115,6 +122,9 @@ impl Simulation {
             return;
         }
         let session = it.session;
+        if self.mutation == Mutation::SendAgain && self.servers[0].up {
+            return self.write(session, 0, Outcome::Good);
+        }
         let cause = match self.statement(session).what {
             What::Commit(_) => UnknownCause::CommitUnanswered,
             _ => UnknownCause::ConnectionLost,
