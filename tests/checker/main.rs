@@ -1,6 +1,6 @@
 //! The checker: seeded clients through Tidegate on a real cluster whose appliers stop, start and
-//! lag, whose connections are killed and whose readers die, at every scope and every level. Every
-//! history must keep P1, P2 and P4.
+//! lag, whose network is cut, whose connections are killed and whose readers die, at every scope
+//! and every level. Every history must keep P1, P2 and P4.
 //!
 //! `TIDEGATE_CHECKER_SEED` plays one seed, `TIDEGATE_CHECKER_SEEDS` so many from 1 on, and more of
 //! them until at each scope `TIDEGATE_CHECKER_READS` reads were checked; `TIDEGATE_CHECKER_STEPS`
@@ -23,6 +23,7 @@ mod history;
 mod house;
 mod lists;
 mod nemesis;
+mod network;
 mod record;
 
 #[path = "../support/mod.rs"]
@@ -36,6 +37,7 @@ use std::sync::Arc;
 use client::Client;
 use cluster::USERS;
 use house::House;
+use network::Network;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use record::Record;
@@ -95,6 +97,7 @@ async fn play(scope: Scope, seed: u64) -> u64 {
     cluster::set_up(&lab).await;
     let mut config = wire::config(&lab);
     config.session.policy.scope = scope;
+    let network = Network::lay(&lab, &mut config).await;
     let house = House::open(config).await;
     let port = house.port;
     let record = Arc::new(Record::default());
@@ -136,6 +139,7 @@ async fn play(scope: Scope, seed: u64) -> u64 {
     let nemesis = nemesis::rage(
         &lab,
         &house,
+        &network,
         &record,
         StdRng::seed_from_u64(seed),
         ending.clone(),

@@ -1,5 +1,6 @@
 //! What goes wrong meanwhile: appliers stop and lag, connections are killed, readers die, hang,
-//! forget, come back from old copies, acknowledgements are held back, and Tidegate is replaced.
+//! forget, come back from old copies, the network is cut, acknowledgements are held back, and
+//! Tidegate is replaced.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::history::What;
 use crate::house::House;
+use crate::network::Network;
 use crate::record::Record;
 use crate::support;
 
@@ -23,6 +25,7 @@ pub(crate) const FORGETS: &str = "reader forgot its GTIDs";
 pub(crate) async fn rage(
     lab: &Cluster,
     house: &House,
+    network: &Network,
     record: &Record,
     mut chance: StdRng,
     mut end: watch::Receiver<bool>,
@@ -30,7 +33,7 @@ pub(crate) async fn rage(
     let mut left = Costly::new(lab, &mut chance).await;
     while !*end.borrow_and_update() {
         let reader = &lab.readers()[chance.random_range(0..lab.readers().len())];
-        let deed = match chance.random_range(0..26) {
+        let deed = match chance.random_range(0..29) {
             0..5 => {
                 reader.stop_applier().await.unwrap();
                 "applier stopped"
@@ -55,6 +58,7 @@ pub(crate) async fn rage(
                 house.replace(record).await;
                 "Tidegate replaced"
             }
+            25..28 => network.cut(&mut chance).await,
             _ => left.costly_deed(reader, lab).await,
         };
         record.did(deed);

@@ -72,6 +72,12 @@ pub(crate) const MUTANTS: &[Mutant] = &[
                 good: "        self.lose_unless_pure(job, UnknownCause::Error, None);\n",
                 bad: "",
             },
+            // So would the doubt about what a routine has done to the tracking.
+            Edit {
+                file: "src/session/settle.rs",
+                good: "        if self.tracks_as_wished && !job.is_pure()",
+                bad: "        if !failed && self.tracks_as_wished && !job.is_pure()",
+            },
             Edit {
                 file: "src/session/writer.rs",
                 good: "            if ended.is_ok() && notes.gtids && matches!(job.class(), Some(Class::Write)) {",
