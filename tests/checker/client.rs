@@ -8,157 +8,20 @@ use mysql_async::{ChangeUserOpts, Conn, Error};
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
-use tidegate::lab::Account;
+use tidegate::lab::{Account, Cluster};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::cluster::connect;
 use crate::history::{Key, Level, What};
 use crate::record::Record;
-
-/// A name, the steps, and whether the last of them answers with an error all the same.
-type Bump = (&'static str, &'static [&'static str], bool);
-
-/// A name, the steps of which the last one shows the row, and those that come after.
-type Read = (
-    &'static str,
-    &'static [&'static str],
-    &'static [&'static str],
-);
-
-/// Ways to add one to row `{k}`: the steps, the last of which does it, and whether it answers with
-/// an error all the same.
-const BUMPS: &[Bump] = &[
-    ("an upsert", &["{bump}"], false),
-    ("an upsert", &["{bump}"], false),
-    ("a prepared upsert", &["?{bump}"], false),
-    ("a transaction", &["BEGIN", "{bump}", "COMMIT"], false),
-    (
-        "autocommit switched on",
-        &["SET autocommit = 0", "{bump}", "SET autocommit = 1"],
-        false,
-    ),
-    ("a batch", &["SELECT 1; {bump}; SELECT 2"], false),
-    (
-        "a prepared transaction",
-        &["BEGIN", "?{bump}", "?COMMIT"],
-        false,
-    ),
-    ("a prepared call", &["?CALL app.bump({k})"], false),
-    (
-        "a commit before CREATE TABLE",
-        &[
-            "BEGIN",
-            "{bump}",
-            "CREATE TABLE IF NOT EXISTS app.counters (id INT)",
-        ],
-        false,
-    ),
-    (
-        "a commit before ANALYZE TABLE",
-        &["START TRANSACTION", "{bump}", "ANALYZE TABLE app.whoami"],
-        false,
-    ),
-    ("a procedure", &["CALL app.bump({k})"], false),
-    ("a slow procedure", &["CALL app.bump_and_sleep({k})"], false),
-    ("a function", &["SELECT app.bump_by_function({k})"], false),
-    ("a trigger", &["INSERT INTO app.fired VALUES ({k})"], false),
-    (
-        "SQL's PREPARE",
-        &["PREPARE b FROM '{bump}'", "EXECUTE b"],
-        false,
-    ),
-    (
-        "a procedure that fails",
-        &["CALL app.bump_and_fail({k})"],
-        true,
-    ),
-    (
-        "a commit before a failing CREATE TABLE",
-        &["BEGIN", "{bump}", "CREATE TABLE app.counters (id INT)"],
-        true,
-    ),
-    (
-        "a batch that fails",
-        &["{bump}; SELECT no_such_column"],
-        true,
-    ),
-];
-
-/// Ways to read, of which the last step shows the rows.
-const READS: &[Read] = &[
-    ("a select", &["{read}"], &[]),
-    ("a select", &["{read}"], &[]),
-    ("a select", &["{read}"], &[]),
-    ("a prepared select", &["?{read}"], &[]),
-    ("a locking read", &["{read} LOCK IN SHARE MODE"], &[]),
-    ("a transaction's read", &["BEGIN", "{read}"], &["COMMIT"]),
-    (
-        "a read-only transaction's read",
-        &["START TRANSACTION READ ONLY", "{read}"],
-        &["COMMIT"],
-    ),
-    (
-        "a read committed one's read",
-        &[
-            "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-            "START TRANSACTION READ ONLY",
-            "{read}",
-        ],
-        &[
-            "COMMIT",
-            "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
-        ],
-    ),
-    (
-        "a read with a variable",
-        &["SET @a = 1", "{read} WHERE @a = 1"],
-        &[],
-    ),
-    (
-        "a read-only transaction's prepared read",
-        &["START TRANSACTION READ ONLY", "?{read}"],
-        &["COMMIT"],
-    ),
-    (
-        "a read beside a temporary table",
-        &[
-            "CREATE TEMPORARY TABLE IF NOT EXISTS mine (a INT)",
-            "{read}",
-        ],
-        &["DROP TEMPORARY TABLE IF EXISTS mine"],
-    ),
-    (
-        "a read under a user lock",
-        &["SELECT GET_LOCK('checker{k}', 0)", "{read}"],
-        &["SELECT RELEASE_LOCK('checker{k}')"],
-    ),
-    (
-        "a prepared read after a rare SET",
-        &["SET low_priority_updates = 1", "?{read}"],
-        &[],
-    ),
-    (
-        "a read after a SET",
-        &["SET time_zone = '+01:00'", "{read}"],
-        &[],
-    ),
-];
-
-/// Those of them that only the writer runs, and after which the session is as before.
-const ON_THE_WRITER: std::ops::Range<usize> = 4..6;
-
-const BUMP: &str =
-    "INSERT INTO app.counters VALUES ({k}, 1) ON DUPLICATE KEY UPDATE v = counters.v + 1";
-
-const STRONG: &str = "/* tidegate: level=strong */";
-
-const READ: &str = "SELECT COALESCE(c.v, 0), w.name \
-                    FROM app.whoami w LEFT JOIN app.counters c ON c.id = {k}";
+use crate::ways::{BUMPS, Bump, ON_THE_WRITER, READS, Read, STRONG, fill, is_wanted};
 
 /// What a client is, and what it plays with.
 pub(crate) struct Client {
     pub(crate) port: u16,
-    /// Where the writer itself listens.
-    pub(crate) writer_port: u16,
+    pub(crate) lab: &'static Cluster,
+    /// Who changes something about the readers takes this, one after the other.
+    pub(crate) turn: Arc<Mutex<()>>,
     pub(crate) account: Account,
     pub(crate) record: Arc<Record>,
     pub(crate) chance: StdRng,
@@ -252,16 +115,47 @@ impl Client {
         }
     }
 
-    /// Waits until a reader has everything of the scope, bumps, and reads at once: the moment at
-    /// which a proxy that has missed the write takes the reader.
+    /// Waits until a reader has everything of the scope, bumps, and reads at once, now and then
+    /// with appliers that stand still: the moment at which a proxy that has missed it takes the
+    /// reader.
     async fn bump_behind(&mut self, conn: &mut Conn, scope: u32) -> Result<(), Broken> {
         let plain = &READS[0];
+        let session = || (Level::Session, String::new());
         for _ in 0..20 {
-            if self.read_by(conn, scope, own_row(scope), plain).await? != "w1" {
+            let read = self.read_at(conn, scope, own_row(scope), plain, session());
+            if read.await? != "w1" {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
+        let standstill = match self.chance.random_bool(0.3) {
+            true => self.stop_appliers().await,
+            false => None,
+        };
+        let done = self.bump_and_look(conn, scope).await;
+        if let Some(turn) = standstill {
+            self.start_appliers(turn).await;
+        }
+        done
+    }
+
+    /// Unless somebody else is about to change something.
+    async fn stop_appliers(&self) -> Option<OwnedMutexGuard<()>> {
+        let turn = Arc::clone(&self.turn).try_lock_owned().ok()?;
+        for reader in self.lab.readers() {
+            reader.stop_applier().await.unwrap();
+        }
+        Some(turn)
+    }
+
+    async fn start_appliers(&self, _turn: OwnedMutexGuard<()>) {
+        for reader in self.lab.readers() {
+            reader.start_applier().await.unwrap();
+        }
+    }
+
+    async fn bump_and_look(&mut self, conn: &mut Conn, scope: u32) -> Result<(), Broken> {
+        let plain = &READS[0];
         let fails = self.chance.random_bool(0.5);
         let mut ways: Vec<&Bump> = BUMPS.iter().filter(|way| way.2 == fails).collect();
         ways.shuffle(&mut self.chance);
@@ -269,13 +163,14 @@ impl Client {
         if self.chance.random_bool(0.7) {
             self.reset(conn).await?;
         }
-        let read = self.read_by(conn, scope, own_row(scope), plain).await;
-        read.map(|_| ())
+        let session = (Level::Session, String::new());
+        let read = self.read_at(conn, scope, own_row(scope), plain, session);
+        read.await.map(|_| ())
     }
 
     /// Somebody else writes past Tidegate, and at once this session reads at level strong.
     async fn see_a_stranger(&mut self, conn: &mut Conn, scope: u32) -> Result<(), Broken> {
-        let Some(mut direct) = connect(self.writer_port, self.account).await else {
+        let Some(mut direct) = connect(self.lab.writer().port(), self.account).await else {
             return Ok(());
         };
         let (plain, key) = (&READS[0], *self.shared.choose(&mut self.chance).unwrap());
@@ -443,14 +338,4 @@ fn bounded(chance: &mut StdRng) -> (Level, String) {
     let bound = [0, 50, 300, 1500][chance.random_range(0..4)];
     let hint = format!("/* tidegate: level=bounded, max_staleness={bound}ms */");
     (Level::Bounded(Duration::from_millis(bound)), hint)
-}
-
-fn fill(step: &str, key: Key) -> String {
-    let step = step.replace("{bump}", BUMP).replace("{read}", READ);
-    step.replace("{k}", &key.to_string())
-}
-
-/// The errors that the ways themselves give: SIGNAL, an existing table, a missing column.
-fn is_wanted(code: u16) -> bool {
-    matches!(code, 1644 | 1050 | 1054)
 }

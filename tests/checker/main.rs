@@ -25,6 +25,7 @@ mod lists;
 mod nemesis;
 mod network;
 mod record;
+mod ways;
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -43,7 +44,7 @@ use rand::rngs::StdRng;
 use record::Record;
 use tidegate::lab::APP;
 use tidegate::routing::Scope;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 /// Rows that a stranger counts in.
@@ -101,6 +102,7 @@ async fn play(scope: Scope, seed: u64) -> u64 {
     let house = House::open(config).await;
     let port = house.port;
     let record = Arc::new(Record::default());
+    let turn = Arc::new(Mutex::new(()));
     let steps = setting("TIDEGATE_CHECKER_STEPS").unwrap_or(500);
     let (end, ending) = watch::channel(false);
     let mut clients = JoinSet::new();
@@ -120,7 +122,8 @@ async fn play(scope: Scope, seed: u64) -> u64 {
         };
         let client = Client {
             port,
-            writer_port: lab.writer().port(),
+            lab: lab.cluster(),
+            turn: Arc::clone(&turn),
             account,
             record: Arc::clone(&record),
             chance: StdRng::seed_from_u64(seed.wrapping_mul(1000).wrapping_add(number)),
@@ -138,6 +141,7 @@ async fn play(scope: Scope, seed: u64) -> u64 {
     };
     let nemesis = nemesis::rage(
         &lab,
+        &turn,
         &house,
         &network,
         &record,
@@ -169,10 +173,11 @@ async fn play(scope: Scope, seed: u64) -> u64 {
     let reads = record.reads();
     let all: u64 = reads.values().sum();
     let on_readers = all - reads.get("w1").copied().unwrap_or_default();
-    // Otherwise a proxy that always asks the writer would pass.
+    // Otherwise a proxy that always asks the writer would pass, and one that believes too much of its
+    // readers, finds their answers wrong and shuns them.
     assert!(
         on_readers * 20 > all,
-        "hardly a read ran on a reader: {reads:?}"
+        "Tidegate broke its purpose, hardly a read ran on a reader: {reads:?}"
     );
     let checked = record.checked();
     house.close(&record).await;

@@ -10,7 +10,7 @@ use mysql_async::prelude::Queryable;
 use rand::Rng;
 use rand::rngs::StdRng;
 use tidegate::lab::{Cluster, Flavour, Instance};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use crate::history::What;
 use crate::house::House;
@@ -21,18 +21,22 @@ use crate::support;
 /// A reader forgets its GTIDs.
 pub(crate) const FORGETS: &str = "reader forgot its GTIDs";
 
-/// Breaks things until it is told to end, then mends them.
+/// Breaks things until it is told to end, then mends them. Each is done in a turn of its own.
 pub(crate) async fn rage(
     lab: &Cluster,
+    turn: &Mutex<()>,
     house: &House,
     network: &Network,
     record: &Record,
     mut chance: StdRng,
     mut end: watch::Receiver<bool>,
 ) {
+    let own_turn = turn.lock().await;
     let mut left = Costly::new(lab, &mut chance).await;
+    drop(own_turn);
     while !*end.borrow_and_update() {
         let reader = &lab.readers()[chance.random_range(0..lab.readers().len())];
+        let own_turn = turn.lock().await;
         let deed = match chance.random_range(0..29) {
             0..5 => {
                 reader.stop_applier().await.unwrap();
@@ -61,6 +65,7 @@ pub(crate) async fn rage(
             25..28 => network.cut(&mut chance).await,
             _ => left.costly_deed(reader, lab).await,
         };
+        drop(own_turn);
         record.did(deed);
         // The chaos has a rhythm of its own; nobody waits for it.
         let pause = Duration::from_millis(chance.random_range(10..150));

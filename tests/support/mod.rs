@@ -58,6 +58,14 @@ pub(crate) struct Alone {
     _turn: RwLockWriteGuard<'static, ()>,
 }
 
+impl Alone {
+    /// The cluster, for tasks that end before the turn does.
+    #[allow(dead_code, reason = "each test program uses its own part of this")]
+    pub(crate) fn cluster(&self) -> &'static Cluster {
+        self.cluster
+    }
+}
+
 impl Deref for Shared {
     type Target = Cluster;
     fn deref(&self) -> &Cluster {
