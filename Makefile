@@ -39,7 +39,7 @@ SEEDS ?= 20
 # Of the checker, over all scopes.
 READS ?= 1000000
 soak:
-	TIDEGATE_SIM_SEEDS=$$(( $(SEEDS) * 500 )) cargo test --locked --test routing_simulation
+	TIDEGATE_SIM_SEEDS=$$(( $(SEEDS) * 5000 )) cargo test --locked --release --test routing_simulation -- --nocapture
 	TIDEGATE_SEQUENCE_SEEDS=$$(( $(SEEDS) * 500 )) cargo test --locked --test sequences
 	TIDEGATE_CHECKER_SEEDS=$(SEEDS) TIDEGATE_CHECKER_STEPS=4000 \
 	TIDEGATE_CHECKER_READS=$$(( $(READS) / 4 )) cargo test --locked --test checker -- --nocapture

@@ -11,6 +11,7 @@ use tokio::time::timeout_at;
 
 use super::Ended;
 use super::job::Job;
+use super::loads::Loads;
 use super::session::Session;
 use crate::gtid::Set;
 use crate::routing::{
@@ -32,12 +33,35 @@ pub(super) struct Tried {
     pub room: Option<OwnedSemaphorePermit>,
     /// It has waited for room as long as it may.
     pub no_room: bool,
+    /// Its turn on the reader that it waited for; none if that took longer than it may wait.
+    pub turn: Option<(BackendId, Option<OwnedSemaphorePermit>)>,
 }
 
 impl Tried {
     /// Does it have to wait before the writer takes it?
     pub(super) fn needs_room(&self, reason: Reason) -> bool {
         reason.is_fallback() && self.room.is_none()
+    }
+
+    /// Has it waited for this reader, with others that do not have to fall upon it all at once?
+    pub(super) fn needs_turn(&self, place: Place) -> bool {
+        let waited = self.waiting.as_ref().is_some_and(|it| it.place == place);
+        waited
+            && self
+                .turn
+                .as_ref()
+                .is_none_or(|(of, _)| *of != place.backend)
+    }
+
+    /// Waits for its turn on a reader, as long as it may; then it runs all the same.
+    pub(super) async fn take_turn(&mut self, place: Place, loads: &Loads, until: Instant) {
+        // The one on another reader is given back first.
+        self.turn = None;
+        let turn = match loads.turns(place.backend) {
+            Some(turns) => timeout_at(until.into(), turns.acquire_owned()).await,
+            None => return,
+        };
+        self.turn = Some((place.backend, turn.ok().and_then(Result::ok)));
     }
 
     /// Waits for room at the writer; who came first is first.

@@ -1,9 +1,11 @@
 //! How busy each backend is with what this proxy has sent to it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
+use tokio::sync::Semaphore;
 
 use crate::routing::{BackendId, Load};
 
@@ -14,11 +16,27 @@ const MEMORY: u64 = 8;
 #[derive(Debug)]
 pub struct Loads(Vec<Cell>);
 
-#[derive(Debug, Default)]
+/// So many of the reads that waited for one reader run there at once. More would hardly be done any
+/// sooner, and all others would be done later.
+const TURNS: usize = 64;
+
+#[derive(Debug)]
 struct Cell {
     running: AtomicU32,
     /// A moving mean, in microseconds.
     latency: AtomicU64,
+    /// For reads that have waited for this reader.
+    turns: Arc<Semaphore>,
+}
+
+impl Default for Cell {
+    fn default() -> Self {
+        Self {
+            running: AtomicU32::default(),
+            latency: AtomicU64::default(),
+            turns: Arc::new(Semaphore::new(TURNS)),
+        }
+    }
 }
 
 /// A statement that runs on a backend, until this is dropped.
@@ -41,6 +59,12 @@ impl Loads {
             latency: Duration::from_micros(cell.latency.load(Ordering::Relaxed)),
         };
         self.0.iter().map(load).collect()
+    }
+
+    /// The turns of reads that have waited for a reader: it catches up with all of them at once,
+    /// and they must not fall upon it like a herd. Who came first is first.
+    pub(super) fn turns(&self, id: BackendId) -> Option<Arc<Semaphore>> {
+        self.0.get(id.index()).map(|cell| Arc::clone(&cell.turns))
     }
 
     /// A statement is sent to a backend.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use prometheus::IntGauge;
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
@@ -16,6 +17,15 @@ use crate::telemetry::Metrics;
 
 /// The pause before the end of a thread that could not be proven is asked for again.
 const UNPROVEN_PAUSE: Duration = Duration::from_secs(5);
+
+/// A read that waits, until this is dropped.
+pub(super) struct Waits(IntGauge);
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
 
 /// What all sessions share; built once by the composition root.
 pub struct Shared {
@@ -59,6 +69,13 @@ impl Shared {
         self.backend_names
             .get(id.index())
             .map_or("?", String::as_str)
+    }
+
+    /// Counts a read that waits for a backend, until what is returned is dropped.
+    pub(super) fn counts_waiting(&self, id: BackendId) -> Waits {
+        let waiting = self.metrics.waiting_reads(id.index()).clone();
+        waiting.inc();
+        Waits(waiting)
     }
 
     /// How the reads of this account are treated.

@@ -165,6 +165,14 @@ impl Session {
                     self.unless_gone(tried.find_room(&shared.fallback, until))
                         .await?;
                 }
+                Decision::Run { place, .. } if tried.needs_turn(place) => {
+                    self.cancel(mark);
+                    let until = self.may_wait_until(&job, arrived);
+                    let shared = Arc::clone(&self.shared);
+                    let _counted = shared.counts_waiting(place.backend);
+                    self.unless_gone(tried.take_turn(place, &shared.loads, until))
+                        .await?;
+                }
                 Decision::Run { place, reason } => {
                     self.observe_wait(&tried);
                     let run = Run {
@@ -195,6 +203,7 @@ impl Session {
                 } => {
                     tried.waited_since.get_or_insert_with(Instant::now);
                     let shared = Arc::clone(&self.shared);
+                    let _counted = shared.counts_waiting(place.backend);
                     self.unless_gone(shared.watch.wait(place, &token, until))
                         .await?;
                     tried.waiting = Some(Waiting { place, token });

@@ -55,6 +55,7 @@ struct Backend {
     connections: Vec<IntGauge>,
     consistency_alarms: IntCounter,
     errant_gtids: IntGauge,
+    waiting_reads: IntGauge,
     applies: IntGauge,
     receives: IntGauge,
     delay: Gauge,
@@ -183,6 +184,16 @@ impl Metrics {
         )
     }
 
+    /// `tidegate_waiting_reads`: those that wait now until this backend has what they must see, or
+    /// for their turn there.
+    pub fn waiting_reads(&self, backend: usize) -> &IntGauge {
+        self.gauge(
+            self.backends
+                .get(backend)
+                .map(|backend| &backend.waiting_reads),
+        )
+    }
+
     /// `tidegate_client_connections`: those there are now.
     pub fn client_connections(&self) -> &IntGauge {
         &self.client_connections
@@ -288,6 +299,7 @@ mod tests {
             "tidegate_retried_reads_total{cause=\"lag\"} 0",
             "tidegate_consistency_alarms_total{backend=\"r1\"} 0",
             "tidegate_errant_gtids{backend=\"r1\"} 0",
+            "tidegate_waiting_reads{backend=\"r1\"} 0",
         ] {
             assert!(
                 text.lines().any(|found| found == line),
@@ -308,6 +320,7 @@ mod tests {
         metrics.backend_connections(1, ConnectionState::Idle).inc();
         metrics.consistency_alarms(1).inc();
         metrics.errant_gtids(1).set(7);
+        metrics.waiting_reads(1).set(5);
         metrics.bytes(Side::Client, Direction::Out).inc_by(10);
         metrics.bytes(Side::Backend, Direction::In).inc_by(20);
         metrics.errors(ErrorKind::WaitTimeout).inc();
@@ -336,6 +349,7 @@ mod tests {
                 "tidegate_client_connections_total 1",
                 "tidegate_consistency_alarms_total{backend=\"r1\"} 1",
                 "tidegate_errant_gtids{backend=\"r1\"} 7",
+                "tidegate_waiting_reads{backend=\"r1\"} 5",
                 "tidegate_errors_total{kind=\"wait_timeout\"} 1",
                 "tidegate_logins_failed_total 1",
                 "tidegate_read_wait_seconds_count 1",

@@ -121,14 +121,16 @@ impl Client {
     async fn bump_behind(&mut self, conn: &mut Conn, scope: u32) -> Result<(), Broken> {
         let plain = &READS[0];
         let session = || (Level::Session, String::new());
-        for _ in 0..20 {
+        let mut on_reader = false;
+        for _ in 0..5 {
             let read = self.read_at(conn, scope, own_row(scope), plain, session());
-            if read.await? != "w1" {
+            on_reader = read.await? != "w1";
+            if on_reader {
                 break;
             }
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        let standstill = match self.chance.random_bool(0.3) {
+        let standstill = match on_reader && self.chance.random_bool(0.4) {
             true => self.stop_appliers().await,
             false => None,
         };

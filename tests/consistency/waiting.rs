@@ -7,6 +7,7 @@ use mysql_async::{Conn, Error};
 use tidegate::config::Config;
 use tidegate::routing::OnTimeout;
 use tidegate::session::Registry;
+use tokio::task::JoinSet;
 
 use crate::stage::{LIMIT, SHED, Stage, WRITER, on_a_reader, readers_again, reads_until};
 
@@ -77,6 +78,68 @@ async fn p9_a_read_that_finds_no_room_at_the_writer_gets_the_next_that_is_free()
     let (first, second) = tokio::join!(read(&mut slow, &sleeping), read(&mut conn, READ));
     assert_eq!(first, Ok(Some("new".to_owned())));
     assert_eq!(second, Ok(Some("new".to_owned())));
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn p9_reads_that_waited_for_a_reader_do_not_fall_upon_it_all_at_once() {
+    const READS: i64 = 150;
+    const TURNS: u64 = 64;
+    let stage = Stage::with(|config| {
+        config.session.max_clients = 200;
+        config.session.policy.wait = Duration::from_secs(60);
+    })
+    .await;
+    let mut conn = behind(&stage).await;
+    let token: Option<String> = conn.query_first("SELECT @tidegate_token").await.unwrap();
+    let token = token.expect("it can be told");
+    let mut reads = JoinSet::new();
+    for _ in 0..READS {
+        let mut conn = stage.client().await;
+        conn.query_drop(format!("SET @tidegate_token = '{token}'"))
+            .await
+            .unwrap();
+        let sleeping = format!("{READ} AND SLEEP(0.1) = 0");
+        reads.spawn(async move { read(&mut conn, &sleeping).await });
+    }
+    let waiting = || {
+        let metrics = &stage.running.metrics;
+        metrics.waiting_reads(1).get() + metrics.waiting_reads(2).get()
+    };
+    let all_wait = async {
+        while waiting() < READS {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, all_wait)
+        .await
+        .expect("all wait");
+    // On each reader, how many of them it runs.
+    let mut most = 0;
+    let (done, mut end) = tokio::sync::watch::channel(false);
+    let looking = async {
+        let running = "SELECT COUNT(*) FROM information_schema.processlist \
+                       WHERE info LIKE '%SLEEP(0.1)%' AND id <> CONNECTION_ID()";
+        let mut eyes = Vec::new();
+        for reader in stage.lab.readers() {
+            eyes.push(reader.conn().await.unwrap());
+        }
+        while !*end.borrow_and_update() {
+            for eye in &mut eyes {
+                let now: Option<u64> = eye.query_first(running).await.unwrap();
+                most = most.max(now.unwrap_or_default());
+            }
+        }
+    };
+    let playing = async {
+        stage.thaw().await;
+        while let Some(read) = reads.join_next().await {
+            assert_eq!(read.unwrap(), Ok(Some("new".to_owned())));
+        }
+        done.send_replace(true);
+    };
+    tokio::join!(playing, looking);
+    assert!((2..=TURNS).contains(&most), "{most} at once");
     stage.end().await;
 }
 

@@ -1,7 +1,7 @@
 //! Who waits for news of one backend. Each waiter is told once, when its own news is there: what
 //! is published wakes nobody else.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -32,7 +32,8 @@ pub(super) enum Want {
 #[derive(Debug, Default)]
 struct Waiting {
     next: u64,
-    waiters: HashMap<u64, (Want, oneshot::Sender<()>)>,
+    /// In the order in which they came.
+    waiters: BTreeMap<u64, (Want, oneshot::Sender<()>)>,
     /// What the watcher is blocked on.
     awaited: Option<Set>,
 }
@@ -93,16 +94,22 @@ impl Waiters {
 
     /// Tells those whose news this is.
     pub(super) fn settle(&self, view: &BackendView) {
-        let met = |_: &u64, (want, _): &mut (Want, _)| want.is_met(view);
-        let settled: Vec<_> = self.lock().waiters.extract_if(met).collect();
-        for (_, (_, tell)) in settled {
+        let mut waiting = self.lock();
+        let met = waiting.waiters.iter();
+        let met = met.filter(|(_, (want, _))| want.is_met(view));
+        let met: Vec<u64> = met.map(|(number, _)| *number).collect();
+        let settled = met.iter().map(|number| waiting.waiters.remove(number));
+        let settled: Vec<_> = settled.flatten().collect();
+        drop(waiting);
+        for (_, tell) in settled {
             // One that has just been dropped does not mind.
             let _ = tell.send(());
         }
     }
 
     /// The token that will be executed first of those that somebody waits for on this life, as far
-    /// as their numbers tell (readers commit in the writer's order); from now on it counts as what the watcher is blocked on.
+    /// as their numbers tell (readers commit in the writer's order); from now on it counts as what
+    /// the watcher is blocked on.
     pub(super) fn await_nearest(&self, here: Place) -> Option<Set> {
         let mut waiting = self.lock();
         let tokens = waiting.waiters.values().filter_map(|(want, _)| match want {

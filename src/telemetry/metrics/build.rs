@@ -139,6 +139,7 @@ struct PerBackend {
     connections: IntGaugeVec,
     consistency_alarms: IntCounterVec,
     errant_gtids: IntGaugeVec,
+    waiting_reads: IntGaugeVec,
     running: IntGaugeVec,
     delay: GaugeVec,
 }
@@ -216,6 +217,14 @@ impl PerBackend {
                 ),
                 of_backend,
             )?,
+            waiting_reads: family(
+                registry,
+                (
+                    "tidegate_waiting_reads",
+                    "Reads that wait until a backend has what they must see, or for their turn there.",
+                ),
+                of_backend,
+            )?,
         })
     }
 
@@ -241,6 +250,7 @@ impl PerBackend {
                 .consistency_alarms
                 .get_metric_with_label_values(&[name])?,
             errant_gtids: self.errant_gtids.get_metric_with_label_values(&[name])?,
+            waiting_reads: self.waiting_reads.get_metric_with_label_values(&[name])?,
             applies: self
                 .running
                 .get_metric_with_label_values(&[name, "applier"])?,
