@@ -349,7 +349,6 @@ mod tests {
                 "tidegate_client_connections_total 1",
                 "tidegate_consistency_alarms_total{backend=\"r1\"} 1",
                 "tidegate_errant_gtids{backend=\"r1\"} 7",
-                "tidegate_waiting_reads{backend=\"r1\"} 5",
                 "tidegate_errors_total{kind=\"wait_timeout\"} 1",
                 "tidegate_logins_failed_total 1",
                 "tidegate_read_wait_seconds_count 1",
@@ -358,6 +357,7 @@ mod tests {
                 "tidegate_statements_total{backend=\"none\",reason=\"write\"} 1",
                 "tidegate_statements_total{backend=\"r1\",reason=\"fresh_reader\"} 2",
                 "tidegate_unknown_tokens_total{cause=\"commit_lost\"} 1",
+                "tidegate_waiting_reads{backend=\"r1\"} 5",
             ]
         );
     }
