@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 
 use self::publish::Publisher;
 use self::threads::Threads;
@@ -97,6 +97,17 @@ impl Watch {
     /// Tells of each new snapshot; the number is that of those before it.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.publisher.changes()
+    }
+
+    /// Waits until the monitor has reached this backend, for a little while at most.
+    ///
+    /// Cancel safe.
+    pub async fn reached(&self, id: BackendId) {
+        let mut changes = self.changes();
+        let is_up = || self.snapshot().backend(id).is_some_and(|view| view.up);
+        let up = async { while !is_up() && changes.changed().await.is_ok() {} };
+        // Whoever goes on without it finds out that it is down.
+        let _ = timeout(PROBE_LIMIT, up).await;
     }
 
     /// Asks these backends what has been seen on them, with a question that is sent after this
