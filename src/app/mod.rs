@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use dashmap::DashSet;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -152,7 +153,10 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let registry = Arc::new(Registry::new(proxy_id.unwrap_or_else(rand::random)));
     let drain_timeout = config.session.drain_timeout;
     let scopes = Scopes::starting_at(Instant::now(), config.session.scopes);
-    // Without an answer each scope asks for itself.
+    // Without an answer each scope asks for itself, later, and then has to see more than it must.
+    if greeting.is_some() {
+        watch.reached(writer).await;
+    }
     watch.probe(&[writer]).await;
     scopes.settle_floor(&watch.snapshot());
     let loads = Loads::new(names.len());
@@ -168,10 +172,11 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         watch,
         scopes,
         loads,
+        differences: DashSet::new(),
         reads: Arc::clone(&reads),
         fallback,
         dialer,
-        greeting: ArcSwap::from_pointee(greeting),
+        greeting: ArcSwap::from_pointee(greeting.unwrap_or_else(made_up)),
         metrics: Arc::clone(&metrics),
         registry: Arc::clone(&registry),
         prepared: Arc::new(PreparedCount::new(Arc::clone(&metrics))),
@@ -287,7 +292,7 @@ async fn learn_greeting(
     dialer: &Dialer,
     writer: BackendId,
     monitor: &backend::MonitorConfig,
-) -> Greeting {
+) -> Option<Greeting> {
     let request = LoginRequest {
         credentials: Credentials {
             user: monitor.user.clone().into_bytes(),
@@ -301,14 +306,19 @@ async fn learn_greeting(
     };
     let silent = ForEach::new(|_| "DO 0".to_owned());
     match dialer.connect(writer, &request, &silent).await {
-        Ok(connection) => connection.greeting,
+        Ok(connection) => Some(connection.greeting),
         Err(error) => {
             tracing::warn!(%error, "the writer is not reached yet; clients see a made-up version");
-            Greeting {
-                version: UNKNOWN_VERSION.to_owned(),
-                collation: UNKNOWN_COLLATION,
-                capabilities: Capabilities::default(),
-            }
+            None
         }
+    }
+}
+
+/// What clients are greeted with until the writer has been reached.
+fn made_up() -> Greeting {
+    Greeting {
+        version: UNKNOWN_VERSION.to_owned(),
+        collation: UNKNOWN_COLLATION,
+        capabilities: Capabilities::default(),
     }
 }

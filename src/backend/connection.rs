@@ -1,5 +1,6 @@
 //! One data connection to a backend.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use super::flavour::Asked;
@@ -12,7 +13,7 @@ use crate::protocol::{
     Want, put_query,
 };
 use crate::routing::BackendId;
-use crate::sql::Flavour;
+use crate::sql::{Flavour, answering};
 
 /// The answer to one of the proxy's own questions is never larger than this, in bytes.
 const ANSWER_LIMIT: usize = 4 * 1024 * 1024;
@@ -128,27 +129,34 @@ pub struct Proof {
     pub server_uuid: Option<Uuid>,
     /// What it has executed, or at least begun to commit, as it tells it: in MariaDB a position.
     pub executed: Set,
-    /// The session's `sql_mode`.
-    pub sql_mode: Vec<u8>,
-    /// The session's isolation level.
-    pub isolation: Vec<u8>,
-    /// The session's `character_set_client`.
-    pub client_charset: Vec<u8>,
-    /// The session's `character_set_connection`.
-    pub connection_charset: Vec<u8>,
-    /// The session's `collation_connection`.
-    pub connection_collation: Vec<u8>,
+    /// The session variables that change what a read answers; NULL is empty.
+    pub defaults: BTreeMap<&'static str, Vec<u8>>,
 }
 
 impl Proof {
     fn question(flavour: Flavour) -> String {
-        format!(
-            "SELECT {}, {}, @@session.sql_mode, {}, @@session.character_set_client, \
-             @@session.character_set_connection, @@session.collation_connection",
-            flavour.identity(),
-            flavour.history(),
-            flavour.isolation(),
-        )
+        let mut sql = format!("SELECT {}, {}", flavour.identity(), flavour.history());
+        for (name, since) in answering(flavour) {
+            let variable = format!(", @@session.{name}");
+            match since {
+                0 => sql.push_str(&variable),
+                // Older servers read a comment (MySQL manual, "Comments").
+                since => sql.push_str(&format!("/*!{since} {variable} */")),
+            }
+        }
+        sql
+    }
+
+    /// A session variable that changes what a read answers; empty for one that it has not told.
+    pub fn default_of(&self, name: &str) -> &[u8] {
+        self.defaults.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The session's isolation level.
+    pub fn isolation(&self) -> &[u8] {
+        let names = ["transaction_isolation", "tx_isolation"];
+        let value = names.iter().find_map(|name| self.defaults.get(name));
+        value.map_or(&[], Vec::as_slice)
     }
 
     fn read(flavour: Flavour, row: Row) -> Result<Self, ConnectError> {
@@ -160,11 +168,10 @@ impl Proof {
         Ok(Self {
             server_uuid: flavour.read_identity(text(&uuid)?),
             executed: Set::parse(text(&executed)?).map_err(|_| ConnectError::Unexpected)?,
-            sql_mode: next()?,
-            isolation: next()?,
-            client_charset: next()?,
-            connection_charset: next()?,
-            connection_collation: next()?,
+            defaults: answering(flavour)
+                .map(|(name, _)| name)
+                .zip(cells)
+                .collect(),
         })
     }
 }

@@ -20,9 +20,6 @@ pub(super) trait Asked {
     /// An expression for what is in the binary log, where that is told apart.
     fn logged(self) -> &'static str;
 
-    /// An expression for the isolation level of the session.
-    fn isolation(self) -> &'static str;
-
     /// When the server was started, by its own clock: a question that answers a number of seconds.
     /// The same in every answer of one life, whatever happens to the clock: both numbers come from
     /// one reading.
@@ -73,14 +70,6 @@ impl Asked for Flavour {
         match self {
             Self::MySql => "''",
             Self::MariaDb => "@@global.gtid_binlog_state",
-        }
-    }
-
-    fn isolation(self) -> &'static str {
-        match self {
-            Self::MySql => "@@session.transaction_isolation",
-            // The name that 10.11 has; later versions know both.
-            Self::MariaDb => "@@session.tx_isolation",
         }
     }
 

@@ -384,10 +384,11 @@ impl Session {
             .connections
             .open(place.backend, &self.request, &tracking)
             .await;
-        let held = opened.map_err(|error| self.unreachable(place.backend, &error))?;
+        let mut held = opened.map_err(|error| self.unreachable(place.backend, &error))?;
         if held.place() != Some(place) {
             return Err(self.unreachable(place.backend, &ConnectError::Stranger));
         }
+        self.keep_defaults(&mut held);
         let attributes = Capabilities::QUERY_ATTRIBUTES;
         let same = held.capabilities.contains(attributes)
             == self.request.capabilities.contains(attributes);

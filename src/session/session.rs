@@ -82,6 +82,8 @@ pub(super) struct Session {
     pub(super) prepared: Statements,
     /// What the session began with.
     pub(super) initial: Proof,
+    /// On which backend.
+    pub(super) began_on: BackendId,
     /// How its SQL is to be read.
     pub(super) lex: LexMode,
     pub(super) charset_readable: bool,
@@ -107,6 +109,7 @@ impl Session {
         let user = &request.credentials.user;
         let scope = shared.scopes.open(policy.scope, user, &snapshot);
         let state = SessionState::after_login(request.collation, request.database.clone());
+        let writer = shared.writer;
         Self {
             connections: Connections::new(Arc::clone(&shared), entry.peer()),
             shared,
@@ -136,6 +139,7 @@ impl Session {
             collation_due: false,
             prepared: Statements::default(),
             initial: Proof::default(),
+            began_on: writer,
             lex: LexMode::default(),
             charset_readable: true,
             default_isolation: Isolation::Serializable,

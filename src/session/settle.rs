@@ -237,12 +237,42 @@ impl Session {
     /// Takes over what a connection has said of a session that begins on it.
     pub(super) fn begin_on(&mut self, held: &Held) {
         self.visible = Visible::of(held.flavour());
-        self.lex = lex_mode(&held.proof.sql_mode);
-        self.charset_readable = is_readable(&held.proof.client_charset);
-        self.default_isolation = isolation(&held.proof.isolation);
+        self.lex = lex_mode(held.proof.default_of("sql_mode"));
+        self.charset_readable = is_readable(held.proof.default_of("character_set_client"));
+        self.default_isolation = isolation(held.proof.isolation());
         self.initial = held.proof.clone();
+        self.began_on = held.backend;
         self.status = held.status;
         self.autocommit = held.status.contains(Status::AUTOCOMMIT);
+    }
+
+    /// Has a new connection keep the values that the session began with, where its backend's own
+    /// defaults would make a read answer otherwise.
+    pub(super) fn keep_defaults(&mut self, held: &mut Held) {
+        let own = std::mem::take(&mut held.proof.defaults);
+        for (name, value) in &own {
+            let Some(initial) = self.initial.defaults.get(name) else {
+                continue;
+            };
+            if initial == value || self.state.variables.contains_key(*name) {
+                continue;
+            }
+            self.shared.tell_difference(held.backend, name);
+            if held.backend == self.shared.writer && self.began_on != held.backend {
+                // Nobody has promised what a reader said while there was no writer.
+                self.settle_variable(held, name.as_bytes(), value);
+                continue;
+            }
+            let initial = initial.clone();
+            if let Some(writer) = self.connections.look(self.began_on) {
+                writer
+                    .state
+                    .variables
+                    .insert((*name).into(), initial.clone());
+            }
+            self.state.variables.insert((*name).into(), initial);
+        }
+        held.proof.defaults = own;
     }
 
     /// Can the proxy tell where a string ends in what this client sends?

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use dashmap::DashSet;
 use prometheus::IntGauge;
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
@@ -57,6 +58,8 @@ pub struct Shared {
     pub keys: LoginKeys,
     /// For clients with TLS.
     pub tls: Option<TlsAcceptor>,
+    /// Where a backend's own defaults were seen to differ from what sessions begin with.
+    pub differences: DashSet<(BackendId, &'static str)>,
     /// The prepared statements of all clients.
     pub prepared: Arc<PreparedCount>,
     /// Becomes true when the process drains.
@@ -69,6 +72,19 @@ impl Shared {
         self.backend_names
             .get(id.index())
             .map_or("?", String::as_str)
+    }
+
+    /// Tells operators, once for each variable of each backend, that its own default is not what
+    /// sessions begin with.
+    pub(super) fn tell_difference(&self, id: BackendId, variable: &'static str) {
+        if self.differences.insert((id, variable)) {
+            tracing::warn!(
+                backend = self.name(id),
+                variable,
+                "the default of this variable differs from the writer's, and sessions are given \
+                 the writer's value: set both alike"
+            );
+        }
     }
 
     /// Counts a read that waits for a backend, until what is returned is dropped.

@@ -235,6 +235,7 @@ impl Session {
         }
         self.tracks_as_wished = false;
         self.tracking_doubted = false;
+        self.keep_defaults(&mut held);
         let replay = diff(&self.state, &held.state).map_err(|_| ConnectError::Unexpected)?;
         held.queue_replay(&replay, &self.tracking(held.flavour()));
         held.wire.flush().await?;

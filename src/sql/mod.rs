@@ -34,4 +34,4 @@ pub use statement::{
     Class, IdColumns, Kill, Last, LockCall, Other, Statement, TableName, WriterRead,
 };
 pub use tables::mentions_any;
-pub use variables::{FOLLOWED, can_follow, followed, is_followed};
+pub use variables::{FOLLOWED, answering, can_follow, followed, is_followed};

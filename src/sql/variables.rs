@@ -103,6 +103,46 @@ const MARIADB_ONLY: &[&str] = &[
     "tx_read_only",
 ];
 
+/// Those of [`FOLLOWED`] that change what a read answers, each with the first version of MySQL that
+/// has it if that is after 5.7. A session keeps the values that its writer gave it at login, however
+/// another backend's own defaults differ. What only tunes a server or guards it (buffers, the
+/// optimizer, limits on time and size) stays as each server has it: operators choose it per server.
+const ANSWERING: &[(&str, u32)] = &[
+    ("block_encryption_mode", 0),
+    ("character_set_client", 0),
+    ("character_set_results", 0),
+    ("character_set_connection", 0),
+    ("collation_connection", 0),
+    ("default_week_format", 0),
+    ("div_precision_increment", 0),
+    ("group_concat_max_len", 0),
+    ("lc_messages", 0),
+    ("lc_time_names", 0),
+    ("max_error_count", 0),
+    ("max_sort_length", 0),
+    ("old_mode", 0),
+    ("sql_auto_is_null", 0),
+    ("sql_mode", 0),
+    ("sql_quote_show_create", 0),
+    ("sql_select_limit", 0),
+    ("standard_compliant_cte", 0),
+    ("system_versioning_asof", 0),
+    ("time_zone", 0),
+    ("transaction_isolation", 0),
+    ("tx_isolation", 0),
+    // The newest come last: an older server answers without them.
+    ("windowing_use_high_precision", 80_002),
+    ("cte_max_recursion_depth", 80_003),
+    ("explain_format", 80_032),
+];
+
+/// The variables that change what a read answers and that this flavour has, each with the first
+/// version of MySQL that has it if that is after 5.7, else 0. The newest come last.
+pub fn answering(flavour: Flavour) -> impl Iterator<Item = (&'static str, u32)> {
+    let has = move |name: &str| followed(flavour).any(|followed| followed == name);
+    ANSWERING.iter().copied().filter(move |(name, _)| has(name))
+}
+
 /// The followed variables that this flavour has.
 pub fn followed(flavour: Flavour) -> impl Iterator<Item = &'static str> {
     let absent = match flavour {
@@ -172,5 +212,8 @@ mod tests {
         }
         let known = |name: &&str| FOLLOWED.contains(name);
         assert!(MYSQL_ONLY.iter().chain(MARIADB_ONLY).all(known));
+        assert!(ANSWERING.iter().map(|(name, _)| name).all(known));
+        assert!(answering(Flavour::MySql).all(|(name, _)| has(Flavour::MySql, name)));
+        assert!(answering(Flavour::MariaDb).any(|(name, _)| name == "old_mode"));
     }
 }

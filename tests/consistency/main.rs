@@ -11,6 +11,7 @@
 )]
 
 mod backwards;
+mod defaults;
 mod gone;
 mod keys;
 mod lag;

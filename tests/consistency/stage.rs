@@ -79,9 +79,14 @@ impl Stage {
 
     /// A connection of some account, through the proxy.
     pub(crate) async fn client_as(&self, account: Account) -> Conn {
+        self.client_at(self.port, account).await
+    }
+
+    /// The same through a port of its own choice, such as a backend's.
+    pub(crate) async fn client_at(&self, port: u16, account: Account) -> Conn {
         let opts = OptsBuilder::default()
             .ip_or_hostname("127.0.0.1")
-            .tcp_port(self.port)
+            .tcp_port(port)
             .user(Some(account.user))
             .pass(Some(account.password).filter(|password| !password.is_empty()))
             .prefer_socket(false)

@@ -165,24 +165,13 @@ impl Session {
 
     /// What a statement that is prepared now is read with.
     pub(super) fn context(&self) -> Context {
-        let proof = &self.initial;
-        let initial = [
-            &proof.sql_mode,
-            &proof.client_charset,
-            &proof.connection_charset,
-            &proof.connection_collation,
-        ];
-        let value = |index: usize| {
-            let set = CONTEXT
-                .get(index)
-                .and_then(|name| self.state.variables.get(*name));
-            set.or(initial.get(index).copied())
-                .cloned()
-                .unwrap_or_default()
+        let value = |name: &str| {
+            let set = self.state.variables.get(name).cloned();
+            set.unwrap_or_else(|| self.initial.default_of(name).to_vec())
         };
         Context {
             schema: self.state.schema.clone(),
-            values: std::array::from_fn(value),
+            values: CONTEXT.map(value),
         }
     }
 
