@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::flavour::Asked;
+use super::question::versioned;
 use super::{ConnectionState, Greeting};
 use crate::gtid::{Set, Uuid};
 use crate::net::{Wire, WireError};
@@ -135,16 +136,12 @@ pub struct Proof {
 
 impl Proof {
     fn question(flavour: Flavour) -> String {
-        let mut sql = format!("SELECT {}, {}", flavour.identity(), flavour.history());
-        for (name, since) in answering(flavour) {
-            let variable = format!(", @@session.{name}");
-            match since {
-                0 => sql.push_str(&variable),
-                // Older servers read a comment (MySQL manual, "Comments").
-                since => sql.push_str(&format!("/*!{since} {variable} */")),
-            }
-        }
-        sql
+        let history = [(flavour.identity(), 0), (flavour.history(), 0)];
+        let defaults: Vec<_> = answering(flavour)
+            .map(|(name, since)| (format!("@@session.{name}"), since))
+            .collect();
+        let defaults = defaults.iter().map(|(name, since)| (name.as_str(), *since));
+        versioned(history.into_iter().chain(defaults))
     }
 
     /// A session variable that changes what a read answers; empty for one that it has not told.

@@ -7,6 +7,7 @@ mod dialer;
 mod flavour;
 mod login;
 pub mod online;
+mod question;
 mod state;
 pub mod watch;
 
@@ -14,4 +15,5 @@ pub use config::{BackendConfig, Config, MonitorConfig};
 pub use connection::{ConnectError, Connection, Proof, Refusal, Row};
 pub use dialer::Dialer;
 pub use login::{Credentials, Greeting, LoginRequest};
+pub use question::{question, user_variable};
 pub use state::{Baseline, ConnectionState, Variables};

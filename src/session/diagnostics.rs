@@ -3,6 +3,7 @@
 
 use super::job::Job;
 use super::session::Session;
+use crate::backend::{question, user_variable};
 use crate::routing::{BackendId, Role};
 use crate::sql::{Class, Marks, Target, diagnostics_targets};
 
@@ -51,9 +52,10 @@ impl Session {
 
     async fn carry(&mut self, reader: BackendId, targets: &[Target]) -> Option<()> {
         let mut held = self.connections.take(reader)?;
-        let names: Vec<String> = targets.iter().map(|it| format!("@{}", it.name)).collect();
+        let values = targets.iter().map(|it| format!("@{}", it.name));
+        let values: Vec<String> = values.map(|name| user_variable(&name)).collect();
         let row = held
-            .ask(&format!("SELECT {}", names.join(", ")))
+            .ask(&question(values.iter().map(String::as_str)))
             .await
             .ok()?;
         self.connections.put(held);

@@ -43,7 +43,9 @@ impl Ids {
         let holds_ids = match &self.columns {
             IdColumns::At(places) => places.contains(&self.seen.len()),
             IdColumns::Named(names) => {
-                let is_it = |own: &str| own.as_bytes().eq_ignore_ascii_case(name);
+                // In UTF-16 and the like every letter has zeros around it.
+                let name: Vec<u8> = name.iter().copied().filter(|byte| *byte != 0).collect();
+                let is_it = |own: &str| own.as_bytes().eq_ignore_ascii_case(&name);
                 names.iter().any(|own| is_it(own))
             }
         };

@@ -15,7 +15,7 @@ use super::connections::Held;
 use super::job::Job;
 use super::relay::Progress;
 use super::session::Session;
-use crate::backend::{ConnectError, Row};
+use crate::backend::{ConnectError, Row, question, user_variable};
 use crate::error::ClientError;
 use crate::gtid::Set;
 use crate::routing::BackendView;
@@ -30,9 +30,13 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The pause before the writer is asked again.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Asks for all, in the order of [`Setting::ALL`].
-const QUESTION: &str =
-    "SELECT @tidegate_level, @tidegate_max_staleness, @tidegate_key, @tidegate_token";
+/// Where clients set them, in the order of [`Setting::ALL`].
+const VARIABLES: [&str; 4] = [
+    "@tidegate_level",
+    "@tidegate_max_staleness",
+    "@tidegate_key",
+    "@tidegate_token",
+];
 
 /// Behind the question: leaves ROW_COUNT() as any SET does.
 const QUIET: &str = "SET @tidegate_level = @tidegate_level";
@@ -106,7 +110,10 @@ impl Session {
     /// # Errors
     /// As [`Held::ask`]: the connection is lost.
     pub(super) async fn take_own(&mut self, held: &mut Held) -> Result<Taken, ConnectError> {
-        let row = held.ask(QUESTION).await?;
+        let values = VARIABLES.map(user_variable);
+        let row = held
+            .ask(&question(values.each_ref().map(String::as_str)))
+            .await?;
         let values = four(row).ok_or(ConnectError::Unexpected)?;
         match self.accept(&values).await {
             Ok(()) => {

@@ -3,7 +3,7 @@
 
 use super::job::Job;
 use super::session::Session;
-use crate::backend::ConnectError;
+use crate::backend::{ConnectError, question};
 use crate::sql::{Class, Flavour};
 
 impl Session {
@@ -18,13 +18,13 @@ impl Session {
             return false;
         };
         // MySQL tells them as SET ROLE takes them; MariaDB tells the bare name, or NULL.
-        let question = match held.flavour() {
-            Flavour::MySql => "SELECT CURRENT_ROLE()",
+        let roles = match held.flavour() {
+            Flavour::MySql => "CURRENT_ROLE()",
             Flavour::MariaDb => {
-                "SELECT IFNULL(CONCAT('`', REPLACE(CURRENT_ROLE(), '`', '``'), '`'), 'NONE')"
+                "IFNULL(CONCAT('`', REPLACE(CURRENT_ROLE(), '`', '``'), '`'), 'NONE')"
             }
         };
-        let row = match held.ask(question).await {
+        let row = match held.ask(&question([roles])).await {
             Ok(row) => row,
             Err(ConnectError::Refused(_)) => {
                 self.connections.put(held);

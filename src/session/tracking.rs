@@ -9,7 +9,7 @@ use super::job::Job;
 use super::session::Session;
 use super::settle::lex_mode;
 use super::visible::Visible;
-use crate::backend::{ConnectError, Row};
+use crate::backend::{ConnectError, Row, question};
 use crate::protocol::Status;
 use crate::sql::{Flavour, ForEach, Marks, followed, is_followed};
 
@@ -148,6 +148,6 @@ impl Session {
             .followed_names()
             .map(|name| format!("@@session.{name}"))
             .collect();
-        format!("SELECT {}", names.join(", "))
+        question(names.iter().map(String::as_str))
     }
 }

@@ -4,6 +4,7 @@
 //! are kept here, read back as set, and decide which trackers the client gets to see.
 //! (MySQL manual, "Server Tracking of Client Session State".)
 
+use crate::backend::question;
 use crate::protocol::ProtocolError;
 use crate::protocol::track::{self, Change};
 use crate::sql::{Flavour, followed};
@@ -223,11 +224,14 @@ impl Visible {
             Flavour::MySql => "@@session.session_track_gtids",
             Flavour::MariaDb => "'OFF'",
         };
-        format!(
-            "SELECT {gtids}, @@session.session_track_schema, \
-             @@session.session_track_state_change, @@session.session_track_system_variables, \
-             @@session.session_track_transaction_info, @@session.sql_mode"
-        )
+        question([
+            gtids,
+            "@@session.session_track_schema",
+            "@@session.session_track_state_change",
+            "@@session.session_track_system_variables",
+            "@@session.session_track_transaction_info",
+            "@@session.sql_mode",
+        ])
     }
 
     /// What the client may see of a block of session changes.

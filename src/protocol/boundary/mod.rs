@@ -38,8 +38,9 @@ use crate::protocol::{
 /// The first byte of a request for a file.
 const LOCAL_INFILE: u8 = 0xfb;
 
-/// The first byte of a definition: the length of `def`.
-const DEFINITION: u8 = 0x03;
+/// The first byte of a definition: the length of `def`, also in UTF-16 and UTF-32, which
+/// `character_set_results` may be.
+const DEFINITIONS: [u8; 3] = [3, 6, 12];
 
 /// Follows one response.
 #[derive(Debug)]
@@ -109,7 +110,9 @@ impl Boundary {
                 first != ErrPacket::HEADER && (first != EofPacket::HEADER || len >= MAX_PAYLOAD)
             }
             (Place::Rows { .. }, Some(first)) => first == 0,
-            (Place::Definitions { .. } | Place::Fields, Some(first)) => first == DEFINITION,
+            (Place::Definitions { .. } | Place::Fields, Some(first)) => {
+                DEFINITIONS.contains(&first)
+            }
             (Place::First, Some(first)) if self.shape == Shape::Statistics => {
                 first != ErrPacket::HEADER
             }
