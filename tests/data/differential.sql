@@ -141,6 +141,23 @@ SET GLOBAL max_connections = 100
 SET sql_select_limit = 1
 SELECT id FROM t
 SET sql_select_limit = DEFAULT
+SET sql_select_limit = 0
+SELECT 1
+SET session_track_schema = OFF
+SET @tidegate_key = 'a key'
+SET session_track_schema = ON
+SET ROLE NONE
+SELECT COUNT(*) FROM t
+SET sql_select_limit = DEFAULT
+SET character_set_results = ucs2
+SELECT 1, 'text'
+SET session_track_schema = OFF
+SET @tidegate_key = NULL
+SET session_track_schema = ON
+SET ROLE NONE
+SELECT COUNT(*) FROM t
+SHOW VARIABLES LIKE 'sql_select_limit'
+SET character_set_results = utf8mb4
 SET last_insert_id = 42
 SELECT LAST_INSERT_ID(), @@last_insert_id, @@identity
 PREPARE p FROM 'SELECT ? + 1'
