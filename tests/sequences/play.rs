@@ -288,7 +288,8 @@ fn readable(
         let mut packet = same_schema(packet, names);
         let by_id = [Some(&[0xdb, 4][..]), Some(&[0x8d, 5])].contains(&packet.get(1..3));
         if packet[0] == 0xff && by_id {
-            packet.retain(|byte| !byte.is_ascii_digit());
+            // In UCS-2 each digit has a zero before it.
+            packet.retain(|byte| !byte.is_ascii_digit() && *byte != 0);
         }
         match OkPacket::parse(&packet, capabilities) {
             Ok(ok) if matches!(packet[0], 0x00 | 0xfe) => {

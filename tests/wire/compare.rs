@@ -51,13 +51,17 @@ pub fn comparable(packets: Vec<Vec<u8>>, capabilities: Capabilities) -> Vec<Vec<
     packets
 }
 
-/// The two schemas differ in one letter; so do metadata and messages.
+/// The two schemas differ in one letter; so do metadata and messages, in UCS-2 too.
 pub fn same_schema(packet: &[u8], [direct, through]: [&str; 2]) -> Vec<u8> {
     let mut packet = packet.to_vec();
-    let len = through.len();
-    for start in 0..packet.len().saturating_sub(len - 1) {
-        if packet[start..].starts_with(through.as_bytes()) {
-            packet[start..start + len].copy_from_slice(direct.as_bytes());
+    let wide = |name: &str| name.bytes().flat_map(|byte| [0, byte]).collect();
+    let narrow = (direct.as_bytes().to_vec(), through.as_bytes().to_vec());
+    for (direct, through) in [narrow, (wide(direct), wide(through))] {
+        let len = through.len();
+        for start in 0..packet.len().saturating_sub(len - 1) {
+            if packet[start..].starts_with(&through) {
+                packet[start..start + len].copy_from_slice(&direct);
+            }
         }
     }
     packet
