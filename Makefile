@@ -15,8 +15,8 @@ help:
 BOTH := lab watch online front identity prepared explain consistency checker
 
 test: fmt clippy
-	cargo test --locked
-	TIDEGATE_FLAVOUR=mariadb cargo test --locked $(BOTH:%=--test %)
+	cargo test --locked --no-fail-fast
+	TIDEGATE_FLAVOUR=mariadb cargo test --locked --no-fail-fast $(BOTH:%=--test %)
 
 fmt:
 	cargo fmt --check
