@@ -238,6 +238,14 @@ impl ClientError {
         ))
     }
 
+    /// 4031: no command came for too long, in MySQL's own words.
+    pub fn idle() -> Self {
+        Self::new(4031, "HY000", Fault::Client, true).says(
+            "The client was disconnected by the server because of inactivity. See wait_timeout and \
+             interactive_timeout for configuring this behavior. (Tidegate: [limits] idle_timeout)",
+        )
+    }
+
     /// 1836: no backend is proven writable.
     pub fn no_writer() -> Self {
         Self::new(1836, "HY000", Fault::Backend, true)

@@ -24,7 +24,9 @@ use crate::config::Config;
 use crate::net::{Endpoint, Listener, TlsError, acceptor};
 use crate::protocol::Capabilities;
 use crate::routing::{BackendId, Reads, Reason, Role, Snapshot, UnknownCause};
-use crate::session::{Loads, LoginKeys, PreparedCount, ReadsSwitch, Registry, Scopes, Shared};
+use crate::session::{
+    Loads, LoginKeys, PreparedCount, Pressure, ReadsSwitch, Registry, Scopes, Shared,
+};
 use crate::sql::ForEach;
 use crate::telemetry::{Metrics, MetricsError};
 
@@ -180,6 +182,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         metrics: Arc::clone(&metrics),
         registry: Arc::clone(&registry),
         prepared: Arc::new(PreparedCount::new(Arc::clone(&metrics))),
+        pressure: Pressure::default(),
         keys: LoginKeys::default(),
         tls: acceptor(&config.listen.tls)?,
         draining: draining.clone(),

@@ -17,6 +17,8 @@ pub struct Config {
     pub monitor: MonitorConfig,
     /// How long connecting and logging in to a backend may take.
     pub connect_timeout: Duration,
+    /// How long a reader that was down takes to get all of its weight back.
+    pub slow_start: Duration,
 }
 
 /// One backend.

@@ -5,7 +5,7 @@ use super::files::Surroundings;
 use super::schema::{self, keys};
 use super::table::Document;
 use super::users::Accounts;
-use super::{Config, addresses, backends, users, value};
+use super::{Config, addresses, backends, pressure, users, value};
 use crate::net::{Endpoint, ListenConfig, TlsConfig};
 use crate::session::AuthMode;
 use crate::telemetry::{LogConfig, LogFormat, check_filter};
@@ -28,6 +28,7 @@ pub(super) fn config(
     let accounts = users::accounts(document, around, faults);
     let log = log(document, faults);
     let limits = Limits::read(document, faults);
+    let pressure = pressure::limits(document, faults);
 
     let listeners = listen.iter().flatten().chain(http.iter().flatten());
     addresses::check_distinct(
@@ -60,6 +61,7 @@ pub(super) fn config(
             zone: zone.map(|zone| zone.value),
             monitor,
             connect_timeout: limits.connect_timeout,
+            slow_start: limits.slow_start,
         },
         session: session::Config {
             auth: accounts.auth,
@@ -73,6 +75,7 @@ pub(super) fn config(
             fallback_reads: limits.fallback_reads,
             scopes: limits.scopes,
             prepared: limits.prepared,
+            limits: pressure?,
             proxy_id: proxy_id.and_then(|id| u16::try_from(id.value).ok()),
         },
         log: log?,
@@ -88,6 +91,7 @@ struct Limits {
     fallback_reads: usize,
     scopes: usize,
     prepared: session::PreparedLimits,
+    slow_start: std::time::Duration,
 }
 
 impl Limits {
@@ -101,6 +105,7 @@ impl Limits {
         let scopes = table.read(&keys::LIMITS_SCOPES, value::count, faults);
         let per_client = table.read(&keys::LIMITS_PREPARED_PER_CLIENT, value::count, faults);
         let total = table.read(&keys::LIMITS_PREPARED, value::count, faults);
+        let slow_start = table.read(&keys::LIMITS_SLOW_START, value::span, faults);
         let mib = table.read(&keys::LIMITS_PREPARED_MIB, value::count, faults);
         let prepared = session::PreparedLimits {
             per_client: usize::try_from(per_client?.value).ok()?,
@@ -111,6 +116,7 @@ impl Limits {
             fallback_reads: usize::try_from(fallback?.value).ok()?,
             scopes: usize::try_from(scopes?.value).ok()?,
             prepared,
+            slow_start: slow_start?.value,
             clients: usize::try_from(clients?.value).ok()?,
             login_timeout: login_timeout?.value,
             connect_timeout: connect_timeout?.value,

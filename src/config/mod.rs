@@ -9,6 +9,7 @@ mod build;
 mod fault;
 mod files;
 mod flags;
+mod pressure;
 pub mod schema;
 mod secrets;
 mod table;

@@ -4,6 +4,7 @@ mod endpoint;
 mod listener;
 mod stream;
 mod tls;
+mod vitality;
 mod wire;
 
 use std::path::PathBuf;

@@ -7,9 +7,11 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::time::timeout;
 
 use super::Stream;
 use crate::protocol::{HEADER, Header, MAX_PAYLOAD, ProtocolError, write_packet};
@@ -54,6 +56,18 @@ pub struct Wire {
     seq: u8,
     received: u64,
     sent: u64,
+    stalls: Stalls,
+}
+
+/// How long a peer may stop in the middle of something; for ever, if nothing else is said.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stalls {
+    /// While a packet comes.
+    reading: Option<Duration>,
+    /// While something is written.
+    writing: Option<Duration>,
+    /// It has.
+    stalled: bool,
 }
 
 impl Wire {
@@ -66,7 +80,20 @@ impl Wire {
             seq: 0,
             received: 0,
             sent: 0,
+            stalls: Stalls::default(),
         }
+    }
+
+    /// Limits how long the peer may stop in the middle of a packet of its own, and how long it may
+    /// take nothing of what is written.
+    pub fn limit_stalls(&mut self, reading: Duration, writing: Duration) {
+        self.stalls.reading = Some(reading);
+        self.stalls.writing = Some(writing);
+    }
+
+    /// Has the peer stopped for longer than that?
+    pub fn has_stalled(&self) -> bool {
+        self.stalls.stalled
     }
 
     /// The stream below.
@@ -153,6 +180,27 @@ impl Wire {
         Ok(())
     }
 
+    /// The same for what belongs to a packet that has begun: the peer may not stop.
+    ///
+    /// Cancel safe.
+    pub async fn fill_rest(&mut self, count: usize) -> Result<(), WireError> {
+        let Some(limit) = self.stalls.reading else {
+            return self.fill_to(count).await;
+        };
+        while self.input.len() < count {
+            match timeout(limit, self.fill()).await {
+                Ok(Ok(0)) => return Err(WireError::Io(io::ErrorKind::UnexpectedEof.into())),
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return Err(error.into()),
+                Err(_) => {
+                    self.stalls.stalled = true;
+                    return Err(WireError::Io(io::ErrorKind::TimedOut.into()));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Takes the header of the next packet and checks its number.
     ///
     /// Cancel safe.
@@ -183,14 +231,14 @@ impl Wire {
         if header.len > limit {
             return Err(WireError::TooLarge { limit });
         }
-        self.fill_to(header.len).await?;
+        self.fill_rest(header.len).await?;
         let mut payload = self.input.split_to(header.len);
         while header.len == MAX_PAYLOAD {
             header = self.read_header().await?;
             if payload.len() + header.len > limit {
                 return Err(WireError::TooLarge { limit });
             }
-            self.fill_to(header.len).await?;
+            self.fill_rest(header.len).await?;
             payload.unsplit(self.input.split_to(header.len));
         }
         Ok(payload)
@@ -243,15 +291,21 @@ impl Wire {
     ///
     /// Not cancel safe.
     pub async fn flush(&mut self) -> io::Result<()> {
-        let length = self.output.len() as u64;
-        self.stream.write_all(&self.output).await?;
-        self.sent += length;
+        let mut written = 0;
+        while let Some(rest @ [_, ..]) = self.output.get(written..) {
+            let count = self.stalls.limit(self.stream.write(rest)).await?;
+            if count == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            written += count;
+            self.sent += count as u64;
+        }
         self.output.clear();
         if self.output.capacity() > 4 * READ_SIZE {
             self.output = BytesMut::new();
         }
         if self.stream.is_tls() {
-            self.stream.flush().await?;
+            self.stalls.limit(self.stream.flush()).await?;
         }
         Ok(())
     }
@@ -292,7 +346,7 @@ impl Wire {
         while self.input.len() < READ_SIZE {
             match self.stream.read_buf(&mut self.input).await {
                 Ok(0) | Err(_) => return,
-                Ok(_) => {}
+                Ok(count) => self.received += count as u64,
             }
         }
         std::future::pending().await
@@ -301,5 +355,21 @@ impl Wire {
     /// Says good-bye to the stream. Errors no longer matter to anyone.
     pub async fn close(&mut self) {
         let _ = self.stream.shutdown().await;
+    }
+}
+
+impl Stalls {
+    /// Waits for the peer to take something, as long as it may take nothing.
+    async fn limit<T>(&mut self, writing: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+        let Some(limit) = self.writing else {
+            return writing.await;
+        };
+        match timeout(limit, writing).await {
+            Ok(written) => written,
+            Err(_) => {
+                self.stalled = true;
+                Err(io::ErrorKind::TimedOut.into())
+            }
+        }
     }
 }

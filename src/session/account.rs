@@ -251,7 +251,7 @@ const NO_SUCH_THREAD: u16 = 1094;
 
 /// Is this a thread of the very life of the backend that `held` leads to? In doubt it is not: a
 /// stranger must not be hit.
-async fn is_there(held: &mut Held, thread: &Thread) -> Result<bool, ConnectError> {
+pub(super) async fn is_there(held: &mut Held, thread: &Thread) -> Result<bool, ConnectError> {
     if thread.server_uuid != held.proof.server_uuid {
         return Ok(false);
     }

@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 
 use crate::net::{Wire, WireError};
-use crate::protocol::{Command, MAX_PAYLOAD};
+use crate::protocol::{Command, HEADER, MAX_PAYLOAD};
 
 /// What a client asks for.
 pub(super) struct Request {
@@ -29,7 +29,7 @@ impl Request {
     pub(super) async fn read(client: &mut Wire) -> Result<Self, WireError> {
         client.restart_sequence();
         let header = client.read_header().await?;
-        client.fill_to(header.len).await?;
+        client.fill_rest(header.len).await?;
         let payload = client.input().split_to(header.len);
         Ok(Self {
             command: payload.first().copied().and_then(Command::from_byte),
@@ -63,8 +63,9 @@ impl Request {
 
     /// Reads one more packet of a long command; false once it was the last.
     pub(super) async fn read_more(&mut self, client: &mut Wire) -> Result<bool, WireError> {
+        client.fill_rest(HEADER).await?;
         let header = client.read_header().await?;
-        client.fill_to(header.len).await?;
+        client.fill_rest(header.len).await?;
         self.payload = client.input().split_to(header.len);
         self.more = header.len == MAX_PAYLOAD;
         self.sequence = client.sequence();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::PreparedLimits;
+use super::{Limits, PreparedLimits};
 use crate::error::Secret;
 use crate::routing::{Policy, Reads};
 
@@ -34,6 +34,8 @@ pub struct Config {
     pub scopes: usize,
     /// How many prepared statements there may be.
     pub prepared: PreparedLimits,
+    /// What sessions bear and how long they wait.
+    pub limits: Limits,
 }
 
 /// Which backend connection serves a session's next statement, as far as its state leaves a

@@ -36,14 +36,11 @@ pub(super) struct Held {
 impl Held {
     fn new(connection: Connection, shared: Arc<Shared>, peer: Arc<Peer>) -> Self {
         let id = connection.backend;
+        let limits = &shared.config.limits;
+        let stream = connection.wire.stream();
+        stream.expect_life(limits.dead_peer_timeout, limits.write_timeout);
         let opened = Instant::now();
-        peer.add_thread(Thread {
-            backend: id,
-            id: connection.thread_id,
-            server_uuid: connection.proof.server_uuid,
-            port: connection.wire.stream().local_port(),
-            opened,
-        });
+        peer.add_thread(thread_of(&connection, opened));
         shared
             .metrics
             .backend_connections(id.index(), ConnectionState::Active)
@@ -57,6 +54,11 @@ impl Held {
             last_executed: String::new(),
             statements: HashMap::new(),
         }
+    }
+
+    /// The backend's thread that serves it.
+    pub(super) fn thread(&self) -> Thread {
+        thread_of(&self.connection, self.opened)
     }
 
     /// The place that it leads to, once that is proven.
@@ -108,6 +110,16 @@ impl Held {
         self.queue_command(Command::Quit);
         // Nobody is left whom a failure would interest.
         let _ = self.wire.flush().await;
+    }
+}
+
+fn thread_of(connection: &Connection, opened: Instant) -> Thread {
+    Thread {
+        backend: connection.backend,
+        id: connection.thread_id,
+        server_uuid: connection.proof.server_uuid,
+        port: connection.wire.stream().local_port(),
+        opened,
     }
 }
 

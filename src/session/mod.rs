@@ -18,6 +18,7 @@ mod observe;
 mod own;
 mod pins;
 mod prepared;
+mod pressure;
 mod read_only;
 mod reader;
 mod registry;
@@ -45,6 +46,7 @@ pub use config::{AuthMode, Config, PoolPolicy};
 pub use keys::LoginKeys;
 pub use loads::Loads;
 pub use prepared::{PreparedCount, PreparedLimits};
+pub use pressure::{Limits, OnClientGone, Pressure};
 pub use registry::{Entry, Registry};
 pub use scopes::{ScopeHandle, Scopes};
 pub use serve::serve;
@@ -67,6 +69,8 @@ pub enum Ended {
     Refused,
     /// KILL.
     Killed,
+    /// It sent no command for as long as it may.
+    Idle,
     /// The process drains.
     Drained,
     /// The backend connection that held the session's state is gone.
@@ -79,6 +83,7 @@ fn error_kind(error: &ClientError) -> ErrorKind {
         (1040, _) => ErrorKind::TooManyClients,
         (1047, _) => ErrorKind::UnknownCommand,
         (1836, _) => ErrorKind::NoWriter,
+        (4031, _) => ErrorKind::Limit,
         (_, Fault::Client) => ErrorKind::ClientProtocol,
         (_, Fault::Backend) => ErrorKind::BackendLost,
         (_, Fault::Promise) => ErrorKind::WaitTimeout,

@@ -12,6 +12,7 @@ use super::job::Job;
 use super::login::encode_error;
 use super::observe::ReaderNotes;
 use super::prepared::Unbound;
+use super::pressure::Patience;
 use super::relay::{Progress, Relay, RelayError};
 use super::session::Session;
 use super::state::{Replay, diff};
@@ -54,7 +55,7 @@ impl Session {
         if self.transaction.is_on_reader() && !self.transaction.is_at(run.place) {
             self.end_on_reader("COMMIT").await;
         }
-        let ready = self.reader_at(run.place, job).await;
+        let ready = self.ready_reader(run.place, job).await;
         let (mut held, replay) = match ready {
             Ok(ready) => ready,
             Err(how) => {
@@ -110,7 +111,10 @@ impl Session {
             }
         }
         match ended {
-            Err(RelayError::Client(_)) => Err(Ended::ClientGone),
+            Err(RelayError::Client(_)) => {
+                self.abandon(held, job);
+                Err(Ended::ClientGone)
+            }
             Err(RelayError::Backend(error)) => {
                 let backend = self.shared.name(held.backend);
                 tracing::warn!(client = self.entry.id, backend, %error, "backend connection lost");
@@ -152,6 +156,7 @@ impl Session {
         job: &Job,
         notes: &mut ReaderNotes,
     ) -> Result<(Progress, Result<crate::protocol::End, RelayError>), Exclusion> {
+        let backend = held.backend;
         held.queue_replay(
             replay,
             &tracking_on_reader(held.flavour(), self.wants_watermarks(held.backend)),
@@ -163,12 +168,12 @@ impl Session {
             return Ok((Progress::default(), Err(lost)));
         }
         if !replay.is_empty() {
-            held.read_replay(replay)
-                .await
-                .map_err(|error| match error {
-                    ConnectError::Refused(_) => Exclusion::ReplayFailed,
-                    _ => Exclusion::Unreachable,
-                })?;
+            let shared = Arc::clone(&self.shared);
+            let limit = shared.config.limits.first_byte_timeout;
+            let told = held.read_replay(replay);
+            let told: Result<(), ConnectError> =
+                Patience::before(&shared, backend, limit, told).await;
+            told.map_err(Exclusion::from)?;
             held.state = self.state.on_connection();
         }
         let relay = Relay::new(
@@ -178,6 +183,7 @@ impl Session {
             held,
             Filter::FromReader,
             notes,
+            Patience::with_reader(&self.shared, backend),
         );
         let relay = relay.asking_for_cursor(job.asks_for_cursor());
         Ok(relay.naming(job.client_statement()).holding().run().await)
@@ -314,6 +320,14 @@ impl Session {
         self.shared.metrics.retried_reads(cause).inc();
     }
 
+    /// The same as [`Session::reader_at`], for as long as it is worth while to wait for this reader.
+    async fn ready_reader(&mut self, place: Place, job: &Job) -> Result<(Held, Replay), Exclusion> {
+        let shared = Arc::clone(&self.shared);
+        let limit = shared.config.limits.first_byte_timeout;
+        let ready = self.reader_at(place, job);
+        Patience::before(&shared, place.backend, limit, ready).await
+    }
+
     /// A connection to a reader that knows the statement, and what it has to be told first.
     async fn reader_at(&mut self, place: Place, job: &Job) -> Result<(Held, Replay), Exclusion> {
         let mut held = self.reader_connection(place, job).await?;
@@ -431,5 +445,15 @@ impl Session {
             .backend(id)
             .and_then(|view| view.current_watermark());
         mark.is_some_and(|mark| mark.executed.interval_count() <= FREE_WATERMARK_INTERVALS)
+    }
+}
+
+/// Why a reader could not be told the session's state.
+impl From<ConnectError> for Exclusion {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Refused(_) => Self::ReplayFailed,
+            _ => Self::Unreachable,
+        }
     }
 }

@@ -7,6 +7,7 @@
 use bytes::{Buf, BytesMut};
 
 use super::observe::Observer;
+use super::pressure::Patience;
 use super::visible::Filter;
 use crate::backend::Connection;
 use crate::net::{READ_SIZE, Wire, WireError};
@@ -94,6 +95,8 @@ pub(super) struct Relay<'a, O> {
     transaction: Status,
     /// What the client calls the statement that is being prepared.
     statement_id: Option<u32>,
+    /// How long the backend is waited for.
+    patience: Patience<'a>,
     progress: Progress,
 }
 
@@ -106,6 +109,7 @@ impl<'a, O: Observer> Relay<'a, O> {
         connection: &'a mut Connection,
         filter: Filter<'a>,
         observer: &'a mut O,
+        patience: Patience<'a>,
     ) -> Self {
         Self {
             boundary: Boundary::new(command, connection.capabilities),
@@ -121,6 +125,7 @@ impl<'a, O: Observer> Relay<'a, O> {
             guessed_eof: None,
             transaction: Status::default(),
             statement_id: None,
+            patience,
             progress: Progress::default(),
         }
     }
@@ -177,10 +182,10 @@ impl<'a, O: Observer> Relay<'a, O> {
                 // The walk may have stopped at a full buffer, with the end in the input.
                 continue;
             }
-            match self.connection.wire.fill().await {
-                Ok(0) => return Err(RelayError::Backend(WireError::Closed)),
-                Ok(_) => {}
-                Err(error) => return Err(RelayError::Backend(error.into())),
+            let backend = &mut self.connection.wire;
+            let flushed = self.progress.flushed;
+            if self.patience.fill(backend, self.client, flushed).await? == 0 {
+                return Err(RelayError::Backend(WireError::Closed));
             }
         }
     }
@@ -401,11 +406,10 @@ impl<'a, O: Observer> Relay<'a, O> {
         self.file_wanted = false;
         self.connection.wire.set_sequence(self.client.sequence());
         loop {
-            let header = self
-                .client
-                .read_header()
-                .await
-                .map_err(RelayError::Client)?;
+            let begun = self.client.fill_rest(HEADER).await;
+            begun.map_err(RelayError::Client)?;
+            let header = self.client.read_header().await;
+            let header = header.map_err(RelayError::Client)?;
             let seq = self.connection.wire.sequence();
             let bytes = Header {
                 len: header.len,
@@ -416,7 +420,7 @@ impl<'a, O: Observer> Relay<'a, O> {
             self.connection.wire.set_sequence(seq.wrapping_add(1));
             let mut rest = header.len;
             while rest > 0 {
-                self.client.fill_to(1).await.map_err(RelayError::Client)?;
+                self.client.fill_rest(1).await.map_err(RelayError::Client)?;
                 let count = rest.min(self.client.input().len());
                 let chunk = self.client.input().split_to(count);
                 self.connection.wire.output().extend_from_slice(&chunk);

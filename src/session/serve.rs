@@ -65,9 +65,15 @@ async fn log_in(
     let greeted = Greeted::greet(plain, &front, entry.id, shared.tls.is_some()).await?;
     let answered = greeted.answer(shared.tls.as_ref()).await?;
     let user = answered.user();
-    let claimed = answered
+    let mut claimed = answered
         .claim(&shared.config.auth, &shared.keys, host)
         .await?;
+    let limits = &shared.config.limits;
+    claimed
+        .wire
+        .limit_stalls(limits.read_timeout, limits.write_timeout);
+    let stream = claimed.wire.stream();
+    stream.expect_life(limits.dead_peer_timeout, limits.write_timeout);
     let mut session = Session::new(shared, entry, claimed, host.to_owned());
     match session.log_in().await {
         Ok(true) => Ok((session, user)),

@@ -231,11 +231,19 @@ impl Session {
                 // The sender lives as long as the process serves.
                 let _ = draining.wait_for(|draining| *draining).await;
             };
+            let idle_limit = self.shared.config.limits.idle_timeout;
+            let idles = async {
+                match idle_limit {
+                    Some(limit) => tokio::time::sleep(limit).await,
+                    None => std::future::pending().await,
+                }
+            };
             let request = tokio::select! {
                 biased;
                 request = Request::read(&mut self.client) => request,
                 () = self.entry.killed() => break Ended::Killed,
                 () = drained, if idle => break Ended::Drained,
+                () = idles => break self.idled().await,
             };
             let request = match request {
                 Ok(request) => request,
@@ -246,8 +254,19 @@ impl Session {
             }
         };
         self.count_bytes();
+        if self.client.has_stalled() {
+            self.shared.metrics.errors(ErrorKind::ClientStalled).inc();
+        }
         self.close().await;
         ended
+    }
+
+    /// The client has sent no command for as long as it may; it is told what MySQL would tell it.
+    async fn idled(&mut self) -> Ended {
+        self.client.restart_sequence();
+        // The session ends either way.
+        let _ = self.refuse(&ClientError::idle()).await;
+        Ended::Idle
     }
 
     /// Closes the session's backend connections and the client's.

@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
 use super::scopes::{ScopeHandle, Scopes};
-use super::{Config, Loads, LoginKeys, PreparedCount, ReadsSwitch, Registry};
+use super::{Config, Loads, LoginKeys, PreparedCount, Pressure, ReadsSwitch, Registry};
 use crate::backend::watch::{ThreadEnd, Watch};
 use crate::backend::{Dialer, Greeting};
 use crate::routing::{BackendId, Policy};
@@ -62,6 +62,8 @@ pub struct Shared {
     pub differences: DashSet<(BackendId, &'static str)>,
     /// The prepared statements of all clients.
     pub prepared: Arc<PreparedCount>,
+    /// What they bear.
+    pub pressure: Pressure,
     /// Becomes true when the process drains.
     pub draining: watch::Receiver<bool>,
 }

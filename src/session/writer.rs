@@ -9,6 +9,7 @@ use super::job::Job;
 use super::observe::{RowTap, WriterNotes};
 use super::own::Taken;
 use super::prepared::Unbound;
+use super::pressure::Patience;
 use super::relay::{Progress, Relay, RelayError};
 use super::scopes::ScopeHandle;
 use super::session::Session;
@@ -42,7 +43,7 @@ impl Session {
         if self.transaction.is_on_reader() && job.begins() {
             self.end_on_reader("COMMIT").await;
         }
-        let mut held = match self.writer_at(run.place, job).await {
+        let mut held = match self.ready_writer(run.place, job).await {
             Ok(held) => held,
             Err(error) => {
                 if let Some(mark) = run.mark {
@@ -54,7 +55,10 @@ impl Session {
         if self.entry.is_killed() {
             return self.killed(run.mark);
         }
-        match self.bind_at_writer(&mut held, job).await {
+        let shared = Arc::clone(&self.shared);
+        let limit = shared.config.limits.silent_timeout;
+        let bound = self.bind_at_writer(&mut held, job);
+        match Patience::before(&shared, run.place.backend, limit, bound).await {
             Ok(()) => {}
             Err(unbound) => return self.unbound_at_writer(unbound, held, run, job).await,
         }
@@ -83,6 +87,7 @@ impl Session {
             Ok(_) => {}
             Err(RelayError::Client(_)) => {
                 self.lose_unless_pure(job, UnknownCause::ConnectionLost, Some(&held));
+                self.abandon(held, job);
                 return Err(Ended::ClientGone);
             }
             Err(RelayError::Backend(error)) => {
@@ -150,6 +155,8 @@ impl Session {
             true => Filter::All,
             false => Filter::Wanted(&self.visible),
         };
+        let finishes = self.finishes(job);
+        let patience = Patience::with_writer(&self.shared, held.backend).unless(finishes);
         let relay = Relay::new(
             job.command,
             &mut self.client,
@@ -157,6 +164,7 @@ impl Session {
             held,
             filter,
             notes,
+            patience,
         );
         let relay = match self.transaction.is_on_reader() {
             true => relay.within(Status::IN_TRANS | Status::IN_TRANS_READONLY),
@@ -168,6 +176,21 @@ impl Session {
         };
         let relay = relay.asking_for_cursor(job.asks_for_cursor());
         relay.naming(job.client_statement()).run().await
+    }
+
+    /// The same as [`Session::writer_at`], for as long as it is worth while to wait for the writer.
+    async fn ready_writer(&mut self, place: Place, job: &Job) -> Result<Held, NoWriter> {
+        let shared = Arc::clone(&self.shared);
+        let holds_state = self.holds_state();
+        let limit = shared.config.limits.silent_timeout;
+        let ready = self.writer_at(place, job);
+        match Patience::before(&shared, place.backend, limit, ready).await {
+            // What it held is gone with it.
+            Err(NoWriter::Connect(ConnectError::TimedOut)) if holds_state => {
+                Err(NoWriter::StateLost)
+            }
+            ready => ready,
+        }
     }
 
     /// The connection to the writer for a statement, told everything that the session was told.

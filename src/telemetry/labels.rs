@@ -63,6 +63,7 @@ labels! {
     ErrorKind {
         ClientProtocol = "client_protocol": "a client broke the protocol",
         ClientLost = "client_lost": "a client's connection broke in the middle of something",
+        ClientStalled = "client_stalled": "a client stopped in the middle of a command, or did not read its answer",
         ClientTls = "client_tls": "a TLS handshake with a client failed",
         LoginTimeout = "login_timeout": "a client did not log in in time",
         TooManyClients = "too_many_clients": "a client more than the limit was refused",

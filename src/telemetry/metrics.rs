@@ -34,6 +34,7 @@ pub struct Metrics {
     prepared_statements: IntGauge,
     prepared_bytes: IntGauge,
     logins_failed: IntCounter,
+    killed_statements: IntCounter,
     /// By side, then by direction.
     bytes: Vec<IntCounter>,
     errors: Vec<IntCounter>,
@@ -217,6 +218,11 @@ impl Metrics {
     /// `tidegate_logins_failed_total`.
     pub fn logins_failed(&self) -> &IntCounter {
         &self.logins_failed
+    }
+
+    /// `tidegate_killed_statements_total`.
+    pub fn killed_statements(&self) -> &IntCounter {
+        &self.killed_statements
     }
 
     /// `tidegate_bytes_total`.

@@ -91,6 +91,7 @@ pub fn config(cluster: &Cluster) -> Config {
                 interval: Duration::from_millis(100),
             },
             connect_timeout: Duration::from_secs(5),
+            slow_start: Duration::ZERO,
         },
         session: session::Config {
             auth: AuthMode::Passthrough,
@@ -105,6 +106,7 @@ pub fn config(cluster: &Cluster) -> Config {
             fallback_reads: 500,
             scopes: 1000,
             prepared: session::PreparedLimits::default(),
+            limits: session::Limits::default(),
         },
         log: LogConfig {
             format: LogFormat::Text,

@@ -12,6 +12,8 @@ mod monitor;
 mod publish;
 mod replication;
 mod routines;
+mod silence;
+mod slow_start;
 mod threads;
 mod waiters;
 mod watcher;
@@ -208,6 +210,11 @@ impl Watch {
     /// A data connection to this backend failed: look after it now.
     pub fn report_failure(&self, id: BackendId) {
         self.kick(id);
+    }
+
+    /// For how long this backend has left the monitor without any answer, be it an error.
+    pub fn silent_for(&self, id: BackendId) -> Option<Duration> {
+        self.publisher.waiters(id)?.silence.length(Instant::now())
     }
 
     fn kick(&self, id: BackendId) {

@@ -1,7 +1,7 @@
 //! One backend's monitor: connects, asks, connects again.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
 
@@ -33,7 +33,11 @@ impl Monitor {
     pub(super) async fn run(self) {
         let mut was_up = true;
         loop {
+            self.waiters.silence.asked(Instant::now());
             let broken = self.watch(&mut was_up).await;
+            if broken.code().is_some() {
+                self.waiters.silence.answered();
+            }
             self.publisher.lost(self.id);
             if was_up {
                 // Once, not with each further attempt.
@@ -61,8 +65,12 @@ impl Monitor {
         let mut learning = Learning::default();
         let mut following = Following::default();
         loop {
+            self.waiters.silence.asked(Instant::now());
             match asking.ask(&mut conn).await {
-                Ok(answer) => self.learn(answer, fresh),
+                Ok(answer) => {
+                    self.waiters.silence.answered();
+                    self.learn(answer, fresh);
+                }
                 Err(broken) => return broken,
             }
             if !std::mem::replace(was_up, true) || fresh {

@@ -10,6 +10,7 @@ use super::OnPublish;
 use super::history::History;
 use super::lives::{Lives, Membership};
 use super::measure::{measure, note_lagging};
+use super::slow_start::weight;
 use super::waiters::Waiters;
 use crate::backend::Config;
 use crate::backend::client::Life;
@@ -42,6 +43,7 @@ pub(super) struct Publisher {
     /// For each backend, those who wait for news of it.
     waiters: Vec<Arc<Waiters>>,
     history: History,
+    slow_start: Duration,
     count: watch::Sender<u64>,
     on_publish: OnPublish,
 }
@@ -54,6 +56,12 @@ struct Known {
     lives: Lives,
     /// Its own limit; none on the writer.
     max_lag: Option<Duration>,
+    /// Its configured share of the reads.
+    weight: u32,
+    /// It has been reached before.
+    was_up: bool,
+    /// When it came back after it had been down.
+    back: Option<Instant>,
 }
 
 impl std::fmt::Debug for Publisher {
@@ -84,6 +92,7 @@ impl Publisher {
         let backends: Vec<_> = config.backends.iter().enumerate().map(unknown).collect();
         let known = config.backends.iter().map(|backend| Known {
             max_lag: backend.max_lag,
+            weight: backend.weight,
             ..Known::default()
         });
         let known: Vec<_> = known.collect();
@@ -98,6 +107,7 @@ impl Publisher {
             making: Mutex::new(known),
             waiters,
             history: History::default(),
+            slow_start: config.slow_start,
             count: watch::Sender::new(0),
             on_publish,
         }
@@ -170,7 +180,11 @@ impl Publisher {
                 }
             });
             let executed = Arc::new(answer.executed);
+            if !view.up && std::mem::replace(&mut known.was_up, true) {
+                known.back = Some(answer.learned);
+            }
             view.up = true;
+            view.weight = weight(known.weight, known.back, self.slow_start, answer.learned);
             view.writable = !answer.read_only;
             view.incarnation = Some(incarnation);
             let newer = view.watermark.take_if(|mark| !overtook(mark, &executed));

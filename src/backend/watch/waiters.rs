@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use tokio::sync::{Notify, oneshot};
 
+use super::silence::Silence;
 use crate::gtid::Set;
 use crate::routing::{BackendView, Place};
 
@@ -18,6 +19,8 @@ pub(super) struct Waiters {
     pub(super) kick: Notify,
     /// Wakes the watcher.
     pub(super) work: Notify,
+    /// How long the monitor has waited for an answer.
+    pub(super) silence: Silence,
 }
 
 /// What a waiter waits for.

@@ -1,5 +1,6 @@
 //! The keys themselves, by section.
 
+mod pressure;
 mod reads;
 
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use super::Presence::{Default, Optional, Required};
 use super::{Key, Kind};
 
+pub use self::pressure::*;
 pub use self::reads::*;
 
 /// MySQL's own limit for the name of an account (MySQL manual, "Account User Names, Passwords").

@@ -6,6 +6,7 @@ use super::super::command::Request;
 use super::super::connections::Held;
 use super::super::job::{Job, Uses};
 use super::super::observe::ReaderNotes;
+use super::super::pressure::Patience;
 use super::super::relay::{Relay, RelayError};
 use super::super::session::Session;
 use super::super::statement::Attempt;
@@ -61,6 +62,7 @@ impl Session {
                     true => Filter::Wanted(&self.visible),
                     false => Filter::FromReader,
                 };
+                let patience = Patience::with_writer(&self.shared, held.backend);
                 let relay = Relay::new(
                     Command::StmtFetch,
                     &mut self.client,
@@ -68,6 +70,7 @@ impl Session {
                     &mut held,
                     filter,
                     &mut notes,
+                    patience,
                 );
                 relay.run().await
             }

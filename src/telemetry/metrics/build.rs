@@ -95,6 +95,13 @@ pub(super) fn metrics(
                 "Logins refused to clients, by a backend or by Tidegate.",
             )?,
         )?,
+        killed_statements: register(
+            &registry,
+            IntCounter::new(
+                "tidegate_killed_statements_total",
+                "Statements killed on a backend since their client had gone away.",
+            )?,
+        )?,
         bytes: bytes(&registry)?,
         errors: labelled(
             &registry,
