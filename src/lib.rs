@@ -7,6 +7,7 @@
 pub mod error;
 pub mod gtid;
 pub mod protocol;
+pub mod slots;
 pub mod sql;
 pub mod telemetry;
 

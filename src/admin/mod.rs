@@ -54,7 +54,7 @@ pub struct Desk {
 
 /// Serves `/metrics`, `/healthz` (the process works), `/readyz` (it takes clients) and the switch
 /// `/reads` until the future is dropped.
-pub async fn serve(listener: Listener, desk: Desk) {
+pub async fn serve(listener: Arc<Listener>, desk: Desk) {
     let room = Arc::new(Semaphore::new(CONNECTION_LIMIT));
     loop {
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else {

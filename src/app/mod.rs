@@ -1,5 +1,8 @@
 //! The composition root: builds every part from a configuration and runs it until it is drained.
 
+mod control;
+mod greeting;
+mod listeners;
 mod show;
 mod workers;
 
@@ -11,30 +14,24 @@ use arc_swap::ArcSwap;
 use dashmap::DashSet;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
-use zeroize::Zeroizing;
 
+pub use self::control::Loader;
+use self::control::{Control, Current};
+use self::greeting::{learn_greeting, made_up};
+use self::listeners::{Door, Listeners};
 use self::show::Gauges;
 use self::workers::Workers;
 use crate::admin;
 use crate::backend::online::{self, Finding, Severity};
 use crate::backend::watch::Watch;
-use crate::backend::{self, Credentials, Dialer, Greeting, LoginRequest};
+use crate::backend::{self, Dialer};
 use crate::config::Config;
-use crate::net::{Endpoint, Listener, TlsError, acceptor};
-use crate::protocol::Capabilities;
+use crate::net::{Endpoint, TlsError, acceptor};
 use crate::routing::{BackendId, Reads, Reason, Role, Snapshot, UnknownCause};
 use crate::session::{
-    Loads, LoginKeys, PreparedCount, Pressure, ReadsSwitch, Registry, Scopes, Shared,
+    Loads, LoginKeys, PreparedCount, Pressure, ReadsSwitch, Registry, Roster, Scopes, Shared,
 };
-use crate::sql::ForEach;
-use crate::telemetry::{Metrics, MetricsError};
-
-/// What clients are greeted with until the writer has been reached once.
-const UNKNOWN_VERSION: &str = "8.0.0-tidegate";
-
-/// utf8mb4's default collation in the handshake, `utf8mb4_0900_ai_ci`.
-const UNKNOWN_COLLATION: u8 = 255;
+use crate::telemetry::{LogHandle, Metrics, MetricsError};
 
 /// How often a drain looks whether the last client has left.
 const DRAIN_POLL: Duration = Duration::from_millis(20);
@@ -75,27 +72,55 @@ pub struct Running {
     pub metrics: Arc<Metrics>,
     drain: watch::Sender<bool>,
     registry: Arc<Registry>,
-    drain_timeout: Duration,
-    tasks: JoinSet<()>,
+    control: Controlled,
     _workers: Workers,
 }
 
-/// Serves until SIGTERM or SIGINT, then drains.
+/// Ends what listens when it is dropped.
+struct Controlled(Arc<Control>);
+
+impl std::fmt::Debug for Controlled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Controlled")
+    }
+}
+
+impl Drop for Controlled {
+    fn drop(&mut self) {
+        self.0.listeners.close();
+    }
+}
+
+/// What a process brings along besides its configuration.
+#[derive(Default)]
+pub struct Setup {
+    /// Where the configuration is read again.
+    pub load: Option<Loader>,
+    /// Changes what is logged.
+    pub log: Option<LogHandle>,
+}
+
+/// Serves until SIGTERM or SIGINT, then drains. SIGHUP reads the configuration again.
 ///
 /// # Errors
 /// [`StartError`] says what kept it from starting.
-pub async fn serve(config: Config) -> Result<(), StartError> {
+pub async fn serve(config: Config, setup: Setup) -> Result<(), StartError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
     let backends = config.backend.clone();
-    let running = start(config).await?;
+    let running = start_with(config, setup).await?;
     for address in &running.addresses {
         tracing::info!(%address, "serving");
     }
     tokio::spawn(report_findings(backends));
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            // The log tells how it went.
+            _ = hang_up.recv() => drop(running.control.0.reload().await),
+        }
     }
     running.drain().await;
     Ok(())
@@ -123,6 +148,14 @@ async fn report_findings(backends: backend::Config) {
 /// # Errors
 /// [`StartError`] says what kept it from starting.
 pub async fn start(config: Config) -> Result<Running, StartError> {
+    start_with(config, Setup::default()).await
+}
+
+/// Starts serving, with what the process brings along.
+///
+/// # Errors
+/// [`StartError`] says what kept it from starting.
+pub async fn start_with(config: Config, setup: Setup) -> Result<Running, StartError> {
     let backends = Arc::new(config.backend);
     let writer = backends
         .backends
@@ -153,7 +186,6 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let (drain, draining) = watch::channel(false);
     let proxy_id = config.session.proxy_id;
     let registry = Arc::new(Registry::new(proxy_id.unwrap_or_else(rand::random)));
-    let drain_timeout = config.session.drain_timeout;
     let scopes = Scopes::starting_at(Instant::now(), config.session.scopes);
     // Without an answer each scope asks for itself, later, and then has to see more than it must.
     if greeting.is_some() {
@@ -162,21 +194,26 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     watch.probe(&[writer]).await;
     scopes.settle_floor(&watch.snapshot());
     let loads = Loads::new(names.len());
-    let fallback = Arc::new(Semaphore::new(config.session.fallback_reads));
+    let fallback = Semaphore::new(config.session.fallback_reads);
     let reads = Arc::new(ReadsSwitch::new(config.session.reads));
     metrics
         .reads_split()
         .set(i64::from(reads.now() == Reads::Split));
+    let current = Current {
+        written: config.written,
+        tls: config.listen.tls.clone(),
+        reads: config.session.reads,
+    };
     let shared = Arc::new(Shared {
-        config: config.session,
-        backend_names: names,
+        config: ArcSwap::from_pointee(config.session),
+        roster: Roster::new(names),
         writer,
         watch,
         scopes,
         loads,
         differences: DashSet::new(),
         reads: Arc::clone(&reads),
-        fallback,
+        fallback: ArcSwap::from_pointee(fallback),
         dialer,
         greeting: ArcSwap::from_pointee(greeting.unwrap_or_else(made_up)),
         metrics: Arc::clone(&metrics),
@@ -184,34 +221,42 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         prepared: Arc::new(PreparedCount::new(Arc::clone(&metrics))),
         pressure: Pressure::default(),
         keys: LoginKeys::default(),
-        tls: acceptor(&config.listen.tls)?,
+        tls: ArcSwap::from_pointee(acceptor(&config.listen.tls)?),
         draining: draining.clone(),
     });
     let workers = Workers::start()?;
-    let mut tasks = JoinSet::new();
+    let control = Arc::new(Control {
+        shared,
+        listeners: Listeners::default(),
+        workers: workers.handles(),
+        draining: draining.clone(),
+        load: setup.load,
+        log: setup.log,
+        current: tokio::sync::Mutex::new(current),
+        leaving: std::sync::Mutex::default(),
+    });
     let mut addresses = Vec::new();
-    for endpoint in &config.listen.addresses {
-        let listener = bind(endpoint).await?;
-        addresses.push(listener.endpoint()?);
-        let accepting = accept(
-            listener,
-            Arc::clone(&shared),
-            workers.handles(),
-            draining.clone(),
-        );
-        tasks.spawn(accepting);
+    let bound = control
+        .listeners
+        .bind(Door::Clients, &config.listen.addresses);
+    for bound in bound.await? {
+        addresses.push(bound.endpoint()?);
+        control.accept_at(bound);
     }
     let mut http = None;
     if let Some(admin) = config.http {
-        let listener = bind(&admin.address).await?;
-        http = Some(listener.endpoint()?);
-        let desk = admin::Desk {
-            metrics: Arc::clone(&metrics),
-            draining,
-            reads,
-            may_switch: admin.is_local,
-        };
-        tasks.spawn(admin::serve(listener, desk));
+        let bound = control.listeners.bind(Door::Http, &[admin.address]).await?;
+        for bound in bound {
+            http = Some(bound.endpoint()?);
+            let desk = admin::Desk {
+                metrics: Arc::clone(&metrics),
+                draining: draining.clone(),
+                reads: Arc::clone(&reads),
+                may_switch: admin.is_local,
+            };
+            let task = tokio::spawn(admin::serve(bound.listener(), desk));
+            control.listeners.add(bound, task.abort_handle());
+        }
     }
     let running = Running {
         addresses,
@@ -219,109 +264,40 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         metrics,
         drain,
         registry,
-        drain_timeout,
-        tasks,
+        control: Controlled(control),
         _workers: workers,
     };
     Ok(running)
 }
 
 impl Running {
+    /// Takes up another configuration, whole or not at all, as a reload does.
+    ///
+    /// # Errors
+    /// What can't be done, a line each.
+    pub async fn take_up(&self, config: Config) -> Result<(), Vec<String>> {
+        self.control.0.take_up(config).await
+    }
+
     /// Takes no new clients, lets running statements and transactions end within the configured
     /// limit, and closes what is left then.
-    pub async fn drain(mut self) {
+    pub async fn drain(self) {
         tracing::info!(clients = self.registry.count(), "draining");
         self.drain.send_replace(true);
+        self.control.0.listeners.keep(Door::Clients, &[]);
+        let limit = self.control.0.shared.config.load().drain_timeout;
         let all_gone = async {
             while self.registry.count() > 0 {
                 tokio::time::sleep(DRAIN_POLL).await;
             }
         };
-        if tokio::time::timeout(self.drain_timeout, all_gone)
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(limit, all_gone).await.is_err() {
             tracing::warn!(
                 clients = self.registry.count(),
                 "the drain's limit is reached"
             );
         }
-        self.tasks.shutdown().await;
+        self.control.0.listeners.close();
         tracing::info!("drained");
-    }
-}
-
-async fn bind(endpoint: &Endpoint) -> Result<Listener, StartError> {
-    let failed = |error| StartError::Listen {
-        endpoint: endpoint.clone(),
-        error,
-    };
-    Listener::bind(endpoint).await.map_err(failed)
-}
-
-/// Accepts clients and spreads them evenly over the workers.
-async fn accept(
-    listener: Listener,
-    shared: Arc<Shared>,
-    workers: Vec<tokio::runtime::Handle>,
-    mut draining: watch::Receiver<bool>,
-) {
-    for worker in workers.iter().cycle() {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = draining.wait_for(|draining| *draining) => return,
-        };
-        match accepted {
-            Ok((accepted, host)) => {
-                let shared = Arc::clone(&shared);
-                worker.spawn(async move {
-                    match accepted.register() {
-                        Ok(plain) => crate::session::serve(shared, plain, host).await,
-                        Err(error) => tracing::warn!(%error, "client lost at once"),
-                    }
-                });
-            }
-            Err(error) => {
-                // Out of descriptors, most likely: give the others time to leave.
-                tracing::warn!(%error, "can't accept a client");
-                tokio::time::sleep(DRAIN_POLL).await;
-            }
-        }
-    }
-}
-
-/// Asks the writer for its version and collation, as the monitor's account.
-async fn learn_greeting(
-    dialer: &Dialer,
-    writer: BackendId,
-    monitor: &backend::MonitorConfig,
-) -> Option<Greeting> {
-    let request = LoginRequest {
-        credentials: Credentials {
-            user: monitor.user.clone().into_bytes(),
-            password: Zeroizing::new(monitor.password.expose().as_bytes().to_vec()),
-        },
-        database: None,
-        collation: UNKNOWN_COLLATION,
-        attributes: None,
-        capabilities: Capabilities::default(),
-        max_packet: 1 << 24,
-    };
-    let silent = ForEach::new(|_| "DO 0".to_owned());
-    match dialer.connect(writer, &request, &silent).await {
-        Ok(connection) => Some(connection.greeting),
-        Err(error) => {
-            tracing::warn!(%error, "the writer is not reached yet; clients see a made-up version");
-            None
-        }
-    }
-}
-
-/// What clients are greeted with until the writer has been reached.
-fn made_up() -> Greeting {
-    Greeting {
-        version: UNKNOWN_VERSION.to_owned(),
-        collation: UNKNOWN_COLLATION,
-        capabilities: Capabilities::default(),
     }
 }

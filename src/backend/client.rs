@@ -1,8 +1,10 @@
 //! The proxy's own connections to backends, as the monitor's account. They never carry a client's
 //! statement.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use mysql_async::prelude::{FromRow, Queryable};
 use mysql_async::{Conn, OptsBuilder, Row, from_row_opt};
 use tokio::time::timeout;
@@ -21,12 +23,14 @@ pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 /// ER_NO_SUCH_TABLE, ER_SPECIFIC_ACCESS_DENIED_ERROR.
 const DENIED: [u16; 5] = [1044, 1109, 1142, 1146, 1227];
 
+/// With which account, and how patiently. It may change: connections that are there stay.
+pub(super) type Access = Arc<ArcSwap<(MonitorConfig, Duration)>>;
+
 /// How one backend is reached.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
     pub(super) backend: BackendConfig,
-    pub(super) account: MonitorConfig,
-    connect_timeout: Duration,
+    access: Access,
 }
 
 /// One life of a server process.
@@ -53,26 +57,46 @@ pub(super) enum Broken {
 
 impl Client {
     /// A client for each configured backend.
-    pub(super) fn all(config: &Config) -> impl Iterator<Item = Self> {
-        config.backends.iter().map(|backend| Self {
+    pub(super) fn all(config: &Config) -> std::vec::IntoIter<Self> {
+        Self::with(config, &Self::access(config))
+    }
+
+    /// The same, with an access that may change.
+    pub(super) fn with(config: &Config, access: &Access) -> std::vec::IntoIter<Self> {
+        let client = |backend: &BackendConfig| Self {
             backend: backend.clone(),
-            account: config.monitor.clone(),
-            connect_timeout: config.connect_timeout,
-        })
+            access: Arc::clone(access),
+        };
+        let clients: Vec<_> = config.backends.iter().map(client).collect();
+        clients.into_iter()
+    }
+
+    /// The access that a configuration gives.
+    pub(super) fn access(config: &Config) -> Access {
+        let access = (config.monitor.clone(), config.connect_timeout);
+        Arc::new(ArcSwap::from_pointee(access))
+    }
+
+    /// How often an idle backend is asked.
+    pub(super) fn interval(&self) -> Duration {
+        self.access.load().0.interval
     }
 
     /// Connects and logs in.
     pub(super) async fn connect(&self) -> Result<Conn, Broken> {
-        match timeout(self.connect_timeout, Conn::new(self.options())).await {
+        let limit = self.access.load().1;
+        match timeout(limit, Conn::new(self.options())).await {
             Ok(connected) => Ok(connected?),
             Err(_) => Err(Broken::Silent),
         }
     }
 
     fn options(&self) -> OptsBuilder {
+        let access = self.access.load();
+        let account = &access.0;
         let options = OptsBuilder::default()
-            .user(Some(&self.account.user))
-            .pass(Some(self.account.password.expose()))
+            .user(Some(&account.user))
+            .pass(Some(account.password.expose()))
             .prefer_socket(false);
         match &self.backend.address {
             Endpoint::Tcp { host, port } => options.ip_or_hostname(host).tcp_port(*port),

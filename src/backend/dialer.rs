@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tokio::time::timeout;
 
 use super::connection::Connection;
@@ -15,13 +16,25 @@ use crate::sql::ForEach;
 /// Opens data connections to the configured backends.
 #[derive(Clone, Debug)]
 pub struct Dialer {
-    config: Arc<Config>,
+    config: Arc<ArcSwap<Config>>,
 }
 
 impl Dialer {
     /// A dialer for these backends.
     pub fn new(config: Arc<Config>) -> Self {
-        Self { config }
+        Self {
+            config: Arc::new(ArcSwap::new(config)),
+        }
+    }
+
+    /// From now on it connects to these. An id stays with the backend that it was given to.
+    pub fn reconfigure(&self, config: Arc<Config>) {
+        self.config.store(config);
+    }
+
+    /// What it goes by.
+    pub fn config(&self) -> Arc<Config> {
+        self.config.load_full()
     }
 
     /// Connects, logs in and asks the backend who it is; `tracking` is the SET that switches
@@ -39,7 +52,7 @@ impl Dialer {
         tracking: &ForEach<String>,
     ) -> Result<Connection, ConnectError> {
         let attempt = self.attempt(id, request, tracking);
-        match timeout(self.config.connect_timeout, attempt).await {
+        match timeout(self.config().connect_timeout, attempt).await {
             Ok(result) => result,
             Err(_) => Err(ConnectError::TimedOut),
         }
@@ -51,8 +64,8 @@ impl Dialer {
         request: &LoginRequest,
         tracking: &ForEach<String>,
     ) -> Result<Connection, ConnectError> {
-        let config = self
-            .config
+        let config = self.config();
+        let config = config
             .backends
             .get(id.index())
             .ok_or(ConnectError::NotConfigured)?;

@@ -95,13 +95,21 @@ pub fn run() -> ExitCode {
 
 #[tokio::main(flavor = "current_thread")]
 async fn serve(arguments: Serve) -> Result<(), String> {
-    let outcome = match &arguments.config {
-        Some(path) => config::load(path),
-        None => config::from_flags(&flags(arguments), &process_environment),
+    let load: app::Loader = match arguments.config.clone() {
+        Some(path) => Box::new(move || config::load(&path)),
+        None => {
+            let flags = flags(arguments);
+            Box::new(move || config::from_flags(&flags, &process_environment))
+        }
     };
-    let config = report(outcome)?;
-    telemetry::init(&config.log).map_err(|error| error.to_string())?;
-    app::serve(config).await.map_err(|error| error.to_string())
+    let config = report(load())?;
+    let log = telemetry::init(&config.log).map_err(|error| error.to_string())?;
+    let setup = app::Setup {
+        load: Some(load),
+        log: Some(log),
+    };
+    let served = app::serve(config, setup).await;
+    served.map_err(|error| error.to_string())
 }
 
 #[tokio::main(flavor = "current_thread")]

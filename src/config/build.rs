@@ -5,7 +5,7 @@ use super::files::Surroundings;
 use super::schema::{self, keys};
 use super::table::Document;
 use super::users::Accounts;
-use super::{Config, addresses, backends, pressure, users, value};
+use super::{Config, Written, addresses, backends, pressure, users, value};
 use crate::net::{Endpoint, ListenConfig, TlsConfig};
 use crate::session::AuthMode;
 use crate::telemetry::{LogConfig, LogFormat, check_filter};
@@ -79,6 +79,7 @@ pub(super) fn config(
             proxy_id: proxy_id.and_then(|id| u16::try_from(id.value).ok()),
         },
         log: log?,
+        written: Written::of(document),
     })
 }
 

@@ -15,6 +15,7 @@ mod secrets;
 mod table;
 mod users;
 mod value;
+mod written;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -26,6 +27,7 @@ use self::fault::{Faults, Place, Source};
 use self::files::Surroundings;
 pub use self::flags::{Flags, from_flags};
 use self::table::Document;
+pub use self::written::Written;
 use crate::{admin, backend, net, session, telemetry};
 
 /// Everything that the file says.
@@ -41,6 +43,8 @@ pub struct Config {
     pub session: session::Config,
     /// Logging.
     pub log: telemetry::LogConfig,
+    /// The same, key by key, as it stands in the file.
+    pub written: Written,
 }
 
 /// A configuration and the warnings about it, or all its faults.

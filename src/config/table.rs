@@ -155,6 +155,11 @@ impl<'d> Table<'d> {
         values
     }
 
+    /// The key's value as it stands there.
+    pub(super) fn literal(&self, key: &Key) -> Option<&'d DeValue<'d>> {
+        self.entry(key).map(Spanned::get_ref)
+    }
+
     fn entry(&self, key: &Key) -> Option<&'d Spanned<DeValue<'d>>> {
         self.entries?.get(key.name)
     }

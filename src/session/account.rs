@@ -36,9 +36,9 @@ impl Session {
             can_switch: self.capabilities.contains(Capabilities::PLUGIN_AUTH),
             host: &self.host,
         };
-        let mode = &self.shared.config.auth;
+        let config = self.shared.config.load_full();
         let asked = challenge
-            .password(&mut self.client, mode, &self.shared.keys)
+            .password(&mut self.client, &config.auth, &self.shared.keys)
             .await;
         let password = match asked {
             Ok(password) => password,

@@ -36,7 +36,8 @@ pub(super) struct Held {
 impl Held {
     fn new(connection: Connection, shared: Arc<Shared>, peer: Arc<Peer>) -> Self {
         let id = connection.backend;
-        let limits = &shared.config.limits;
+        let config = shared.config.load_full();
+        let limits = &config.limits;
         let stream = connection.wire.stream();
         stream.expect_life(limits.dead_peer_timeout, limits.write_timeout);
         let opened = Instant::now();
@@ -45,6 +46,7 @@ impl Held {
             .metrics
             .backend_connections(id.index(), ConnectionState::Active)
             .inc();
+        shared.loads.connected(id);
         Self {
             connection,
             shared,
@@ -131,6 +133,7 @@ impl Drop for Held {
             .metrics
             .backend_connections(id.index(), ConnectionState::Active)
             .dec();
+        self.shared.loads.disconnected(id);
     }
 }
 
@@ -158,11 +161,10 @@ pub(super) struct Connections {
 impl Connections {
     /// None yet.
     pub(super) fn new(shared: Arc<Shared>, peer: Arc<Peer>) -> Self {
-        let slots = shared.backend_names.iter().map(|_| None).collect();
         Self {
             shared,
             peer,
-            slots,
+            slots: Vec::new(),
         }
     }
 
@@ -192,7 +194,11 @@ impl Connections {
 
     /// Puts a connection back that is between two commands.
     pub(super) fn put(&mut self, held: Held) {
-        if let Some(slot) = self.slots.get_mut(held.backend.index()) {
+        let index = held.backend.index();
+        if self.slots.len() <= index {
+            self.slots.resize_with(index + 1, || None);
+        }
+        if let Some(slot) = self.slots.get_mut(index) {
             *slot = Some(held);
         }
     }

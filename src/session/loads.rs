@@ -8,13 +8,14 @@ use smallvec::SmallVec;
 use tokio::sync::Semaphore;
 
 use crate::routing::{BackendId, Load};
+use crate::slots::Slots;
 
 /// The newest answer counts for one part in so many.
 const MEMORY: u64 = 8;
 
 /// One of each backend.
 #[derive(Debug)]
-pub struct Loads(Vec<Cell>);
+pub struct Loads(Slots<Cell>);
 
 /// So many of the reads that waited for one reader run there at once. More would hardly be done any
 /// sooner, and all others would be done later.
@@ -23,6 +24,8 @@ const TURNS: usize = 64;
 #[derive(Debug)]
 struct Cell {
     running: AtomicU32,
+    /// Sessions' connections to it.
+    connections: AtomicU32,
     /// A moving mean, in microseconds.
     latency: AtomicU64,
     /// For reads that have waited for this reader.
@@ -33,6 +36,7 @@ impl Default for Cell {
     fn default() -> Self {
         Self {
             running: AtomicU32::default(),
+            connections: AtomicU32::default(),
             latency: AtomicU64::default(),
             turns: Arc::new(Semaphore::new(TURNS)),
         }
@@ -52,8 +56,34 @@ impl Loads {
         Self((0..backends).map(|_| Cell::default()).collect())
     }
 
+    /// One more backend, which has the next id.
+    pub fn add(&self) {
+        // Ids end where the table does.
+        let _ = self.0.push(Cell::default());
+    }
+
+    /// How many connections sessions have to a backend.
+    pub fn connections(&self, id: BackendId) -> u32 {
+        let cell = self.0.get(id.index());
+        cell.map_or(0, |cell| cell.connections.load(Ordering::Relaxed))
+    }
+
+    /// A session has one more connection to a backend.
+    pub(super) fn connected(&self, id: BackendId) {
+        if let Some(cell) = self.0.get(id.index()) {
+            cell.connections.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// And one less.
+    pub(super) fn disconnected(&self, id: BackendId) {
+        if let Some(cell) = self.0.get(id.index()) {
+            cell.connections.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
     /// What they are now, by id.
-    pub(super) fn now(&self) -> SmallVec<[Load; 8]> {
+    pub fn now(&self) -> SmallVec<[Load; 8]> {
         let load = |cell: &Cell| Load {
             running: cell.running.load(Ordering::Relaxed),
             latency: Duration::from_micros(cell.latency.load(Ordering::Relaxed)),

@@ -2,6 +2,7 @@
 
 mod account;
 mod asking;
+mod awaiting;
 mod collation;
 mod command;
 mod config;
@@ -23,7 +24,9 @@ mod read_only;
 mod reader;
 mod registry;
 mod relay;
+mod reload;
 mod role;
+mod roster;
 mod scopes;
 mod serve;
 #[expect(
@@ -48,6 +51,7 @@ pub use loads::Loads;
 pub use prepared::{PreparedCount, PreparedLimits};
 pub use pressure::{Limits, OnClientGone, Pressure};
 pub use registry::{Entry, Registry};
+pub use roster::{Leave, Roster, Standing};
 pub use scopes::{ScopeHandle, Scopes};
 pub use serve::serve;
 pub use shared::Shared;

@@ -169,7 +169,7 @@ impl Session {
         }
         if !replay.is_empty() {
             let shared = Arc::clone(&self.shared);
-            let limit = shared.config.limits.first_byte_timeout;
+            let limit = shared.config.load().limits.first_byte_timeout;
             let told = held.read_replay(replay);
             let told: Result<(), ConnectError> =
                 Patience::before(&shared, backend, limit, told).await;
@@ -323,7 +323,7 @@ impl Session {
     /// The same as [`Session::reader_at`], for as long as it is worth while to wait for this reader.
     async fn ready_reader(&mut self, place: Place, job: &Job) -> Result<(Held, Replay), Exclusion> {
         let shared = Arc::clone(&self.shared);
-        let limit = shared.config.limits.first_byte_timeout;
+        let limit = shared.config.load().limits.first_byte_timeout;
         let ready = self.reader_at(place, job);
         Patience::before(&shared, place.backend, limit, ready).await
     }

@@ -1,6 +1,6 @@
 //! Whose writes and reads count: one [`Causality`] for each scope there is.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -69,7 +69,7 @@ struct Kept {
 #[derive(Debug)]
 pub struct Scopes {
     kept: DashMap<Name, Kept>,
-    limit: usize,
+    limit: AtomicUsize,
     clock: AtomicU64,
     /// Every connection's, at scope `proxy`.
     all: ScopeHandle,
@@ -85,7 +85,7 @@ impl Scopes {
         let unknown = || ScopeHandle::new(Causality::starting_from(Token::Unknown, now));
         Self {
             kept: DashMap::new(),
-            limit,
+            limit: AtomicUsize::new(limit),
             clock: AtomicU64::new(0),
             all: unknown(),
             floor: unknown(),
@@ -97,6 +97,11 @@ impl Scopes {
         for scope in [&self.floor, &self.all] {
             scope.lock().settle_at_writer(snapshot, Instant::now());
         }
+    }
+
+    /// Keeps up to so many from now on.
+    pub fn set_limit(&self, limit: usize) {
+        self.limit.store(limit, Ordering::Relaxed);
     }
 
     /// How many accounts and keys have an entry.
@@ -127,7 +132,7 @@ impl Scopes {
             kept.used.store(now, Ordering::Relaxed);
             return kept.handle.clone();
         }
-        if self.kept.len() >= self.limit {
+        if self.kept.len() >= self.limit.load(Ordering::Relaxed) {
             self.evict();
         }
         let from_floor = || {

@@ -14,7 +14,8 @@ use crate::telemetry::ErrorKind;
 /// Serves one client until its session ends. A line at info tells who came and how it ended.
 pub async fn serve(shared: Arc<Shared>, plain: Plain, host: String) {
     let metrics = Arc::clone(&shared.metrics);
-    let Some(entry) = shared.registry.enter(shared.config.max_clients) else {
+    let config = shared.config.load_full();
+    let Some(entry) = shared.registry.enter(config.max_clients) else {
         metrics.errors(ErrorKind::TooManyClients).inc();
         let mut wire = Wire::new(Stream::Plain(plain));
         // The client learns why, if it listens.
@@ -26,8 +27,7 @@ pub async fn serve(shared: Arc<Shared>, plain: Plain, host: String) {
     metrics.client_connections_total().inc();
     metrics.client_connections().inc();
     let id = entry.id;
-    let limit = shared.config.login_timeout;
-    match timeout(limit, log_in(shared, plain, entry, &host)).await {
+    match timeout(config.login_timeout, log_in(shared, plain, entry, &host)).await {
         Err(_) => {
             metrics.errors(ErrorKind::LoginTimeout).inc();
             tracing::info!(client = id, from = host, "no login in time");
@@ -62,13 +62,13 @@ async fn log_in(
     host: &str,
 ) -> Result<(Session, String), NoSession> {
     let front = shared.greeting.load_full();
-    let greeted = Greeted::greet(plain, &front, entry.id, shared.tls.is_some()).await?;
-    let answered = greeted.answer(shared.tls.as_ref()).await?;
+    let tls = shared.tls.load_full();
+    let greeted = Greeted::greet(plain, &front, entry.id, tls.is_some()).await?;
+    let answered = greeted.answer(Option::as_ref(&tls)).await?;
     let user = answered.user();
-    let mut claimed = answered
-        .claim(&shared.config.auth, &shared.keys, host)
-        .await?;
-    let limits = &shared.config.limits;
+    let config = shared.config.load_full();
+    let mut claimed = answered.claim(&config.auth, &shared.keys, host).await?;
+    let limits = &config.limits;
     claimed
         .wire
         .limit_stalls(limits.read_timeout, limits.write_timeout);

@@ -11,6 +11,7 @@
 
 use std::sync::Arc;
 
+use super::awaiting::News;
 use super::command::Request;
 use super::connections::{Connections, Held};
 use super::login::{Claimed, encode_error};
@@ -22,7 +23,7 @@ use super::scopes::ScopeHandle;
 use super::standing::Standing;
 use super::state::SessionState;
 use super::visible::{Visible, tracking_on_reader};
-use super::{Ended, Shared};
+use super::{Config, Ended, Shared};
 use crate::backend::{ConnectError, LoginRequest, Proof, Row};
 use crate::error::ClientError;
 use crate::net::{Wire, WireError};
@@ -41,6 +42,8 @@ pub(super) struct Session {
     pub(super) request: LoginRequest,
     pub(super) host: String,
     pub(super) connections: Connections,
+    /// The configuration that it goes by.
+    pub(super) config: Arc<Config>,
     /// How its reads are treated.
     pub(super) policy: Policy,
     /// What it must see, with those that share its scope.
@@ -112,6 +115,7 @@ impl Session {
         let writer = shared.writer;
         Self {
             connections: Connections::new(Arc::clone(&shared), entry.peer()),
+            config: shared.config.load_full(),
             shared,
             entry,
             client: claimed.wire,
@@ -204,7 +208,7 @@ impl Session {
         let readers = snapshot
             .backends
             .iter()
-            .filter(|view| view.role == Role::Reader && view.up);
+            .filter(|view| view.role == Role::Reader && view.up && !view.draining);
         let tracking = ForEach::new(|flavour| tracking_on_reader(flavour, false));
         for view in readers {
             match self
@@ -222,33 +226,15 @@ impl Session {
 
     /// Serves commands until the session ends, then closes its backend connections.
     pub(super) async fn run(&mut self) -> Ended {
-        let mut draining = self.shared.draining.clone();
+        let mut news = News::of(&self.shared);
         let ended = loop {
             self.count_bytes();
             self.client.rest();
-            let idle = self.transaction == Transaction::None;
-            let drained = async {
-                // The sender lives as long as the process serves.
-                let _ = draining.wait_for(|draining| *draining).await;
-            };
-            let idle_limit = self.shared.config.limits.idle_timeout;
-            let idles = async {
-                match idle_limit {
-                    Some(limit) => tokio::time::sleep(limit).await,
-                    None => std::future::pending().await,
-                }
-            };
-            let request = tokio::select! {
-                biased;
-                request = Request::read(&mut self.client) => request,
-                () = self.entry.killed() => break Ended::Killed,
-                () = drained, if idle => break Ended::Drained,
-                () = idles => break self.idled().await,
-            };
-            let request = match request {
+            let request = match self.next_request(&mut news).await {
                 Ok(request) => request,
-                Err(error) => break self.client_failed(&error).await,
+                Err(ended) => break ended,
             };
+            self.take_up_config();
             if let Err(ended) = self.dispatch(request).await {
                 break ended;
             }
@@ -262,7 +248,7 @@ impl Session {
     }
 
     /// The client has sent no command for as long as it may; it is told what MySQL would tell it.
-    async fn idled(&mut self) -> Ended {
+    pub(super) async fn idled(&mut self) -> Ended {
         self.client.restart_sequence();
         // The session ends either way.
         let _ = self.refuse(&ClientError::idle()).await;
@@ -435,7 +421,7 @@ impl Session {
     }
 
     /// The client's stream failed between two commands.
-    async fn client_failed(&mut self, error: &WireError) -> Ended {
+    pub(super) async fn client_failed(&mut self, error: &WireError) -> Ended {
         let answer = match error {
             WireError::Closed | WireError::Io(_) => return Ended::ClientGone,
             WireError::TooLarge { .. } => ClientError::packet_too_large(),

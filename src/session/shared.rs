@@ -10,10 +10,10 @@ use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
 use super::scopes::{ScopeHandle, Scopes};
-use super::{Config, Loads, LoginKeys, PreparedCount, Pressure, ReadsSwitch, Registry};
+use super::{Config, Loads, LoginKeys, PreparedCount, Pressure, ReadsSwitch, Registry, Roster};
 use crate::backend::watch::{ThreadEnd, Watch};
 use crate::backend::{Dialer, Greeting};
-use crate::routing::{BackendId, Policy};
+use crate::routing::{BackendId, Policy, Reads};
 use crate::telemetry::Metrics;
 
 /// The pause before the end of a thread that could not be proven is asked for again.
@@ -31,9 +31,9 @@ impl Drop for Waits {
 /// What all sessions share; built once by the composition root.
 pub struct Shared {
     /// How sessions log in and how their reads are treated.
-    pub config: Config,
-    /// The backends' names, by id.
-    pub backend_names: Vec<String>,
+    pub config: ArcSwap<Config>,
+    /// Which backends there are.
+    pub roster: Roster,
     /// The backend that takes the writes.
     pub writer: BackendId,
     /// What is known of the backends.
@@ -41,7 +41,7 @@ pub struct Shared {
     /// Whose writes and reads count.
     pub scopes: Scopes,
     /// Reads that the writer may run at once in the readers' stead.
-    pub fallback: Arc<Semaphore>,
+    pub fallback: ArcSwap<Semaphore>,
     /// Whether reads are split.
     pub reads: Arc<ReadsSwitch>,
     /// How busy the backends are.
@@ -57,7 +57,7 @@ pub struct Shared {
     /// For clients without TLS.
     pub keys: LoginKeys,
     /// For clients with TLS.
-    pub tls: Option<TlsAcceptor>,
+    pub tls: ArcSwap<Option<TlsAcceptor>>,
     /// Where a backend's own defaults were seen to differ from what sessions begin with.
     pub differences: DashSet<(BackendId, &'static str)>,
     /// The prepared statements of all clients.
@@ -71,9 +71,7 @@ pub struct Shared {
 impl Shared {
     /// A backend's name.
     pub fn name(&self, id: BackendId) -> &str {
-        self.backend_names
-            .get(id.index())
-            .map_or("?", String::as_str)
+        self.roster.name(id).unwrap_or("?")
     }
 
     /// Tells operators, once for each variable of each backend, that its own default is not what
@@ -96,11 +94,26 @@ impl Shared {
         Waits(waiting)
     }
 
+    /// Moves the switch for reads: the next statement of every session goes by it.
+    pub fn switch_reads(&self, reads: Reads) {
+        let before = self.reads.now();
+        self.reads.set(reads);
+        self.metrics
+            .reads_split()
+            .set(i64::from(reads == Reads::Split));
+        tracing::warn!(
+            from = before.name(),
+            to = reads.name(),
+            "reads were switched"
+        );
+    }
+
     /// How the reads of this account are treated.
     pub(super) fn policy_of(&self, user: &[u8]) -> Policy {
         let name = std::str::from_utf8(user).ok();
-        let own = name.and_then(|name| self.config.user_policies.get(name));
-        own.copied().unwrap_or(self.config.policy)
+        let config = self.config.load();
+        let own = name.and_then(|name| config.user_policies.get(name));
+        own.copied().unwrap_or(config.policy)
     }
 
     /// Waits until a thread of the writer is gone, and with it all doubt about what it commits;

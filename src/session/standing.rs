@@ -159,6 +159,18 @@ impl Session {
         }
     }
 
+    /// Its scope without a key is another one from now on, which has to see what this session must.
+    pub(super) fn share_with(&mut self, own: ScopeHandle) {
+        for left in std::mem::take(&mut self.standing.left) {
+            own.take_in(&left);
+        }
+        own.take_in(&self.standing.own);
+        self.standing.own = own.clone();
+        // The next statement finds the scope of its key, if it has one.
+        self.standing.keyed = None;
+        self.scope = own;
+    }
+
     /// All that this session must see counts for another account, too.
     pub(super) fn move_to(&mut self, own: ScopeHandle) {
         for left in std::mem::take(&mut self.standing.left) {

@@ -161,9 +161,8 @@ impl Session {
                         return self.refuse(&ClientError::shed()).await;
                     }
                     let until = self.may_wait_until(&job, arrived);
-                    let shared = Arc::clone(&self.shared);
-                    self.unless_gone(tried.find_room(&shared.fallback, until))
-                        .await?;
+                    let free = self.shared.fallback.load_full();
+                    self.unless_gone(tried.find_room(&free, until)).await?;
                 }
                 Decision::Run { place, .. } if tried.needs_turn(place) => {
                     self.cancel(mark);

@@ -56,7 +56,7 @@ impl Session {
             return self.killed(run.mark);
         }
         let shared = Arc::clone(&self.shared);
-        let limit = shared.config.limits.silent_timeout;
+        let limit = shared.config.load().limits.silent_timeout;
         let bound = self.bind_at_writer(&mut held, job);
         match Patience::before(&shared, run.place.backend, limit, bound).await {
             Ok(()) => {}
@@ -182,7 +182,7 @@ impl Session {
     async fn ready_writer(&mut self, place: Place, job: &Job) -> Result<Held, NoWriter> {
         let shared = Arc::clone(&self.shared);
         let holds_state = self.holds_state();
-        let limit = shared.config.limits.silent_timeout;
+        let limit = shared.config.load().limits.silent_timeout;
         let ready = self.writer_at(place, job);
         match Patience::before(&shared, place.backend, limit, ready).await {
             // What it held is gone with it.
@@ -244,7 +244,7 @@ impl Session {
 
     /// Does every statement that can get another connection?
     pub(super) fn replaces(&self) -> bool {
-        self.shared.config.pool == PoolPolicy::Replace
+        self.config.pool == PoolPolicy::Replace
     }
 
     async fn open_writer_at(&mut self, place: Place) -> Result<Held, ConnectError> {

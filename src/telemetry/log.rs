@@ -54,14 +54,37 @@ pub enum InitError {
 /// The words that stand for a level; `tracing` takes them in any case, and numbers too.
 const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
 
+/// Changes what is logged while the process runs.
+pub struct LogHandle(Box<dyn Fn(EnvFilter) + Send + Sync>);
+
+impl std::fmt::Debug for LogHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LogHandle")
+    }
+}
+
+impl LogHandle {
+    /// From now on what passes this filter is logged.
+    ///
+    /// # Errors
+    ///
+    /// If it is none; nothing changes then.
+    pub fn set_filter(&self, filter: &str) -> Result<(), FilterError> {
+        (self.0)(parse_filter(filter)?);
+        Ok(())
+    }
+}
+
 /// Starts logging to standard error, coloured only on a terminal.
 ///
 /// # Errors
 ///
 /// If the filter is bad, or if the process logs already.
-pub fn init(config: &LogConfig) -> Result<(), InitError> {
+pub fn init(config: &LogConfig) -> Result<LogHandle, InitError> {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    Ok(subscriber(config, std::io::stderr, colour)?.try_init()?)
+    let (subscriber, handle) = subscriber(config, std::io::stderr, colour)?;
+    subscriber.try_init()?;
+    Ok(handle)
 }
 
 /// Says whether a filter is one, without using it.
@@ -92,11 +115,13 @@ fn parse_filter(filter: &str) -> Result<EnvFilter, FilterError> {
     Ok(EnvFilter::try_new(filter)?)
 }
 
+type Boxed = Box<dyn tracing::Subscriber + Send + Sync>;
+
 fn subscriber<W>(
     config: &LogConfig,
     writer: W,
     colour: bool,
-) -> Result<Box<dyn tracing::Subscriber + Send + Sync>, FilterError>
+) -> Result<(Boxed, LogHandle), FilterError>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
@@ -104,9 +129,20 @@ where
         .with_env_filter(parse_filter(&config.filter)?)
         .with_writer(writer)
         .with_ansi(colour);
+    // Fails only where nothing logs any more.
     Ok(match config.format {
-        LogFormat::Text => Box::new(builder.finish()),
-        LogFormat::Json => Box::new(builder.json().flatten_event(true).finish()),
+        LogFormat::Text => {
+            let builder = builder.with_filter_reloading();
+            let handle = builder.reload_handle();
+            let set = move |filter| drop(handle.reload(filter));
+            (Box::new(builder.finish()), LogHandle(Box::new(set)))
+        }
+        LogFormat::Json => {
+            let builder = builder.json().flatten_event(true).with_filter_reloading();
+            let handle = builder.reload_handle();
+            let set = move |filter| drop(handle.reload(filter));
+            (Box::new(builder.finish()), LogHandle(Box::new(set)))
+        }
     })
 }
 
@@ -137,7 +173,8 @@ mod tests {
             format,
             filter: filter.to_owned(),
         };
-        let subscriber = subscriber(&config, move || writer.clone(), false).expect("a subscriber");
+        let (subscriber, _) =
+            subscriber(&config, move || writer.clone(), false).expect("a subscriber");
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(client = 7, "connected");
             tracing::debug!("detail");
@@ -167,6 +204,33 @@ mod tests {
             (&lines[0]["client"], &lines[0]["message"]),
             (&7.into(), &"connected".into())
         );
+    }
+
+    #[test]
+    fn the_filter_changes_while_the_process_runs_unless_it_is_none() {
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let lines = Lines::default();
+            let writer = lines.clone();
+            let config = LogConfig {
+                format,
+                filter: "warn".to_owned(),
+            };
+            let (subscriber, handle) =
+                subscriber(&config, move || writer.clone(), false).expect("a subscriber");
+            tracing::subscriber::with_default(subscriber, || {
+                tracing::debug!("before");
+                handle.set_filter("debug").unwrap();
+                tracing::debug!("between");
+                assert!(handle.set_filter("loud").is_err());
+                tracing::debug!("still");
+                handle.set_filter("off").unwrap();
+                tracing::error!("after");
+            });
+            let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+            let said = |word: &str| text.contains(word);
+            assert!(said("between") && said("still"), "{text}");
+            assert!(!said("before") && !said("after"), "{text}");
+        }
     }
 
     #[test]

@@ -5,12 +5,15 @@
 //! handle that nobody sees rather than paid for with a panic.
 
 mod build;
+mod roster;
 
 use std::time::Duration;
 
 use prometheus::{Gauge, Histogram, IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder};
 
+use self::roster::Hidden;
 use super::{ConnectionState, Direction, ErrorKind, RetryCause, Side};
+use crate::slots::Slots;
 
 /// Why the metrics could not be set up: two backends or two reasons have one name.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +24,11 @@ pub struct MetricsError(#[from] prometheus::Error);
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    backends: Vec<Backend>,
+    backends: Slots<Box<Backend>>,
+    /// What each backend has.
+    families: build::PerBackend,
+    /// Those that were taken out.
+    hidden: Hidden,
     /// The labels, by index.
     reasons: Vec<&'static str>,
     /// By reason: what reached no backend.
@@ -35,6 +42,8 @@ pub struct Metrics {
     prepared_bytes: IntGauge,
     logins_failed: IntCounter,
     killed_statements: IntCounter,
+    /// Done, refused.
+    reloads: Vec<IntCounter>,
     /// By side, then by direction.
     bytes: Vec<IntCounter>,
     errors: Vec<IntCounter>,
@@ -225,6 +234,11 @@ impl Metrics {
         &self.killed_statements
     }
 
+    /// `tidegate_reloads_total`.
+    pub fn reloads(&self, done: bool) -> &IntCounter {
+        self.counter(self.reloads.get(usize::from(!done)))
+    }
+
     /// `tidegate_bytes_total`.
     pub fn bytes(&self, side: Side, direction: Direction) -> &IntCounter {
         self.counter(
@@ -251,7 +265,9 @@ impl Metrics {
     /// Everything, in Prometheus' text format 0.0.4.
     pub fn render(&self) -> String {
         let mut text = String::new();
-        if let Err(error) = TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text) {
+        let mut families = self.registry.gather();
+        self.hidden.leave_out(&mut families);
+        if let Err(error) = TextEncoder::new().encode_utf8(&families, &mut text) {
             tracing::error!(%error, "the metrics are not complete");
         }
         text

@@ -5,5 +5,5 @@ mod log;
 mod metrics;
 
 pub use labels::{ConnectionState, Direction, ErrorKind, RetryCause, Side};
-pub use log::{FilterError, InitError, LogConfig, LogFormat, check_filter, init};
+pub use log::{FilterError, InitError, LogConfig, LogFormat, LogHandle, check_filter, init};
 pub use metrics::{Metrics, MetricsError};

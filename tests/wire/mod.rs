@@ -112,6 +112,7 @@ pub fn config(cluster: &Cluster) -> Config {
             format: LogFormat::Text,
             filter: "warn".to_owned(),
         },
+        written: tidegate::config::Written::default(),
     }
 }
 

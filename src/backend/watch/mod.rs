@@ -11,6 +11,7 @@ mod measure;
 mod monitor;
 mod publish;
 mod replication;
+mod roster;
 mod routines;
 mod silence;
 mod slow_start;
@@ -23,16 +24,17 @@ use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio::time::{timeout, timeout_at};
 
 use self::publish::Publisher;
+use self::roster::Tasks;
 use self::threads::Threads;
 use self::waiters::Want;
 use super::Config;
-use super::client::Client;
+use super::client::{Access, Client};
 use crate::gtid::Set;
 use crate::routing::{BackendId, Place, Snapshot};
+use crate::slots::{SLOTS, Slots};
 
 pub use self::threads::ThreadEnd;
 
@@ -51,44 +53,24 @@ pub type OnPublish = Box<dyn Fn(&Snapshot) + Send + Sync>;
 #[derive(Debug)]
 pub struct Watch {
     publisher: Arc<Publisher>,
-    threads: Vec<Arc<Threads>>,
-    _tasks: JoinSet<()>,
+    threads: Slots<Arc<Threads>>,
+    access: Access,
+    tasks: Tasks,
 }
 
 impl Watch {
     /// Starts a monitor and a watcher for each backend on the runtime that this is called on.
     pub fn start(config: &Config, on_publish: OnPublish) -> Self {
-        let publisher = Arc::new(Publisher::new(config, on_publish));
-        let mut tasks = JoinSet::new();
-        let mut all_threads = Vec::new();
-        for (index, client) in (0..).zip(Client::all(config)) {
-            let id = BackendId(index);
-            let Some(waiters) = publisher.waiters(id) else {
-                break;
-            };
-            let monitor = monitor::Monitor {
-                id,
-                client: client.clone(),
-                publisher: Arc::clone(&publisher),
-                waiters: Arc::clone(waiters),
-            };
-            tasks.spawn(monitor.run());
-            let threads = Arc::new(Threads::default());
-            let watcher = watcher::Watcher {
-                id,
-                client,
-                publisher: Arc::clone(&publisher),
-                waiters: Arc::clone(waiters),
-                threads: Arc::clone(&threads),
-            };
-            tasks.spawn(watcher.run());
-            all_threads.push(threads);
+        let watch = Self {
+            publisher: Arc::new(Publisher::new(config, on_publish)),
+            threads: (0..SLOTS).map(|_| Arc::default()).collect(),
+            access: Client::access(config),
+            tasks: Tasks::default(),
+        };
+        for (index, client) in (0..).zip(Client::with(config, &watch.access)) {
+            watch.watch_over(BackendId(index), client);
         }
-        Self {
-            publisher,
-            threads: all_threads,
-            _tasks: tasks,
-        }
+        watch
     }
 
     /// What is known now.

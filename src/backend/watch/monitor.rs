@@ -91,7 +91,7 @@ impl Monitor {
                 }
             }
             // Whoever asks while a question is under way gets the next one.
-            let _ = timeout(self.client.account.interval, self.waiters.kick.notified()).await;
+            let _ = timeout(self.client.interval(), self.waiters.kick.notified()).await;
         }
     }
 

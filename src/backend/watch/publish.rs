@@ -12,10 +12,11 @@ use super::lives::{Lives, Membership};
 use super::measure::{measure, note_lagging};
 use super::slow_start::weight;
 use super::waiters::Waiters;
-use crate::backend::Config;
 use crate::backend::client::Life;
+use crate::backend::{BackendConfig, Config};
 use crate::gtid::{Incarnation, Set, Watermark};
 use crate::routing::{BackendId, BackendView, Place, Probe, Replication, Role, Routines, Snapshot};
+use crate::slots::Slots;
 use crate::sql::Flavour;
 
 /// What a backend says of itself when it is asked.
@@ -37,27 +38,27 @@ pub(super) struct Answer {
 
 /// The one place where snapshots are made.
 pub(super) struct Publisher {
-    current: ArcSwap<Snapshot>,
+    pub(super) current: ArcSwap<Snapshot>,
     /// Serialises the makers; readers never wait for it.
     making: Mutex<Vec<Known>>,
     /// For each backend, those who wait for news of it.
-    waiters: Vec<Arc<Waiters>>,
+    pub(super) waiters: Slots<Arc<Waiters>>,
     history: History,
-    slow_start: Duration,
-    count: watch::Sender<u64>,
-    on_publish: OnPublish,
+    pub(super) slow_start: ArcSwap<Duration>,
+    pub(super) count: watch::Sender<u64>,
+    pub(super) on_publish: OnPublish,
 }
 
 /// What is remembered of a backend beyond a snapshot.
 #[derive(Clone, Debug, Default)]
-struct Known {
+pub(super) struct Known {
     /// The last epoch given out.
     epoch: u64,
     lives: Lives,
     /// Its own limit; none on the writer.
-    max_lag: Option<Duration>,
+    pub(super) max_lag: Option<Duration>,
     /// Its configured share of the reads.
-    weight: u32,
+    pub(super) weight: u32,
     /// It has been reached before.
     was_up: bool,
     /// When it came back after it had been down.
@@ -73,29 +74,11 @@ impl std::fmt::Debug for Publisher {
 impl Publisher {
     /// Nothing is known of any backend yet.
     pub(super) fn new(config: &Config, on_publish: OnPublish) -> Self {
-        let unknown = |(index, backend): (usize, &crate::backend::BackendConfig)| BackendView {
-            id: BackendId(u16::try_from(index).unwrap_or(u16::MAX)),
-            role: backend.role,
-            weight: backend.weight,
-            near: config.zone.is_none() || backend.zone == config.zone,
-            up: false,
-            writable: false,
-            incarnation: None,
-            watermark: None,
-            lag: None,
-            lagging: false,
-            replication: None,
-            probe: None,
-            shunned_until: None,
-            draining: false,
+        let unknown = |(index, backend): (usize, &BackendConfig)| {
+            unknown(index, backend, config.zone.as_deref())
         };
         let backends: Vec<_> = config.backends.iter().enumerate().map(unknown).collect();
-        let known = config.backends.iter().map(|backend| Known {
-            max_lag: backend.max_lag,
-            weight: backend.weight,
-            ..Known::default()
-        });
-        let known: Vec<_> = known.collect();
+        let known = config.backends.iter().map(Known::of).collect();
         let waiters = backends.iter().map(|_| Arc::default()).collect();
         let snapshot = Snapshot {
             backends,
@@ -107,7 +90,7 @@ impl Publisher {
             making: Mutex::new(known),
             waiters,
             history: History::default(),
-            slow_start: config.slow_start,
+            slow_start: ArcSwap::from_pointee(config.slow_start),
             count: watch::Sender::new(0),
             on_publish,
         }
@@ -184,7 +167,12 @@ impl Publisher {
                 known.back = Some(answer.learned);
             }
             view.up = true;
-            view.weight = weight(known.weight, known.back, self.slow_start, answer.learned);
+            view.weight = weight(
+                known.weight,
+                known.back,
+                **self.slow_start.load(),
+                answer.learned,
+            );
             view.writable = !answer.read_only;
             view.incarnation = Some(incarnation);
             let newer = view.watermark.take_if(|mark| !overtook(mark, &executed));
@@ -276,7 +264,11 @@ impl Publisher {
 
     /// Publishes what `make` makes of the last snapshot, if it says that it has changed, and tells
     /// those who wait for news of the backend.
-    fn change(&self, id: BackendId, make: impl FnOnce(&mut Known, &mut Snapshot) -> bool) {
+    pub(super) fn change(
+        &self,
+        id: BackendId,
+        make: impl FnOnce(&mut Known, &mut Snapshot) -> bool,
+    ) {
         let mut guard = self.lock();
         let Some(known) = guard.get_mut(id.index()) else {
             return;
@@ -299,9 +291,45 @@ impl Publisher {
         self.count.send_modify(|count| *count += 1);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Known>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Vec<Known>> {
         // Epochs only ever grow, also if a maker panicked in the middle.
         self.making.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A backend of which nothing is known yet.
+pub(super) fn unknown(index: usize, backend: &BackendConfig, zone: Option<&str>) -> BackendView {
+    BackendView {
+        id: BackendId(u16::try_from(index).unwrap_or(u16::MAX)),
+        role: backend.role,
+        weight: backend.weight,
+        near: is_near(backend, zone),
+        up: false,
+        writable: false,
+        incarnation: None,
+        watermark: None,
+        lag: None,
+        lagging: false,
+        replication: None,
+        probe: None,
+        shunned_until: None,
+        draining: false,
+    }
+}
+
+/// Is a backend in this proxy's zone, or are zones not told apart?
+pub(super) fn is_near(backend: &BackendConfig, zone: Option<&str>) -> bool {
+    zone.is_none() || backend.zone.as_deref() == zone
+}
+
+impl Known {
+    /// Of this backend.
+    pub(super) fn of(backend: &BackendConfig) -> Self {
+        Self {
+            max_lag: backend.max_lag,
+            weight: backend.weight,
+            ..Self::default()
+        }
     }
 }
 

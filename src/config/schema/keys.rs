@@ -28,7 +28,6 @@ const fn key(
     presence: super::Presence,
     effect: &'static str,
 ) -> Key {
-    // Nothing can be reloaded yet.
     Key {
         section,
         name,
@@ -39,6 +38,14 @@ const fn key(
     }
 }
 
+impl Key {
+    /// The same, for one that a running Tidegate takes up.
+    const fn reloads(mut self) -> Self {
+        self.reload = true;
+        self
+    }
+}
+
 /// Where clients connect.
 pub const LISTEN_ADDRESS: Key = key(
     "listen",
@@ -46,7 +53,8 @@ pub const LISTEN_ADDRESS: Key = key(
     Kind::Addresses,
     Default(r#""127.0.0.1:3307""#),
     "Where clients connect, instead of to the database server.",
-);
+)
+.reloads();
 
 /// This Tidegate's part of its clients' ids.
 pub const LISTEN_PROXY_ID: Key = key(
@@ -71,7 +79,8 @@ pub const LISTEN_ZONE: Key = key(
         absent: "readers of all zones are equal",
     },
     "The zone that this Tidegate runs in: readers of the same zone come first.",
-);
+)
+.reloads();
 
 /// Where the HTTP endpoint listens.
 pub const HTTP_ADDRESS: Key = key(
@@ -101,7 +110,8 @@ pub const TLS_MODE: Key = key(
     Default(r#""self-signed""#),
     "The certificate shown to clients: one made at each start, which no client can verify; the \
      one in cert and key; or no TLS at all.",
-);
+)
+.reloads();
 
 /// The certificate chain.
 pub const TLS_CERT: Key = key(
@@ -113,7 +123,8 @@ pub const TLS_CERT: Key = key(
         absent: "only for mode = \"files\"",
     },
     "PEM file with the certificate chain, the leaf first.",
-);
+)
+.reloads();
 
 /// The private key.
 pub const TLS_KEY: Key = key(
@@ -125,7 +136,8 @@ pub const TLS_KEY: Key = key(
         absent: "only for mode = \"files\"",
     },
     "PEM file with the certificate's private key.",
-);
+)
+.reloads();
 
 /// A backend's name.
 pub const BACKEND_NAME: Key = key(
@@ -134,7 +146,8 @@ pub const BACKEND_NAME: Key = key(
     Kind::Text { max: NAME_MAX },
     Required(r#""w1""#),
     "The name in logs and metrics: letters, digits, dots, dashes and underscores.",
-);
+)
+.reloads();
 
 /// A backend's address.
 pub const BACKEND_ADDRESS: Key = key(
@@ -143,7 +156,8 @@ pub const BACKEND_ADDRESS: Key = key(
     Kind::Address,
     Required(r#""127.0.0.1:4000""#),
     "Where the database server listens.",
-);
+)
+.reloads();
 
 /// A backend's role.
 pub const BACKEND_ROLE: Key = key(
@@ -166,7 +180,8 @@ pub const BACKEND_WEIGHT: Key = key(
     },
     Default("100"),
     "A reader's share of the reads, relative to the other readers' weights; 0: no reads.",
-);
+)
+.reloads();
 
 /// Beyond which lag a reader is left alone.
 pub const BACKEND_MAX_LAG: Key = key(
@@ -179,7 +194,8 @@ pub const BACKEND_MAX_LAG: Key = key(
     },
     "A reader further behind than this gets no new reads before it is at half of it again; what it \
      is running goes on.",
-);
+)
+.reloads();
 
 /// Where a backend runs.
 pub const BACKEND_ZONE: Key = key(
@@ -192,7 +208,8 @@ pub const BACKEND_ZONE: Key = key(
     },
     "The zone that it runs in. Of the readers that may take a read, those in the zone of [listen] \
      come first.",
-);
+)
+.reloads();
 
 /// The monitor's account.
 pub const MONITOR_USER: Key = key(
@@ -201,7 +218,8 @@ pub const MONITOR_USER: Key = key(
     Kind::Text { max: USER_NAME_MAX },
     Required(r#""tidegate""#),
     "The account's name; it must exist on every backend.",
-);
+)
+.reloads();
 
 /// The monitor's password.
 pub const MONITOR_PASSWORD: Key = key(
@@ -213,7 +231,8 @@ pub const MONITOR_PASSWORD: Key = key(
         absent: "taken from password_env or password_file",
     },
     "The account's password.",
-);
+)
+.reloads();
 
 /// The monitor's password, from the environment.
 pub const MONITOR_PASSWORD_ENV: Key = key(
@@ -225,7 +244,8 @@ pub const MONITOR_PASSWORD_ENV: Key = key(
         absent: "taken from password or password_file",
     },
     "The environment variable that holds the password.",
-);
+)
+.reloads();
 
 /// The monitor's password, from a file.
 pub const MONITOR_PASSWORD_FILE: Key = key(
@@ -237,7 +257,8 @@ pub const MONITOR_PASSWORD_FILE: Key = key(
         absent: "taken from password or password_env",
     },
     "The file whose only line is the password.",
-);
+)
+.reloads();
 
 /// How often backends are asked.
 pub const MONITOR_INTERVAL: Key = key(
@@ -249,7 +270,8 @@ pub const MONITOR_INTERVAL: Key = key(
     },
     Default(r#""100ms""#),
     "How often each backend is asked; lag is known about this exactly.",
-);
+)
+.reloads();
 
 /// Who decides about a login.
 pub const AUTH_MODE: Key = key(
@@ -261,7 +283,8 @@ pub const AUTH_MODE: Key = key(
     Default(r#""passthrough""#),
     "passthrough: the client's own name and password are handed on to the server, which decides. \
      users: the client must also match one of the [[user]] tables here.",
-);
+)
+.reloads();
 
 /// An account's name.
 pub const USER_NAME: Key = key(
@@ -270,7 +293,8 @@ pub const USER_NAME: Key = key(
     Kind::Text { max: USER_NAME_MAX },
     Required(r#""app""#),
     "The account's name, without a host.",
-);
+)
+.reloads();
 
 /// An account's password.
 pub const USER_PASSWORD: Key = key(
@@ -282,7 +306,8 @@ pub const USER_PASSWORD: Key = key(
         absent: "only under [auth] mode = \"users\"",
     },
     "The account's password.",
-);
+)
+.reloads();
 
 /// An account's password, from the environment.
 pub const USER_PASSWORD_ENV: Key = key(
@@ -294,7 +319,8 @@ pub const USER_PASSWORD_ENV: Key = key(
         absent: "only under [auth] mode = \"users\"",
     },
     "The environment variable that holds the password.",
-);
+)
+.reloads();
 
 /// An account's password, from a file.
 pub const USER_PASSWORD_FILE: Key = key(
@@ -306,7 +332,8 @@ pub const USER_PASSWORD_FILE: Key = key(
         absent: "only under [auth] mode = \"users\"",
     },
     "The file whose only line is the password.",
-);
+)
+.reloads();
 
 /// How many clients there may be.
 pub const LIMITS_CLIENTS: Key = key(
@@ -319,7 +346,8 @@ pub const LIMITS_CLIENTS: Key = key(
     Default("5000"),
     "Client connections at once; one more gets error 1040. Each needs up to three file \
      descriptors.",
-);
+)
+.reloads();
 
 /// How long a login may take.
 pub const LIMITS_LOGIN_TIMEOUT: Key = key(
@@ -328,7 +356,8 @@ pub const LIMITS_LOGIN_TIMEOUT: Key = key(
     TIMEOUT,
     Default(r#""10s""#),
     "A client that has not logged in by then is disconnected.",
-);
+)
+.reloads();
 
 /// How long connecting to a backend may take.
 pub const LIMITS_CONNECT_TIMEOUT: Key = key(
@@ -337,7 +366,8 @@ pub const LIMITS_CONNECT_TIMEOUT: Key = key(
     TIMEOUT,
     Default(r#""5s""#),
     "How long connecting and logging in to a backend may take.",
-);
+)
+.reloads();
 
 /// How long a drain may take.
 pub const LIMITS_DRAIN_TIMEOUT: Key = key(
@@ -349,7 +379,8 @@ pub const LIMITS_DRAIN_TIMEOUT: Key = key(
     },
     Default(r#""30s""#),
     "After SIGTERM, how long running statements and transactions may take to end.",
-);
+)
+.reloads();
 
 /// How many reads the writer takes over.
 pub const LIMITS_FALLBACK_READS: Key = key(
@@ -362,7 +393,8 @@ pub const LIMITS_FALLBACK_READS: Key = key(
     Default("500"),
     "Reads that run on the writer at once because no reader is fit for them: a fleet that lags must \
      not drown it. More wait as long as a read may wait, and then get error 3024.",
-);
+)
+.reloads();
 
 /// How many scopes are kept that nobody uses.
 pub const LIMITS_SCOPES: Key = key(
@@ -375,7 +407,8 @@ pub const LIMITS_SCOPES: Key = key(
     Default("10000"),
     "Accounts (at scope user) and keys whose writes are told apart. Beyond it those that were not \
      used for the longest are forgotten: they start again from all that any of them wrote.",
-);
+)
+.reloads();
 
 /// How many prepared statements there may be.
 pub const LIMITS_PREPARED: Key = key(
@@ -388,7 +421,8 @@ pub const LIMITS_PREPARED: Key = key(
     Default("16382"),
     "Prepared statements of all clients together; one more gets error 1461. A backend has a limit \
      of its own, max_prepared_stmt_count, and each may come to hold all of them.",
-);
+)
+.reloads();
 
 /// How many prepared statements one client may have.
 pub const LIMITS_PREPARED_PER_CLIENT: Key = key(
@@ -400,7 +434,8 @@ pub const LIMITS_PREPARED_PER_CLIENT: Key = key(
     },
     Default("16382"),
     "The same of one client connection, so that one alone can't use up all.",
-);
+)
+.reloads();
 
 /// How much SQL of prepared statements is kept.
 pub const LIMITS_PREPARED_MIB: Key = key(
@@ -413,7 +448,8 @@ pub const LIMITS_PREPARED_MIB: Key = key(
     Default("256"),
     "The SQL of all prepared statements together, in MiB: it is kept, since another backend \
      connection may need it. Beyond it, error 1461.",
-);
+)
+.reloads();
 
 /// How log lines look.
 pub const LOG_FORMAT: Key = key(
@@ -434,4 +470,5 @@ pub const LOG_FILTER: Key = key(
     Default(r#""info""#),
     "The least level that is logged (error, warn, info, debug, trace, off), also by module: \
      \"info,tidegate::session=debug\".",
-);
+)
+.reloads();

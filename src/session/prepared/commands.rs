@@ -57,12 +57,12 @@ impl Session {
                 return self.refuse(&error).await;
             }
         };
-        let limits = &self.shared.config.prepared;
+        let limits = self.shared.config.load().prepared;
         let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
         let permit = self
             .shared
             .prepared
-            .enter(limits, self.prepared.count(), bytes);
+            .enter(&limits, self.prepared.count(), bytes);
         let permit = match permit {
             Ok(permit) => permit,
             Err(many) => {

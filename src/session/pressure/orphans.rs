@@ -25,7 +25,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 impl Session {
     /// Is this left to finish when its client goes away?
     pub(in crate::session) fn finishes(&self, job: &Job) -> bool {
-        self.shared.config.limits.on_client_gone == OnClientGone::Finish && !is_reading(job)
+        self.config.limits.on_client_gone == OnClientGone::Finish && !is_reading(job)
     }
 
     /// The client has gone away while this ran, or was sent, on that connection.

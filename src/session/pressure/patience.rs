@@ -36,7 +36,7 @@ impl<'a> Patience<'a> {
             first_byte_timeout,
             silent_timeout,
             ..
-        } = shared.config.limits;
+        } = shared.config.load().limits;
         Self {
             shared,
             backend,
@@ -49,8 +49,8 @@ impl<'a> Patience<'a> {
     /// For a statement that can't.
     pub(in crate::session) fn with_writer(shared: &'a Shared, backend: BackendId) -> Self {
         Self {
-            first: shared.config.limits.silent_timeout,
-            later: shared.config.limits.silent_timeout,
+            first: shared.config.load().limits.silent_timeout,
+            later: shared.config.load().limits.silent_timeout,
             ..Self::with_reader(shared, backend)
         }
     }

@@ -9,6 +9,7 @@ use prometheus::{
     IntGaugeVec, Opts, Registry,
 };
 
+use super::roster::Hidden;
 use super::{Backend, Metrics, Spare};
 use crate::telemetry::{ConnectionState, Direction, ErrorKind, RetryCause, Side};
 
@@ -30,10 +31,13 @@ pub(super) fn metrics(
     distinct(reasons.iter().map(|(label, _)| *label))?;
     let registry = Registry::new();
     let families = PerBackend::register(&registry, reasons)?;
-    let backends = names.iter().map(|name| families.children(name, reasons));
+    let labels: Vec<_> = reasons.iter().map(|(label, _)| *label).collect();
+    let backends = names.iter();
+    let backends = backends.map(|name| families.children(name, &labels).map(Box::new));
     process_facts(&registry)?;
     Ok(Metrics {
         backends: backends.collect::<Result<_, _>>()?,
+        hidden: Hidden::default(),
         refused: reasons
             .iter()
             .map(|(label, _)| {
@@ -42,7 +46,7 @@ pub(super) fn metrics(
                     .get_metric_with_label_values(&[NO_BACKEND, label])
             })
             .collect::<Result<_, _>>()?,
-        reasons: reasons.iter().map(|(label, _)| *label).collect(),
+        reasons: labels,
         mirrored: family(
             &registry,
             (
@@ -102,6 +106,17 @@ pub(super) fn metrics(
                 "Statements killed on a backend since their client had gone away.",
             )?,
         )?,
+        reloads: labelled(
+            &registry,
+            "tidegate_reloads_total",
+            "Times that the configuration was to be read again, by outcome.",
+            "outcome",
+            [
+                ("done", "the new one holds"),
+                ("refused", "it had faults, and nothing was changed"),
+            ]
+            .into_iter(),
+        )?,
         bytes: bytes(&registry)?,
         errors: labelled(
             &registry,
@@ -129,6 +144,7 @@ pub(super) fn metrics(
                 .iter()
                 .map(|cause| (cause.label(), cause.meaning())),
         )?,
+        families,
         spare: Spare {
             counter: IntCounter::new("spare_total", "In no registry.")?,
             gauge: Gauge::new("spare", "In no registry.")?,
@@ -139,7 +155,8 @@ pub(super) fn metrics(
 }
 
 /// The metrics that each backend has.
-struct PerBackend {
+#[derive(Debug)]
+pub(super) struct PerBackend {
     statements: IntCounterVec,
     lag: GaugeVec,
     up: IntGaugeVec,
@@ -235,14 +252,15 @@ impl PerBackend {
         })
     }
 
-    fn children(&self, name: &str, reasons: &[(&str, &str)]) -> Result<Backend, Error> {
+    /// Those of one backend. Two of one name share them.
+    pub(super) fn children(&self, name: &str, reasons: &[&str]) -> Result<Backend, Error> {
         let lag = self.lag.get_metric_with_label_values(&[name])?;
         lag.set(f64::NAN);
         Ok(Backend {
             name: name.to_owned(),
             statements: reasons
                 .iter()
-                .map(|(label, _)| self.statements.get_metric_with_label_values(&[name, label]))
+                .map(|label| self.statements.get_metric_with_label_values(&[name, label]))
                 .collect::<Result<_, _>>()?,
             lag,
             up: self.up.get_metric_with_label_values(&[name])?,

@@ -97,7 +97,8 @@ pub const LIMITS_FIRST_BYTE_TIMEOUT: Key = key(
     "A read of which nothing has reached the client runs elsewhere once its reader has answered \
      neither it nor the monitor for so long. While the monitor gets answers a read may take any \
      time.",
-);
+)
+.reloads();
 
 /// How long a statement waits for a backend that seems dead.
 pub const LIMITS_SILENT_TIMEOUT: Key = key(
@@ -107,7 +108,8 @@ pub const LIMITS_SILENT_TIMEOUT: Key = key(
     Default(r#""30s""#),
     "Any other statement whose backend has answered neither it nor the monitor for so long ends with \
      an error, which says that it may or may not have run.",
-);
+)
+.reloads();
 
 /// How long a client may be idle.
 pub const LIMITS_IDLE_TIMEOUT: Key = key(
@@ -120,7 +122,8 @@ pub const LIMITS_IDLE_TIMEOUT: Key = key(
     },
     "A client that sends no command for so long gets error 4031 and is disconnected, whatever it \
      holds.",
-);
+)
+.reloads();
 
 /// How long a client may stop in the middle of a command.
 pub const LIMITS_READ_TIMEOUT: Key = key(
@@ -129,7 +132,8 @@ pub const LIMITS_READ_TIMEOUT: Key = key(
     PATIENCE,
     Default(r#""30s""#),
     "A client that stops in the middle of a command for so long is disconnected.",
-);
+)
+.reloads();
 
 /// How long a client may leave its answer unread.
 pub const LIMITS_WRITE_TIMEOUT: Key = key(
@@ -139,7 +143,8 @@ pub const LIMITS_WRITE_TIMEOUT: Key = key(
     Default(r#""60s""#),
     "A client that takes nothing of its answer for so long is disconnected. Until then it costs one \
      buffer, and its backend waits.",
-);
+)
+.reloads();
 
 /// How long a peer's machine may be unreachable.
 pub const LIMITS_DEAD_PEER_TIMEOUT: Key = key(
@@ -164,7 +169,8 @@ pub const LIMITS_ON_CLIENT_GONE: Key = key(
     Default(r#""finish""#),
     "What a client was reading when it went away is killed on the backend. What may write is left to \
      finish, as MySQL does, or killed as well.",
-);
+)
+.reloads();
 
 /// How slowly a reader that was down gets its share back.
 pub const LIMITS_SLOW_START: Key = key(
@@ -177,4 +183,5 @@ pub const LIMITS_SLOW_START: Key = key(
     Default(r#""30s""#),
     "A reader that was down and comes back begins with a tenth of its weight, and has all of it \
      after so long.",
-);
+)
+.reloads();

@@ -38,7 +38,8 @@ pub const USER_LEVEL: Key = key(
         absent: "as in [consistency]",
     },
     "This account's own level.",
-);
+)
+.reloads();
 
 /// An account's own bound on staleness.
 pub const USER_MAX_STALENESS: Key = key(
@@ -50,7 +51,8 @@ pub const USER_MAX_STALENESS: Key = key(
         absent: "as in [consistency]",
     },
     "This account's own bound on staleness.",
-);
+)
+.reloads();
 
 /// An account's own scope.
 pub const USER_SCOPE: Key = key(
@@ -62,7 +64,8 @@ pub const USER_SCOPE: Key = key(
         absent: "as in [consistency]",
     },
     "This account's own scope.",
-);
+)
+.reloads();
 
 /// An account's own wait.
 pub const USER_WAIT: Key = key(
@@ -74,7 +77,8 @@ pub const USER_WAIT: Key = key(
         absent: "as in [consistency]",
     },
     "How long this account's reads may wait.",
-);
+)
+.reloads();
 
 /// What happens when an account's own wait ran out.
 pub const USER_ON_TIMEOUT: Key = key(
@@ -86,7 +90,8 @@ pub const USER_ON_TIMEOUT: Key = key(
         absent: "as in [consistency]",
     },
     "What happens when this account's wait ran out.",
-);
+)
+.reloads();
 
 /// An account's own bound on lag.
 pub const USER_MAX_LAG: Key = key(
@@ -98,7 +103,8 @@ pub const USER_MAX_LAG: Key = key(
         absent: "as in [consistency]",
     },
     "A reader further behind gets none of this account's reads.",
-);
+)
+.reloads();
 
 /// How fresh reads are.
 pub const CONSISTENCY_LEVEL: Key = key(
@@ -112,7 +118,8 @@ pub const CONSISTENCY_LEVEL: Key = key(
      before. bounded: it sees everything that was committed max_staleness ago. eventual: it sees \
      whatever a healthy reader has. A session asks for another with SET @tidegate_level = \
      'strong', a statement with the comment /* tidegate: level=strong */.",
-);
+)
+.reloads();
 
 /// Whether reads are split.
 pub const CONSISTENCY_READS: Key = key(
@@ -125,7 +132,8 @@ pub const CONSISTENCY_READS: Key = key(
     "Where the switch for reads stands when Tidegate starts; PUT /reads of [http] moves it. split: \
      reads run where their level says. writer: all of them run on the writer. mirror: the same, \
      and tidegate_mirrored_reads_total counts where they would have run.",
-);
+)
+.reloads();
 
 /// How stale a read may be.
 pub const CONSISTENCY_MAX_STALENESS: Key = key(
@@ -139,7 +147,8 @@ pub const CONSISTENCY_MAX_STALENESS: Key = key(
     "A read at level bounded or session sees everything that was committed this long before it \
      arrived; level bounded needs it. Below [monitor] interval, most reads have to ask the writer \
      first.",
-);
+)
+.reloads();
 
 /// Whose writes count.
 pub const CONSISTENCY_SCOPE: Key = key(
@@ -152,7 +161,8 @@ pub const CONSISTENCY_SCOPE: Key = key(
      connection of the account that gives the same key (connection attribute tidegate_key, SET \
      @tidegate_key = '...', or a hint), and as connection without one. proxy: those of every \
      connection through this Tidegate.",
-);
+)
+.reloads();
 
 /// How long a read may wait for a reader.
 pub const CONSISTENCY_WAIT: Key = key(
@@ -161,7 +171,8 @@ pub const CONSISTENCY_WAIT: Key = key(
     WAIT,
     Default(r#""50ms""#),
     "How long a read may wait for a reader that has what it must see; 0s: not at all.",
-);
+)
+.reloads();
 
 /// What happens when the wait ran out.
 pub const CONSISTENCY_ON_TIMEOUT: Key = key(
@@ -170,7 +181,8 @@ pub const CONSISTENCY_ON_TIMEOUT: Key = key(
     ON_TIMEOUT,
     Default(r#""writer""#),
     "What happens to a read whose wait ran out: it runs on the writer, or it gets an error.",
-);
+)
+.reloads();
 
 /// Beyond which lag a reader is left alone.
 pub const CONSISTENCY_MAX_LAG: Key = key(
@@ -179,4 +191,5 @@ pub const CONSISTENCY_MAX_LAG: Key = key(
     MAX_LAG,
     Default(r#""30s""#),
     "A reader further behind than this gets no new reads.",
-);
+)
+.reloads();

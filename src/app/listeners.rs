@@ -1,0 +1,154 @@
+//! The listeners that are open, each with the task that accepts there.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use super::StartError;
+use crate::net::{Endpoint, Listener};
+use crate::session::Shared;
+
+/// How long to wait when the system gives no more descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// What is behind a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Door {
+    /// Clients of the database.
+    Clients,
+    /// Metrics and health.
+    Http,
+}
+
+#[derive(Debug)]
+struct Open {
+    door: Door,
+    /// As the configuration says; the system may have chosen the port.
+    wanted: Endpoint,
+    listener: Arc<Listener>,
+    task: Option<AbortHandle>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+/// Every listener.
+#[derive(Debug, Default)]
+pub(super) struct Listeners(Mutex<Vec<Open>>);
+
+/// A listener that is bound and accepts nobody yet.
+#[derive(Debug)]
+pub(super) struct Bound(Open);
+
+impl Bound {
+    /// Where it listens, with the port that the system chose.
+    ///
+    /// # Errors
+    /// As the system gives them.
+    pub(super) fn endpoint(&self) -> io::Result<Endpoint> {
+        self.0.listener.endpoint()
+    }
+
+    pub(super) fn listener(&self) -> Arc<Listener> {
+        Arc::clone(&self.0.listener)
+    }
+}
+
+impl Listeners {
+    /// Binds those addresses that are not listened on yet.
+    ///
+    /// # Errors
+    /// [`StartError::Listen`] names the first that can't be listened on; none is then.
+    pub(super) async fn bind(
+        &self,
+        door: Door,
+        wanted: &[Endpoint],
+    ) -> Result<Vec<Bound>, StartError> {
+        let mut bound = Vec::new();
+        for endpoint in wanted {
+            if self.has(door, endpoint) {
+                continue;
+            }
+            let failed = |error| StartError::Listen {
+                endpoint: endpoint.clone(),
+                error,
+            };
+            let listener = Listener::bind(endpoint).await.map_err(failed)?;
+            bound.push(Bound(Open {
+                door,
+                wanted: endpoint.clone(),
+                listener: Arc::new(listener),
+                task: None,
+            }));
+        }
+        Ok(bound)
+    }
+
+    /// Takes over a bound listener, at which this task accepts.
+    pub(super) fn add(&self, mut bound: Bound, task: AbortHandle) {
+        bound.0.task = Some(task);
+        self.lock().push(bound.0);
+    }
+
+    /// Closes the listeners of this kind that are not among these.
+    pub(super) fn keep(&self, door: Door, wanted: &[Endpoint]) {
+        self.lock()
+            .retain(|open| open.door != door || wanted.contains(&open.wanted));
+    }
+
+    /// Closes all of them.
+    pub(super) fn close(&self) {
+        self.lock().clear();
+    }
+
+    fn has(&self, door: Door, endpoint: &Endpoint) -> bool {
+        let open = self.lock();
+        let mut open = open.iter();
+        open.any(|open| open.door == door && open.wanted == *endpoint)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Open>> {
+        // A list is whole between two statements that hold it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Accepts clients and spreads them evenly over the workers.
+pub(super) async fn accept(
+    listener: Arc<Listener>,
+    shared: Arc<Shared>,
+    workers: Vec<Handle>,
+    mut draining: watch::Receiver<bool>,
+) {
+    for worker in workers.iter().cycle() {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = draining.wait_for(|draining| *draining) => return,
+        };
+        match accepted {
+            Ok((accepted, host)) => {
+                let shared = Arc::clone(&shared);
+                worker.spawn(async move {
+                    match accepted.register() {
+                        Ok(plain) => crate::session::serve(shared, plain, host).await,
+                        Err(error) => tracing::warn!(%error, "client lost at once"),
+                    }
+                });
+            }
+            Err(error) => {
+                // Out of descriptors, most likely: give the others time to leave.
+                tracing::warn!(%error, "can't accept a client");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}

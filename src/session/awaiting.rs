@@ -1,0 +1,85 @@
+//! Between two commands: the client's next one, or what ends the session first.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::command::Request;
+use super::session::Session;
+use super::{Ended, Leave, Shared};
+use crate::routing::Transaction;
+
+/// What an idle session listens to besides its client.
+pub(super) struct News {
+    draining: watch::Receiver<bool>,
+    leave: watch::Receiver<Arc<[Leave]>>,
+    /// The backends to leave, as told last.
+    due: Arc<[Leave]>,
+}
+
+impl News {
+    /// As of now.
+    pub(super) fn of(shared: &Shared) -> Self {
+        let mut leave = shared.roster.leave();
+        let due = Arc::clone(&leave.borrow_and_update());
+        Self {
+            draining: shared.draining.clone(),
+            leave,
+            due,
+        }
+    }
+
+    fn take(&mut self) {
+        self.due = Arc::clone(&self.leave.borrow_and_update());
+    }
+}
+
+impl Session {
+    /// Reads the next command. Meanwhile connections to backends that are to be left are given up.
+    ///
+    /// # Errors
+    /// How the session ended instead.
+    pub(super) async fn next_request(&mut self, news: &mut News) -> Result<Request, Ended> {
+        let idle = self.transaction == Transaction::None;
+        loop {
+            if news.leave.has_changed().unwrap_or(false) {
+                news.take();
+            }
+            self.leave_backends(&news.due).await;
+            let drained = async {
+                // The sender lives as long as the process serves.
+                let _ = news.draining.wait_for(|draining| *draining).await;
+            };
+            let limit = self.shared.config.load().limits.idle_timeout;
+            let idles = async {
+                match limit {
+                    Some(limit) => tokio::time::sleep(limit).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                // What went wrong shows again when the command is read.
+                _ = self.client.fill_to(1) => break,
+                () = self.entry.killed() => return Err(Ended::Killed),
+                () = drained, if idle => return Err(Ended::Drained),
+                Ok(()) = news.leave.changed() => news.take(),
+                () = idles => return Err(self.idled().await),
+            }
+        }
+        // A command that has begun can't be left in the middle but by ending the session.
+        let drained = async {
+            let _ = news.draining.wait_for(|draining| *draining).await;
+        };
+        let request = tokio::select! {
+            biased;
+            request = Request::read(&mut self.client) => request,
+            () = self.entry.killed() => return Err(Ended::Killed),
+            () = drained, if idle => return Err(Ended::Drained),
+        };
+        match request {
+            Ok(request) => Ok(request),
+            Err(error) => Err(self.client_failed(&error).await),
+        }
+    }
+}
