@@ -76,6 +76,38 @@ impl ClientError {
         Self::new(1040, "08004", Fault::Client, true).says("Too many connections")
     }
 
+    /// 1040: the limit on backend connections is reached, and none came free in time.
+    pub fn too_many_connections() -> Self {
+        Self::new(1040, "08004", Fault::Backend, true).says(
+            "Too many connections (Tidegate: no backend connection came free; [limits] \
+             backend_connections)",
+        )
+    }
+
+    /// 1203: one account has as many clients as it may, in MySQL's own words.
+    pub fn too_many_of_user(user: &str) -> Self {
+        Self::new(1203, "42000", Fault::Client, true).says(format!(
+            "User {user} already has more than 'max_user_connections' active connections \
+             (Tidegate: [limits] clients_per_user)"
+        ))
+    }
+
+    /// 1226: as many statements of one account wait as may, in MySQL's own words.
+    pub fn user_queue_full(user: &str, count: usize) -> Self {
+        Self::new(1226, "42000", Fault::Promise, true).says(format!(
+            "User '{user}' has exceeded the 'queued_statements_per_user' resource (current value: \
+             {count})"
+        ))
+    }
+
+    /// 3024: as many statements wait as may.
+    pub fn queue_full() -> Self {
+        Self::new(3024, "HY000", Fault::Promise, true).says(
+            "Query execution was interrupted, maximum statement execution time exceeded (Tidegate: \
+             as many statements wait as [limits] queued_statements allows)",
+        )
+    }
+
     /// 1043: what came is no login.
     pub fn bad_handshake() -> Self {
         Self::new(1043, "08S01", Fault::Client, false).says("Bad handshake")

@@ -204,7 +204,9 @@ pub async fn start_with(config: Config, setup: Setup) -> Result<Running, StartEr
         tls: config.listen.tls.clone(),
         reads: config.session.reads,
     };
+    let pressure = Pressure::new(&config.session.limits, Arc::clone(&metrics));
     let shared = Arc::new(Shared {
+        pressure,
         config: ArcSwap::from_pointee(config.session),
         roster: Roster::new(names),
         writer,
@@ -219,7 +221,7 @@ pub async fn start_with(config: Config, setup: Setup) -> Result<Running, StartEr
         metrics: Arc::clone(&metrics),
         registry: Arc::clone(&registry),
         prepared: Arc::new(PreparedCount::new(Arc::clone(&metrics))),
-        pressure: Pressure::default(),
+
         keys: LoginKeys::default(),
         tls: ArcSwap::from_pointee(acceptor(&config.listen.tls)?),
         draining: draining.clone(),

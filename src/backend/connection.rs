@@ -47,6 +47,12 @@ pub enum ConnectError {
     /// The backend's RSA key can't be used.
     #[error("the backend's public key can't be used")]
     PublicKey,
+    /// As many connections are open as there may be, and none came free in time.
+    #[error("as many connections are open as [limits] backend_connections allows")]
+    Full,
+    /// The last attempts have failed; the next one is due soon.
+    #[error("not tried, since the last attempts have failed")]
+    Resting,
     /// No backend has this id.
     #[error("no such backend")]
     NotConfigured,

@@ -42,6 +42,7 @@ impl Reason {
                 | Self::RetriedLagError
                 | Self::AlarmRerouted
                 | Self::ReplayFailed
+                | Self::ReaderFull
         )
     }
 
@@ -166,6 +167,8 @@ reasons! {
     AlarmRerouted = "alarm_rerouted",
     /// The session's state could not be made on the reader.
     ReplayFailed = "replay_failed",
+    /// A reader has as many connections as it may, and none came free in time.
+    ReaderFull = "reader_full",
 
     /// Refused: no backend is proven to be writable.
     RefusedNoWriter = "refused_no_writer",
@@ -176,6 +179,8 @@ reasons! {
     /// Refused: no reader caught up in time, and the writer runs as many reads in the readers' stead
     /// as it may.
     RefusedShed = "refused_shed",
+    /// Refused: as many statements wait as may.
+    RefusedQueueFull = "refused_queue_full",
     /// Refused: no backend is up.
     RefusedAllGone = "refused_all_gone",
     /// Refused: the writer still lacks what the scope has seen on a reader.

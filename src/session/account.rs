@@ -219,7 +219,7 @@ impl Session {
             let backend = thread.backend;
             let opened = self
                 .connections
-                .open(backend, &self.request, &tracking)
+                .open_beside(backend, &self.request, &tracking)
                 .await;
             let mut held = match opened {
                 Ok(held) => held,

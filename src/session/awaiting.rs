@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
 use tokio::sync::watch;
 
 use super::command::Request;
 use super::session::Session;
 use super::{Ended, Leave, Shared};
-use crate::routing::Transaction;
+use crate::routing::{BackendId, Transaction};
 
 /// What an idle session listens to besides its client.
 pub(super) struct News {
@@ -50,11 +51,19 @@ impl Session {
                 // The sender lives as long as the process serves.
                 let _ = news.draining.wait_for(|draining| *draining).await;
             };
-            let limit = self.shared.config.load().limits.idle_timeout;
+            let limit = self.config.limits.idle_timeout;
             let idles = async {
                 match limit {
                     Some(limit) => tokio::time::sleep(limit).await,
                     None => std::future::pending().await,
+                }
+            };
+            let spare = self.spare_connections();
+            let shared = Arc::clone(&self.shared);
+            let wanted = async {
+                match spare.is_empty() {
+                    true => std::future::pending().await,
+                    false => shared.pressure.wanted(&spare).await,
                 }
             };
             tokio::select! {
@@ -65,6 +74,7 @@ impl Session {
                 () = drained, if idle => return Err(Ended::Drained),
                 Ok(()) = news.leave.changed() => news.take(),
                 () = idles => return Err(self.idled().await),
+                id = wanted => self.give_back(id).await,
             }
         }
         // A command that has begun can't be left in the middle but by ending the session.
@@ -81,5 +91,31 @@ impl Session {
             Ok(request) => Ok(request),
             Err(error) => Err(self.client_failed(&error).await),
         }
+    }
+
+    /// Connections that another one could stand in for without anybody noticing.
+    fn spare_connections(&mut self) -> SmallVec<[BackendId; 4]> {
+        if !self.shared.pressure.limits_connections() || self.transaction != Transaction::None {
+            return SmallVec::new();
+        }
+        let all: SmallVec<[BackendId; 4]> = self.connections.all().map(|it| it.backend).collect();
+        all.into_iter().filter(|id| self.is_spare(*id)).collect()
+    }
+
+    async fn give_back(&mut self, id: BackendId) {
+        if let Some(held) = self.connections.take(id) {
+            held.quit().await;
+        }
+    }
+
+    fn is_spare(&self, id: BackendId) -> bool {
+        let left = [self.last_statement, self.last_counted, self.last_select];
+        let left_there = left.iter().flatten().any(|place| place.backend == id);
+        let carried = self.carried.iter().any(|(backend, _)| *backend == id);
+        let held = match id == self.shared.writer {
+            true => self.holds_state(),
+            false => self.prepared.are_held_by(id, false),
+        };
+        !left_there && !carried && !held
     }
 }

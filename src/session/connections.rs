@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use super::Shared;
 use super::prepared::OnBackend;
+use super::pressure::Slot;
 use super::registry::{Peer, Thread};
 use crate::backend::{ConnectError, Connection, LoginRequest};
 use crate::gtid::Incarnation;
@@ -23,6 +24,8 @@ pub(super) struct Held {
     connection: Connection,
     shared: Arc<Shared>,
     peer: Arc<Peer>,
+    /// Its room among all connections.
+    slot: Slot,
     /// The life of the backend that it is proven to belong to.
     incarnation: Option<Incarnation>,
     /// When it was logged in.
@@ -51,6 +54,7 @@ impl Held {
             connection,
             shared,
             peer,
+            slot: Slot::default(),
             incarnation: None,
             opened,
             last_executed: String::new(),
@@ -184,8 +188,35 @@ impl Connections {
         request: &LoginRequest,
         tracking: &ForEach<String>,
     ) -> Result<Held, ConnectError> {
-        let before = self.shared.watch.snapshot();
-        let connection = self.shared.dialer.connect(id, request, tracking).await?;
+        let user = &request.credentials.user;
+        let config = self.shared.config.load_full();
+        let room = self.shared.pressure.slot(id, user, &config.limits);
+        let slot = room.await?;
+        let mut held = self.open_beside(id, request, tracking).await?;
+        held.slot = slot;
+        Ok(held)
+    }
+
+    /// The same beside the limit on connections, for what frees some.
+    ///
+    /// # Errors
+    /// As [`Connections::open`].
+    pub(super) async fn open_beside(
+        &self,
+        id: BackendId,
+        request: &LoginRequest,
+        tracking: &ForEach<String>,
+    ) -> Result<Held, ConnectError> {
+        let Shared {
+            watch,
+            pressure,
+            dialer,
+            ..
+        } = &*self.shared;
+        let before = watch.snapshot();
+        let life = before.backend(id).and_then(|view| view.incarnation);
+        let connecting = dialer.connect(id, request, tracking);
+        let connection = pressure.guarded(id, life, connecting).await?;
         let shared = Arc::clone(&self.shared);
         let mut held = Held::new(connection, shared, Arc::clone(&self.peer));
         held.adopt(&before);

@@ -9,10 +9,12 @@ use smallvec::SmallVec;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout_at;
 
-use super::Ended;
 use super::job::Job;
 use super::loads::Loads;
+use super::pressure::Queued;
 use super::session::Session;
+use super::{Ended, Shared};
+use crate::error::ClientError;
 use crate::gtid::Set;
 use crate::routing::{
     Asks, BackendId, Causality, Decision, Exclusion, Level, Load, Need, Place, ReadMark, Reason,
@@ -33,6 +35,8 @@ pub(super) struct Tried {
     pub room: Option<OwnedSemaphorePermit>,
     /// It has waited for room as long as it may.
     pub no_room: bool,
+    /// Its place in the line of those that wait.
+    pub queued: Option<Queued>,
     /// Its turn on the reader that it waited for; none if that took longer than it may wait.
     pub turn: Option<(BackendId, Option<OwnedSemaphorePermit>)>,
 }
@@ -51,6 +55,29 @@ impl Tried {
                 .turn
                 .as_ref()
                 .is_none_or(|(of, _)| *of != place.backend)
+    }
+
+    /// Does it have to wait before anything else can be done, and is not in line yet? Room and turns
+    /// that are free it takes at once.
+    pub(super) fn waits(&mut self, decision: &Decision, shared: &Shared) -> bool {
+        let waits = match decision {
+            Decision::Wait { .. } => true,
+            Decision::Run { reason, .. } if self.needs_room(*reason) => {
+                self.room = shared.fallback.load_full().try_acquire_owned().ok();
+                self.room.is_none() && !self.no_room
+            }
+            Decision::Run { place, .. } if self.needs_turn(*place) => {
+                let turns = shared.loads.turns(place.backend);
+                let turn = turns.and_then(|turns| turns.try_acquire_owned().ok());
+                let waits = turn.is_none();
+                if !waits {
+                    self.turn = Some((place.backend, turn));
+                }
+                waits
+            }
+            Decision::Run { .. } | Decision::Probe { .. } | Decision::Refuse { .. } => false,
+        };
+        waits && self.queued.is_none()
     }
 
     /// Waits for its turn on a reader, as long as it may; then it runs all the same.
@@ -226,6 +253,17 @@ impl Session {
             () = self.client.gone() => Err(Ended::ClientGone),
             () = self.entry.killed() => Err(Ended::Killed),
         }
+    }
+
+    /// Takes a place in the line of those that wait.
+    ///
+    /// # Errors
+    /// What the client reads if the line is full.
+    pub(super) fn queue_up(&self, tried: &mut Tried) -> Result<(), ClientError> {
+        let user = &self.request.credentials.user;
+        let limits = &self.config.limits;
+        tried.queued = Some(self.shared.pressure.queue_up(user, limits)?);
+        Ok(())
     }
 
     /// Until when a statement that arrived then may wait.

@@ -84,10 +84,10 @@ pub enum Ended {
 /// Under which kind an error of the proxy's own is counted.
 fn error_kind(error: &ClientError) -> ErrorKind {
     match (error.code, error.fault) {
-        (1040, _) => ErrorKind::TooManyClients,
         (1047, _) => ErrorKind::UnknownCommand,
         (1836, _) => ErrorKind::NoWriter,
-        (4031, _) => ErrorKind::Limit,
+        (1203 | 1226 | 4031, _) | (1040, Fault::Backend) => ErrorKind::Limit,
+        (1040, _) => ErrorKind::TooManyClients,
         (_, Fault::Client) => ErrorKind::ClientProtocol,
         (_, Fault::Backend) => ErrorKind::BackendLost,
         (_, Fault::Promise) => ErrorKind::WaitTimeout,

@@ -313,7 +313,7 @@ impl Session {
 
     fn retried(&self, how: Exclusion) {
         let cause = match how {
-            Exclusion::Unreachable => RetryCause::BackendLost,
+            Exclusion::Unreachable | Exclusion::Full => RetryCause::BackendLost,
             Exclusion::LagError | Exclusion::ReplayFailed => RetryCause::Lag,
             Exclusion::Alarm => RetryCause::NotCovered,
         };
@@ -428,6 +428,10 @@ impl Session {
         let (kind, how) = match error {
             ConnectError::Refused(refusal) if LAG_ERRORS.contains(&refusal.code) => {
                 (ErrorKind::BackendLogin, Exclusion::LagError)
+            }
+            ConnectError::Full => {
+                self.shared.metrics.errors(ErrorKind::Limit).inc();
+                return Exclusion::Full;
             }
             ConnectError::Stranger => (ErrorKind::BackendIdentity, Exclusion::Unreachable),
             _ => (ErrorKind::BackendConnect, Exclusion::Unreachable),

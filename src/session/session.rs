@@ -17,6 +17,7 @@ use super::connections::{Connections, Held};
 use super::login::{Claimed, encode_error};
 use super::pins::Pins;
 use super::prepared::Statements;
+use super::pressure::Member;
 use super::registry::Entry;
 use super::relay::RelayError;
 use super::scopes::ScopeHandle;
@@ -37,6 +38,8 @@ use crate::telemetry::{Direction, ErrorKind, Side};
 pub(super) struct Session {
     pub(super) shared: Arc<Shared>,
     pub(super) entry: Entry,
+    /// Its place among the clients of its account.
+    member: Option<Member>,
     pub(super) client: Wire,
     pub(super) capabilities: Capabilities,
     pub(super) request: LoginRequest,
@@ -118,6 +121,7 @@ impl Session {
             config: shared.config.load_full(),
             shared,
             entry,
+            member: None,
             client: claimed.wire,
             capabilities: claimed.capabilities,
             request,
@@ -157,6 +161,8 @@ impl Session {
 
     /// Logs in at the writer and tells the client what the writer said; false if it said no.
     pub(super) async fn log_in(&mut self) -> Result<bool, Ended> {
+        // Who changes users gives up a place of the old one first.
+        self.member = None;
         if let Err(error) = self.take_attributes() {
             self.refuse(&error).await?;
             return Ok(false);
@@ -167,12 +173,30 @@ impl Session {
                 self.refuse_connection(backend, &error).await?;
                 return Ok(false);
             }
+            Err((_, ConnectError::Full)) => {
+                self.refuse(&ClientError::too_many_connections()).await?;
+                return Ok(false);
+            }
             Err((_, error)) => {
                 tracing::warn!(client = self.entry.id, %error, "no backend for a login");
                 self.refuse(&ClientError::all_gone()).await?;
                 return Ok(false);
             }
         };
+        // Only now: nobody may take the places of an account that is not theirs.
+        let user = &self.request.credentials.user;
+        let entered = self
+            .shared
+            .pressure
+            .enter_client(user, &self.shared.config.load().limits);
+        match entered {
+            Ok(member) => self.member = member,
+            Err(error) => {
+                held.quit().await;
+                self.refuse(&error).await?;
+                return Ok(false);
+            }
+        }
         if held.backend == self.shared.writer {
             self.shared.greeting.store(Arc::new(held.greeting.clone()));
         }
@@ -393,6 +417,9 @@ impl Session {
             return self.flush().await;
         }
         tracing::warn!(client = self.entry.id, backend, %error, "no connection to the writer");
+        if matches!(error, ConnectError::Full) {
+            return self.refuse(&ClientError::too_many_connections()).await;
+        }
         self.refuse(&ClientError::no_writer()).await
     }
 

@@ -151,6 +151,16 @@ impl Session {
         loop {
             let decision = self.decide(&job, &tried, arrived);
             let (decision, mark, token) = decision;
+            if tried.waits(&decision, &self.shared)
+                && let Err(full) = self.queue_up(&mut tried)
+            {
+                self.cancel(mark);
+                self.shared
+                    .metrics
+                    .refused(Reason::RefusedQueueFull.index());
+                self.skip_rest(&mut job.request).await?;
+                return self.refuse(&full).await;
+            }
             match decision {
                 Decision::Run { reason, .. } if tried.needs_room(reason) => {
                     self.cancel(mark);
@@ -173,6 +183,7 @@ impl Session {
                         .await?;
                 }
                 Decision::Run { place, reason } => {
+                    tried.queued = None;
                     self.observe_wait(&tried);
                     let run = Run {
                         place,

@@ -44,6 +44,7 @@ pub struct Metrics {
     killed_statements: IntCounter,
     /// Done, refused.
     reloads: Vec<IntCounter>,
+    queued_statements: IntGauge,
     /// By side, then by direction.
     bytes: Vec<IntCounter>,
     errors: Vec<IntCounter>,
@@ -237,6 +238,11 @@ impl Metrics {
     /// `tidegate_reloads_total`.
     pub fn reloads(&self, done: bool) -> &IntCounter {
         self.counter(self.reloads.get(usize::from(!done)))
+    }
+
+    /// `tidegate_queued_statements`.
+    pub fn queued_statements(&self) -> &IntGauge {
+        &self.queued_statements
     }
 
     /// `tidegate_bytes_total`.

@@ -93,3 +93,26 @@ async fn p4_a_write_on_a_writer_that_hangs_gets_an_error_and_runs_once_at_most()
     assert!(ones <= Some(1), "{ones:?}");
     stage.end().await;
 }
+
+#[tokio::test]
+async fn a_reader_that_comes_back_gets_its_share_little_by_little() {
+    const SESSIONS: usize = 40;
+    let stage = Stage::with(|config| {
+        config.backend.slow_start = Duration::from_secs(3600);
+    })
+    .await;
+    let reader = &stage.lab.readers()[0];
+    let up = stage.running.metrics.backend_up(1);
+    reader.pause().await.unwrap();
+    until("it is down", async || up.get() == 0).await;
+    reader.resume().await.unwrap();
+    until("it is up", async || up.get() == 1).await;
+    let mut first_reader = 0;
+    for _ in 0..SESSIONS {
+        let on = on_a_reader(&mut stage.client().await).await;
+        first_reader += usize::from(on == "r1");
+    }
+    // With a tenth of its weight it gets one of eleven sessions, and half without.
+    assert!(first_reader < SESSIONS / 3, "{first_reader} of {SESSIONS}");
+    stage.end().await;
+}

@@ -8,6 +8,7 @@
     reason = "a panic is how a test fails"
 )]
 
+mod crowds;
 mod gone;
 mod hung;
 mod stalled;

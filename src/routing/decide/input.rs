@@ -159,6 +159,8 @@ pub enum Exclusion {
     Alarm,
     /// The session's state could not be made on it.
     ReplayFailed,
+    /// It has as many connections as it may, and none came free in time.
+    Full,
 }
 
 /// What a statement waits for.

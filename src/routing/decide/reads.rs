@@ -117,6 +117,7 @@ impl Deciding<'_> {
             Some((_, Exclusion::LagError)) => Reason::RetriedLagError,
             Some((_, Exclusion::Alarm)) => Reason::AlarmRerouted,
             Some((_, Exclusion::ReplayFailed)) => Reason::ReplayFailed,
+            Some((_, Exclusion::Full)) => Reason::ReaderFull,
             None => reason,
         }
     }

@@ -77,7 +77,9 @@ async fn kill(
     };
     let tracking = ForEach::new(|flavour| tracking_on_reader(flavour, false));
     let connections = Connections::new(Arc::clone(shared), peer);
-    let mut own = connections.open(held.backend, request, &tracking).await?;
+    let mut own = connections
+        .open_beside(held.backend, request, &tracking)
+        .await?;
     if is_there(&mut own, &held.thread()).await? {
         own.ask(&format!("KILL QUERY {}", held.thread_id)).await?;
     }

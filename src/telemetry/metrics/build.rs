@@ -117,6 +117,13 @@ pub(super) fn metrics(
             ]
             .into_iter(),
         )?,
+        queued_statements: register(
+            &registry,
+            IntGauge::new(
+                "tidegate_queued_statements",
+                "Statements that wait now: for a reader, for room at the writer, for a connection.",
+            )?,
+        )?,
         bytes: bytes(&registry)?,
         errors: labelled(
             &registry,

@@ -26,7 +26,8 @@ pub const LIMITS_CLIENTS_PER_USER: Key = key(
         absent: "as many as clients",
     },
     "Client connections of one account at once; one more gets error 1203.",
-);
+)
+.reloads();
 
 /// How many connections a backend gets.
 pub const LIMITS_BACKEND_CONNECTIONS: Key = key(
@@ -64,7 +65,8 @@ pub const LIMITS_CONNECTION_WAIT: Key = key(
     Default(r#""1s""#),
     "How long a statement or a login waits for a backend connection while the limit on them is \
      reached; then it gets error 1040, or a read of a reader goes on to another backend.",
-);
+)
+.reloads();
 
 /// How many statements wait.
 pub const LIMITS_QUEUED_STATEMENTS: Key = key(
@@ -74,7 +76,8 @@ pub const LIMITS_QUEUED_STATEMENTS: Key = key(
     Default("10000"),
     "Statements that wait at once: for a reader that is behind, for room at the writer, for a \
      backend connection. One more does not wait, and gets error 3024.",
-);
+)
+.reloads();
 
 /// How many statements of one account wait.
 pub const LIMITS_QUEUED_STATEMENTS_PER_USER: Key = key(
@@ -86,7 +89,8 @@ pub const LIMITS_QUEUED_STATEMENTS_PER_USER: Key = key(
         absent: "as many as queued_statements",
     },
     "The same of one account, so that it alone can't fill the queue; one more gets error 1226.",
-);
+)
+.reloads();
 
 /// How long a read waits for the first byte of a reader that seems dead.
 pub const LIMITS_FIRST_BYTE_TIMEOUT: Key = key(
