@@ -216,6 +216,9 @@ fn put_value(sql: &mut Vec<u8>, name: &str, value: &[u8]) {
     let numeric = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
     if value.is_empty() && name == "character_set_results" {
         sql.extend_from_slice(b"NULL");
+    } else if name == "system_versioning_asof" && value == b"DEFAULT" {
+        // MariaDB's word for no time at all, which it takes as a keyword only.
+        sql.extend_from_slice(value);
     } else if !value.is_empty() && value.iter().all(numeric) {
         sql.extend_from_slice(value);
     } else {
@@ -301,6 +304,16 @@ mod tests {
         let replay = diff(&session, &fresh()).expect("reachable");
         let expected = &b"SET @@session.character_set_results=NULL"[..];
         assert_eq!(replay.set.as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn no_time_of_system_versioning_is_a_keyword_and_a_time_is_text() {
+        for (value, written) in [("DEFAULT", "DEFAULT"), ("x", "_utf8mb4 X'78'")] {
+            let session = session(&[("system_versioning_asof", value)]);
+            let replay = diff(&session, &fresh()).expect("reachable");
+            let expected = format!("SET @@session.system_versioning_asof={written}");
+            assert_eq!(replay.set, Some(expected.into_bytes()));
+        }
     }
 
     #[test]

@@ -163,11 +163,13 @@ impl Visible {
             let cell = row.get(index)?.as_deref().unwrap_or_default();
             String::from_utf8(cell.to_vec()).ok()
         };
+        // As text, MariaDB tells of a switch by its word and MySQL by its number.
+        let is_on = |index| text(index).map(|word| word == "1" || word == "ON");
         Some(Self {
             flavour,
             gtids: text(0)?,
-            schema: text(1)? == "1",
-            state_change: text(2)? == "1",
+            schema: is_on(1)?,
+            state_change: is_on(2)?,
             variables: text(3)?,
             transaction_info: text(4)?,
         })
@@ -314,6 +316,15 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn switches_are_read_in_the_words_of_either_flavour() {
+        for (on, off) in [("1", "0"), ("ON", "OFF")] {
+            let row = ["OFF", on, off, "autocommit", "OFF"].map(|it| Some(it.into()));
+            let found = Visible::read(Flavour::MariaDb, &row).expect("a whole row");
+            assert!(found.schema && !found.state_change, "{found:?}");
+        }
+    }
 
     #[test]
     fn what_a_routine_has_switched_is_told_from_what_is_still_the_proxys() {

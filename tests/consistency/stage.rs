@@ -1,6 +1,6 @@
 //! A cluster whose backends can be told apart by what they answer, and a Tidegate in front.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, OptsBuilder};
@@ -144,16 +144,15 @@ pub(crate) async fn reads_until(
     after: &str,
     wanted: impl Fn(&str) -> bool,
 ) -> String {
-    let mut last = String::new();
-    let reading = async {
-        loop {
-            last = served_by(conn).await;
-            if wanted(&last) {
-                return;
-            }
+    let began = Instant::now();
+    let mut last = served_by(conn).await;
+    while !wanted(&last) {
+        if began.elapsed() > LIMIT {
+            let explain = format!("/* tidegate: explain */ {}", Stage::SERVED_BY);
+            let why: Vec<(String, String)> = conn.query(explain).await.expect("an explanation");
+            panic!("{after}: reads still run on {last}: {why:?}");
         }
-    };
-    let ended = tokio::time::timeout(LIMIT, reading).await;
-    assert!(ended.is_ok(), "{after}: reads still run on {last}");
+        last = served_by(conn).await;
+    }
     last
 }
