@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
 
 use super::listeners::{Door, Listeners, accept};
+use crate::admin::{Operator, Pending};
 use crate::backend;
 use crate::config::{self, Config, Written};
 use crate::net::{TlsConfig, acceptor};
@@ -35,6 +36,23 @@ pub(super) struct Control {
     pub(super) current: tokio::sync::Mutex<Current>,
     /// Backends that finish what they are running.
     pub(super) leaving: Mutex<HashMap<BackendId, AbortHandle>>,
+}
+
+/// What operators are given of it.
+pub(super) struct Hand(pub(super) Arc<Control>);
+
+impl Operator for Hand {
+    fn reload(&self) -> Pending<'_, Result<Vec<String>, Vec<String>>> {
+        Box::pin(self.0.reload())
+    }
+
+    fn drain(&self, backend: &str, drained: bool) -> Result<(), String> {
+        self.0.drain(backend, drained)
+    }
+
+    fn configuration(&self) -> Pending<'_, Vec<(String, String)>> {
+        Box::pin(async { self.0.current.lock().await.written.pairs() })
+    }
 }
 
 /// What holds now.
@@ -191,6 +209,28 @@ impl Control {
         }
         tracing::info!(backend = name, all_left = left, "backend removed");
         self.leaving().remove(&id);
+    }
+
+    /// Lets a reader get no new reads, or again some; its sessions leave it meanwhile.
+    fn drain(&self, name: &str, drained: bool) -> Result<(), String> {
+        let shared = &self.shared;
+        let Some(id) = shared.roster.find(name) else {
+            let known: Vec<_> = shared.roster.all().map(|id| shared.name(id)).collect();
+            return Err(format!("no backend {name}; there is {}", known.join(", ")));
+        };
+        if id == shared.writer {
+            return Err(format!(
+                "{name} is the writer: make another one the writer first"
+            ));
+        }
+        let standing = if drained {
+            Standing::Drained
+        } else {
+            Standing::Serving
+        };
+        shared.roster.set_standing(id, standing);
+        shared.watch.set_draining(id, drained);
+        Ok(())
     }
 
     /// Lets the clients of a listener in.

@@ -22,6 +22,8 @@ pub(super) enum Door {
     Clients,
     /// Metrics and health.
     Http,
+    /// The operator's console.
+    Console,
 }
 
 #[derive(Debug)]

@@ -16,12 +16,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 
 pub use self::control::Loader;
-use self::control::{Control, Current};
+use self::control::{Control, Current, Hand};
 use self::greeting::{learn_greeting, made_up};
 use self::listeners::{Door, Listeners};
 use self::show::Gauges;
 use self::workers::Workers;
-use crate::admin;
+use crate::admin::{self, Operator, console};
 use crate::backend::online::{self, Finding, Severity};
 use crate::backend::watch::Watch;
 use crate::backend::{self, Dialer};
@@ -68,6 +68,8 @@ pub struct Running {
     pub addresses: Vec<Endpoint>,
     /// Where the HTTP endpoint listens.
     pub http: Option<Endpoint>,
+    /// Where the console listens.
+    pub console: Option<Endpoint>,
     /// What it counts.
     pub metrics: Arc<Metrics>,
     drain: watch::Sender<bool>,
@@ -245,24 +247,13 @@ pub async fn start_with(config: Config, setup: Setup) -> Result<Running, StartEr
         addresses.push(bound.endpoint()?);
         control.accept_at(bound);
     }
-    let mut http = None;
-    if let Some(admin) = config.http {
-        let bound = control.listeners.bind(Door::Http, &[admin.address]).await?;
-        for bound in bound {
-            http = Some(bound.endpoint()?);
-            let desk = admin::Desk {
-                metrics: Arc::clone(&metrics),
-                draining: draining.clone(),
-                reads: Arc::clone(&reads),
-                may_switch: admin.is_local,
-            };
-            let task = tokio::spawn(admin::serve(bound.listener(), desk));
-            control.listeners.add(bound, task.abort_handle());
-        }
-    }
+    let operator: Arc<dyn Operator> = Arc::new(Hand(Arc::clone(&control)));
+    let http = open_http(&control, &operator, config.http).await?;
+    let console = open_console(&control, &operator, config.console).await?;
     let running = Running {
         addresses,
         http,
+        console,
         metrics,
         drain,
         registry,
@@ -270,6 +261,54 @@ pub async fn start_with(config: Config, setup: Setup) -> Result<Running, StartEr
         _workers: workers,
     };
     Ok(running)
+}
+
+async fn open_http(
+    control: &Control,
+    operator: &Arc<dyn Operator>,
+    config: Option<admin::Config>,
+) -> Result<Option<Endpoint>, StartError> {
+    let Some(config) = config else {
+        return Ok(None);
+    };
+    let wanted = std::slice::from_ref(&config.address);
+    let bound = control.listeners.bind(Door::Http, wanted).await?;
+    let desk = admin::Desk {
+        shared: Arc::clone(&control.shared),
+        operator: Arc::clone(operator),
+        config: Arc::new(config),
+    };
+    let mut endpoint = None;
+    for bound in bound {
+        endpoint = Some(bound.endpoint()?);
+        let task = tokio::spawn(admin::serve(bound.listener(), desk.clone()));
+        control.listeners.add(bound, task.abort_handle());
+    }
+    Ok(endpoint)
+}
+
+async fn open_console(
+    control: &Control,
+    operator: &Arc<dyn Operator>,
+    config: Option<console::Config>,
+) -> Result<Option<Endpoint>, StartError> {
+    let Some(config) = config else {
+        return Ok(None);
+    };
+    let wanted = std::slice::from_ref(&config.address);
+    let bound = control.listeners.bind(Door::Console, wanted).await?;
+    let board = console::Board {
+        shared: Arc::clone(&control.shared),
+        operator: Arc::clone(operator),
+        config: Arc::new(config),
+    };
+    let mut endpoint = None;
+    for bound in bound {
+        endpoint = Some(bound.endpoint()?);
+        let task = tokio::spawn(console::serve(bound.listener(), board.clone()));
+        control.listeners.add(bound, task.abort_handle());
+    }
+    Ok(endpoint)
 }
 
 impl Running {

@@ -22,33 +22,6 @@ pub(super) fn listen(
         .read_list(&keys::LISTEN_ADDRESS, value::address, faults)
 }
 
-/// `[http]`: `Some(None)` without the table.
-pub(super) fn http(
-    document: &Document<'_>,
-    faults: &mut Faults<'_>,
-) -> Option<Option<Located<Endpoint>>> {
-    let table = document.table(&schema::HTTP);
-    if !table.is_present() {
-        return Some(None);
-    }
-    let address = table.read(&keys::HTTP_ADDRESS, value::address, faults);
-    let allow_remote = table
-        .read(&keys::HTTP_ALLOW_REMOTE, value::flag, faults)?
-        .value;
-    let address = address?;
-    if !allow_remote && !is_loopback(&address.value) {
-        faults.fault(
-            &address.place,
-            format!(
-                "{} can be reached from other machines, without a login",
-                address.value
-            ),
-            "listen on 127.0.0.1, or set [http] allow_remote = true",
-        );
-    }
-    Some(Some(address))
-}
-
 /// `[tls]`, and whether the files that it names can be used.
 pub(super) fn tls(
     document: &Document<'_>,

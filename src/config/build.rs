@@ -5,11 +5,11 @@ use super::files::Surroundings;
 use super::schema::{self, keys};
 use super::table::Document;
 use super::users::Accounts;
-use super::{Config, Written, addresses, backends, pressure, users, value};
+use super::{Config, Written, addresses, backends, consoles, pressure, users, value};
 use crate::net::{Endpoint, ListenConfig, TlsConfig};
 use crate::session::AuthMode;
 use crate::telemetry::{LogConfig, LogFormat, check_filter};
-use crate::{admin, backend, session};
+use crate::{backend, session};
 
 /// The configuration, unless there are faults; those are all found, whichever comes first.
 pub(super) fn config(
@@ -21,7 +21,8 @@ pub(super) fn config(
     let listens = document.table(&schema::LISTEN);
     let zone = listens.read(&keys::LISTEN_ZONE, value::text, faults);
     let proxy_id = listens.read(&keys::LISTEN_PROXY_ID, value::count, faults);
-    let http = addresses::http(document, faults);
+    let http = consoles::http(document, around, faults);
+    let console = consoles::console(document, around, faults);
     let tls = addresses::tls(document, around, faults);
     let drafts = backends::backends(document, faults);
     let monitor = backends::monitor(document, around, faults);
@@ -30,7 +31,10 @@ pub(super) fn config(
     let limits = Limits::read(document, faults);
     let pressure = pressure::limits(document, faults);
 
-    let listeners = listen.iter().flatten().chain(http.iter().flatten());
+    let http_at = consoles::endpoint(http.iter().flatten().next(), |it| &it.address);
+    let console_at = consoles::endpoint(console.iter().flatten().next(), |it| &it.address);
+    let listeners = listen.iter().flatten();
+    let listeners = listeners.chain(&http_at).chain(&console_at);
     addresses::check_distinct(
         listeners,
         drafts.iter().filter_map(|draft| draft.address.as_ref()),
@@ -52,10 +56,8 @@ pub(super) fn config(
             addresses: listen.into_iter().map(|at| at.value).collect(),
             tls,
         },
-        http: http?.map(|address| admin::Config {
-            is_local: addresses::is_loopback(&address.value),
-            address: address.value,
-        }),
+        http: http?.map(|http| http.value),
+        console: console?.map(|console| console.value),
         backend: backend::Config {
             backends: backends::finish(drafts, accounts.policy.max_lag)?,
             zone: zone.map(|zone| zone.value),

@@ -6,6 +6,7 @@
 mod addresses;
 mod backends;
 mod build;
+mod consoles;
 mod fault;
 mod files;
 mod flags;
@@ -37,6 +38,8 @@ pub struct Config {
     pub listen: net::ListenConfig,
     /// The HTTP endpoint, if there is one.
     pub http: Option<admin::Config>,
+    /// The console, if there is one.
+    pub console: Option<admin::console::Config>,
     /// The backends.
     pub backend: backend::Config,
     /// Logins and reads.

@@ -143,6 +143,7 @@ impl Section {
 pub const SECTIONS: &[&Section] = &[
     &LISTEN,
     &HTTP,
+    &CONSOLE,
     &TLS,
     &BACKEND,
     &MONITOR,
@@ -166,7 +167,30 @@ pub const HTTP: Section = Section {
     name: "http",
     list: false,
     about: "The HTTP endpoint with /metrics, /healthz and /readyz. Without this table there is none.",
-    keys: &[&HTTP_ADDRESS, &HTTP_ALLOW_REMOTE],
+    keys: &[
+        &HTTP_ADDRESS,
+        &HTTP_ALLOW_REMOTE,
+        &HTTP_USER,
+        &HTTP_PASSWORD,
+        &HTTP_PASSWORD_ENV,
+        &HTTP_PASSWORD_FILE,
+    ],
+};
+
+/// The console.
+pub const CONSOLE: Section = Section {
+    name: "console",
+    list: false,
+    about: "The operator's console, which speaks MySQL: mysql -h 127.0.0.1 -P 6032 -u tidegate, then \
+            SHOW HELP. Without this table there is none. Its password, if it has one, comes from one of \
+            password, password_env and password_file.",
+    keys: &[
+        &CONSOLE_ADDRESS,
+        &CONSOLE_USER,
+        &CONSOLE_PASSWORD,
+        &CONSOLE_PASSWORD_ENV,
+        &CONSOLE_PASSWORD_FILE,
+    ],
 };
 
 /// TLS towards clients.

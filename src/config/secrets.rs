@@ -38,6 +38,20 @@ pub(super) const USER: PasswordKeys = PasswordKeys {
     file: &keys::USER_PASSWORD_FILE,
 };
 
+/// Those of the HTTP endpoint.
+pub(super) const HTTP: PasswordKeys = PasswordKeys {
+    plain: &keys::HTTP_PASSWORD,
+    env: &keys::HTTP_PASSWORD_ENV,
+    file: &keys::HTTP_PASSWORD_FILE,
+};
+
+/// Those of the console.
+pub(super) const CONSOLE: PasswordKeys = PasswordKeys {
+    plain: &keys::CONSOLE_PASSWORD,
+    env: &keys::CONSOLE_PASSWORD_ENV,
+    file: &keys::CONSOLE_PASSWORD_FILE,
+};
+
 const SOURCES: &str = "exactly one of password, password_env and password_file";
 
 /// Reads a table's password.

@@ -6,11 +6,13 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::Stream;
@@ -53,6 +55,7 @@ pub struct Wire {
     stream: Stream,
     input: BytesMut,
     output: BytesMut,
+    cut: Option<Arc<Notify>>,
     seq: u8,
     received: u64,
     sent: u64,
@@ -77,6 +80,7 @@ impl Wire {
             stream,
             input: BytesMut::new(),
             output: BytesMut::new(),
+            cut: None,
             seq: 0,
             received: 0,
             sent: 0,
@@ -338,18 +342,34 @@ impl Wire {
             .is_ready()
     }
 
+    /// Whoever notifies this ends the wait for the peer's end, as if the peer had gone.
+    pub fn cut_by(&mut self, cut: Arc<Notify>) {
+        self.cut = Some(cut);
+    }
+
     /// Resolves when the peer has ended the connection. What it sends meanwhile is kept; with a
     /// buffer full of that nobody looks any further.
     ///
     /// Cancel safe.
     pub async fn gone(&mut self) {
-        while self.input.len() < READ_SIZE {
-            match self.stream.read_buf(&mut self.input).await {
-                Ok(0) | Err(_) => return,
-                Ok(count) => self.received += count as u64,
+        let Self {
+            stream,
+            input,
+            received,
+            cut,
+            ..
+        } = self;
+        let cut = async {
+            match cut {
+                Some(cut) => cut.notified().await,
+                None => std::future::pending().await,
             }
+        };
+        tokio::select! {
+            biased;
+            () = gone_by_itself(stream, input, received) => {}
+            () = cut => {}
         }
-        std::future::pending().await
     }
 
     /// Says good-bye to the stream. Errors no longer matter to anyone.
@@ -372,4 +392,14 @@ impl Stalls {
             }
         }
     }
+}
+
+async fn gone_by_itself(stream: &mut Stream, input: &mut BytesMut, received: &mut u64) {
+    while input.len() < READ_SIZE {
+        match stream.read_buf(input).await {
+            Ok(0) | Err(_) => return,
+            Ok(count) => *received += count as u64,
+        }
+    }
+    std::future::pending().await
 }

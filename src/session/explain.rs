@@ -1,14 +1,25 @@
 //! `/* tidegate: explain */`: where a statement would run now, and why, without running it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use super::Ended;
+use tokio::net::UnixStream;
+use zeroize::Zeroizing;
+
+use super::command::Request;
 use super::deciding::Tried;
-use super::job::Job;
+use super::job::{Job, Uses};
+use super::login::Claimed;
 use super::session::Session;
+use super::{Ended, Shared, Standing};
+use crate::backend::{Credentials, LoginRequest};
+use crate::error::ClientError;
 use crate::gtid::Token;
-use crate::protocol::{OkPacket, Translator, put_column_count, put_text_column, put_text_row};
-use crate::routing::{BackendView, Decision, Role};
+use crate::net::{Stream, Wire};
+use crate::protocol::{
+    Capabilities, Command, OkPacket, Translator, put_column_count, put_text_column, put_text_row,
+};
+use crate::routing::{BackendView, Decision, Isolation, Role};
 
 /// A set with more text than this is cut: it is for people to read.
 const SET_LIMIT: usize = 400;
@@ -23,7 +34,7 @@ impl Session {
         self.send_table(["name", "value"], &rows).await
     }
 
-    fn explanation(&self, job: &Job) -> Vec<(String, String)> {
+    pub(super) fn explanation(&self, job: &Job) -> Vec<(String, String)> {
         let now = Instant::now();
         let scope = self.scope.lock().clone();
         let token = scope.token();
@@ -64,6 +75,9 @@ impl Session {
         rows.push(("scope".to_owned(), scope));
         rows.push(("token".to_owned(), shown(&token)));
         for view in &self.shared.watch.snapshot().backends {
+            if self.shared.roster.standing(view.id) == Standing::Gone {
+                continue;
+            }
             let name = format!("backend {}", self.shared.name(view.id));
             rows.push((name, described(view, &token, now)));
         }
@@ -130,6 +144,55 @@ impl Session {
         self.client.queue(&payload);
         self.flush().await
     }
+}
+
+/// Where a statement would run now, and why, for a new session of this account.
+///
+/// # Errors
+/// What a client would be told of a hint or a setting that there is not.
+pub fn explain_for(
+    shared: &Arc<Shared>,
+    user: &str,
+    sql: &str,
+) -> Result<Vec<(String, String)>, ClientError> {
+    // A session that nobody is connected to, and that connects to nobody.
+    let (stream, _) = UnixStream::pair().map_err(|_| ClientError::too_many_clients())?;
+    let entry = shared.registry.enter(usize::MAX);
+    let entry = entry.ok_or_else(ClientError::too_many_clients)?;
+    let claimed = Claimed {
+        wire: Wire::new(Stream::Plain(stream.into())),
+        capabilities: Capabilities::default(),
+        request: LoginRequest {
+            credentials: Credentials {
+                user: user.as_bytes().to_vec(),
+                password: Zeroizing::default(),
+            },
+            database: None,
+            collation: shared.greeting.load().collation,
+            attributes: None,
+            capabilities: Capabilities::default(),
+            max_packet: 1 << 24,
+        },
+    };
+    let mut session = Session::new(Arc::clone(shared), entry, claimed, String::new());
+    session.default_isolation = Isolation::RepeatableRead;
+    let payload = [&[Command::Query as u8], sql.as_bytes()].concat();
+    let request = Request {
+        command: Some(Command::Query),
+        payload: payload.as_slice().into(),
+        more: false,
+        sequence: 0,
+    };
+    let hint = session.hint_of(sql.as_bytes(), false)?;
+    let job = Job {
+        command: Command::Query,
+        wishes: session.wishes_of(Command::Query, &request, &hint)?,
+        statement: Some(Arc::new(session.classify(sql.as_bytes()))),
+        request,
+        uses: Uses::Nothing,
+    };
+    session.enter_scope(&job);
+    Ok(session.explanation(&job))
 }
 
 fn described(view: &BackendView, token: &Token, now: Instant) -> String {

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::gtid::Uuid;
 use crate::routing::BackendId;
@@ -34,6 +34,21 @@ pub struct Entry {
 pub struct Peer {
     threads: Mutex<Vec<Thread>>,
     kill: watch::Sender<Kill>,
+    cut: Arc<Notify>,
+    /// When it came.
+    pub since: Instant,
+    about: Mutex<About>,
+    commands: AtomicU64,
+    busy: AtomicBool,
+}
+
+/// Who a client is, as far as it is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// Its account; empty before it has logged in.
+    pub user: String,
+    /// Where it comes from.
+    pub host: String,
 }
 
 /// A backend's thread that serves a client.
@@ -115,6 +130,11 @@ impl Registry {
         let peer = Arc::new(Peer {
             threads: Mutex::default(),
             kill,
+            cut: Arc::default(),
+            since: Instant::now(),
+            about: Mutex::default(),
+            commands: AtomicU64::new(0),
+            busy: AtomicBool::new(false),
         });
         loop {
             let count = self.next.fetch_add(1, Ordering::Relaxed);
@@ -129,6 +149,16 @@ impl Registry {
                 });
             }
         }
+    }
+
+    /// All of them, by their ids.
+    pub fn all(&self) -> Vec<(u32, Arc<Peer>)> {
+        let clients = self.clients.iter();
+        let mut all: Vec<_> = clients
+            .map(|it| (*it.key(), Arc::clone(it.value())))
+            .collect();
+        all.sort_unstable_by_key(|(id, _)| *id);
+        all
     }
 
     /// The client with this id; `None` also for ids that can't be a client's.
@@ -165,6 +195,53 @@ impl Registry {
 }
 
 impl Peer {
+    /// Who it is.
+    pub fn about(&self) -> About {
+        self.about
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Who it has turned out to be.
+    pub(super) fn introduce(&self, user: &str, host: &str) {
+        let about = About {
+            user: user.to_owned(),
+            host: host.to_owned(),
+        };
+        *self.about.lock().unwrap_or_else(PoisonError::into_inner) = about;
+    }
+
+    /// It is doing something from now on, or is not any more.
+    pub(super) fn note_busy(&self, busy: bool) {
+        if busy {
+            self.commands.fetch_add(1, Ordering::Relaxed);
+        }
+        self.busy.store(busy, Ordering::Relaxed);
+    }
+
+    /// Whether it is doing something.
+    pub fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::Relaxed)
+    }
+
+    /// How many commands it has sent.
+    pub fn commands(&self) -> u64 {
+        self.commands.load(Ordering::Relaxed)
+    }
+
+    /// Ends the client's session by the operator's word, as if the client had gone away: what it
+    /// was running is treated as the configuration says for that case.
+    pub fn cut(&self) {
+        self.kill();
+        self.cut.notify_one();
+    }
+
+    /// Is told when the client is cut off.
+    pub(super) fn cutter(&self) -> Arc<Notify> {
+        Arc::clone(&self.cut)
+    }
+
     /// The backend threads that serve this client.
     pub fn threads(&self) -> Vec<Thread> {
         self.lock().clone()

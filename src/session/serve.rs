@@ -27,6 +27,7 @@ pub async fn serve(shared: Arc<Shared>, plain: Plain, host: String) {
     metrics.client_connections_total().inc();
     metrics.client_connections().inc();
     let id = entry.id;
+    entry.peer().introduce("", &host);
     match timeout(config.login_timeout, log_in(shared, plain, entry, &host)).await {
         Err(_) => {
             metrics.errors(ErrorKind::LoginTimeout).inc();
@@ -66,8 +67,10 @@ async fn log_in(
     let greeted = Greeted::greet(plain, &front, entry.id, tls.is_some()).await?;
     let answered = greeted.answer(Option::as_ref(&tls)).await?;
     let user = answered.user();
+    entry.peer().introduce(&user, host);
     let config = shared.config.load_full();
     let mut claimed = answered.claim(&config.auth, &shared.keys, host).await?;
+    claimed.wire.cut_by(entry.peer().cutter());
     let limits = &config.limits;
     claimed
         .wire

@@ -18,7 +18,7 @@ use super::login::{Claimed, encode_error};
 use super::pins::Pins;
 use super::prepared::Statements;
 use super::pressure::Member;
-use super::registry::Entry;
+use super::registry::{Entry, Peer};
 use super::relay::RelayError;
 use super::scopes::ScopeHandle;
 use super::standing::Standing;
@@ -40,6 +40,7 @@ pub(super) struct Session {
     pub(super) entry: Entry,
     /// Its place among the clients of its account.
     member: Option<Member>,
+    peer: Arc<Peer>,
     pub(super) client: Wire,
     pub(super) capabilities: Capabilities,
     pub(super) request: LoginRequest,
@@ -117,6 +118,7 @@ impl Session {
         let state = SessionState::after_login(request.collation, request.database.clone());
         let writer = shared.writer;
         Self {
+            peer: entry.peer(),
             connections: Connections::new(Arc::clone(&shared), entry.peer()),
             config: shared.config.load_full(),
             shared,
@@ -259,7 +261,10 @@ impl Session {
                 Err(ended) => break ended,
             };
             self.take_up_config();
-            if let Err(ended) = self.dispatch(request).await {
+            self.peer.note_busy(true);
+            let done = self.dispatch(request).await;
+            self.peer.note_busy(false);
+            if let Err(ended) = done {
                 break ended;
             }
         };

@@ -268,6 +268,26 @@ impl Metrics {
         self.counter(self.retried_reads.get(cause.index()))
     }
 
+    /// How many statements a backend has got for a reason; none: that no backend has got.
+    pub fn statements(&self, backend: Option<usize>, reason: usize) -> u64 {
+        let handles = match backend {
+            Some(backend) => self.backends.get(backend).map(|it| &it.statements),
+            None => Some(&self.refused),
+        };
+        let counter = handles.and_then(|reasons| reasons.get(reason));
+        counter.map_or(0, IntCounter::get)
+    }
+
+    /// Every sample with its labels, and its value.
+    pub fn samples(&self) -> Vec<(String, String)> {
+        let text = self.render();
+        let samples = text.lines().filter(|line| !line.starts_with('#'));
+        samples
+            .filter_map(|line| line.rsplit_once(' '))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    }
+
     /// Everything, in Prometheus' text format 0.0.4.
     pub fn render(&self) -> String {
         let mut text = String::new();

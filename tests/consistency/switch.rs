@@ -13,7 +13,14 @@ async fn stage(is_local: bool) -> Stage {
         host: "127.0.0.1".to_owned(),
         port: 0,
     };
-    Stage::with(|config| config.http = Some(admin::Config { address, is_local })).await
+    Stage::with(|config| {
+        config.http = Some(admin::Config {
+            address,
+            is_local,
+            login: None,
+        })
+    })
+    .await
 }
 
 /// The whole answer to a request.

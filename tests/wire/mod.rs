@@ -82,6 +82,7 @@ pub fn config(cluster: &Cluster) -> Config {
             tls: TlsConfig::SelfSigned,
         },
         http: None,
+        console: None,
         backend: backend::Config {
             backends,
             zone: None,

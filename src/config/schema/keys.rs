@@ -1,5 +1,6 @@
 //! The keys themselves, by section.
 
+mod operators;
 mod pressure;
 mod reads;
 
@@ -8,6 +9,7 @@ use std::time::Duration;
 use super::Presence::{Default, Optional, Required};
 use super::{Key, Kind};
 
+pub use self::operators::*;
 pub use self::pressure::*;
 pub use self::reads::*;
 
@@ -81,24 +83,6 @@ pub const LISTEN_ZONE: Key = key(
     "The zone that this Tidegate runs in: readers of the same zone come first.",
 )
 .reloads();
-
-/// Where the HTTP endpoint listens.
-pub const HTTP_ADDRESS: Key = key(
-    "http",
-    "address",
-    Kind::Address,
-    Required(r#""127.0.0.1:9307""#),
-    "Where the HTTP endpoint listens. It has neither login nor TLS.",
-);
-
-/// Whether the HTTP endpoint may listen beyond loopback.
-pub const HTTP_ALLOW_REMOTE: Key = key(
-    "http",
-    "allow_remote",
-    Kind::Flag,
-    Default("false"),
-    "Whether [http] address may be one that other machines reach.",
-);
 
 /// The certificate shown to clients.
 pub const TLS_MODE: Key = key(
