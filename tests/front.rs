@@ -71,6 +71,21 @@ async fn a_real_driver_logs_in_by_rsa_key_and_by_a_cold_cache() {
 }
 
 #[tokio::test]
+async fn the_client_of_the_lab_logs_in_through_the_proxy_as_it_does_directly() {
+    let lab = support::lab().await;
+    let (running, port) = wire::proxy(wire::config(&lab)).await;
+    // A server of the user's own may come without a client.
+    if let Some(line) = lab.mysql_line(port) {
+        let line = format!("{line} --batch --skip-column-names --execute='SELECT 6 * 7'");
+        let mut shell = tokio::process::Command::new("sh");
+        let output = shell.args(["-c", &line]).output().await.unwrap();
+        let answer = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(answer, "42\n", "{output:?}");
+    }
+    running.drain().await;
+}
+
+#[tokio::test]
 async fn the_backend_decides_about_an_account_at_each_login() {
     let lab = support::lab().await;
     let writer = lab.writer();

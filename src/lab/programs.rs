@@ -8,6 +8,9 @@ use tokio::process::Command;
 
 use super::{Error, Flavour, shell};
 
+/// The variable that tells MariaDB's client library where its plugins are.
+const CLIENT_PLUGINS: &str = "MARIADB_PLUGIN_DIR";
+
 /// The programs of one version of MySQL or MariaDB.
 #[derive(Clone, Debug)]
 pub struct Programs {
@@ -64,13 +67,33 @@ impl Launcher {
         let mut words = self.words().into_iter();
         let mut command = Command::new(words.next().unwrap_or_default());
         command.args(words).kill_on_drop(true);
+        if let Some(plugins) = self.client_plugins() {
+            command.env(CLIENT_PLUGINS, plugins);
+        }
         command
     }
 
     /// A shell script that runs the program with the script's own arguments.
     pub fn script(&self) -> String {
         let words: Vec<_> = self.words().iter().map(shell::quote).collect();
-        format!("#!/bin/sh\nexec {} \"$@\"\n", words.join(" "))
+        let plugins = self.client_plugins().map(|plugins| {
+            let plugins = shell::quote(plugins);
+            format!("export {CLIENT_PLUGINS}={plugins}\n")
+        });
+        format!(
+            "#!/bin/sh\n{}exec {} \"$@\"\n",
+            plugins.unwrap_or_default(),
+            words.join(" ")
+        )
+    }
+
+    /// Where MariaDB's client finds the plugins that came with it, `caching_sha2_password` among
+    /// them: it looks where its package would have put them.
+    fn client_plugins(&self) -> Option<PathBuf> {
+        let mut libraries = std::env::split_paths(self.library_path.as_ref()?);
+        libraries
+            .map(|path| path.join("libmariadb3/plugin"))
+            .find(|plugins| plugins.is_dir())
     }
 
     /// Asks the program for its version.
