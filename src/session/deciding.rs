@@ -279,9 +279,11 @@ impl Session {
         }
     }
 
-    pub(super) fn observe_wait(&self, tried: &Tried) {
+    /// Counts the wait, if there was one, which this reason has ended.
+    pub(super) fn observe_wait(&self, tried: &Tried, reason: Reason) {
         if let Some(since) = tried.waited_since {
-            self.shared.metrics.read_waited(since.elapsed());
+            let metrics = &self.shared.metrics;
+            metrics.read_waited(since.elapsed(), reason.index());
         }
     }
 }

@@ -165,7 +165,7 @@ impl Session {
                 Decision::Run { reason, .. } if tried.needs_room(reason) => {
                     self.cancel(mark);
                     if tried.no_room {
-                        self.observe_wait(&tried);
+                        self.observe_wait(&tried, Reason::RefusedShed);
                         self.shared.metrics.refused(Reason::RefusedShed.index());
                         self.skip_rest(&mut job.request).await?;
                         return self.refuse(&ClientError::shed()).await;
@@ -184,7 +184,7 @@ impl Session {
                 }
                 Decision::Run { place, reason } => {
                     tried.queued = None;
-                    self.observe_wait(&tried);
+                    self.observe_wait(&tried, reason);
                     let run = Run {
                         place,
                         reason,
@@ -228,7 +228,7 @@ impl Session {
                     tried = Tried::default();
                 }
                 Decision::Refuse { kind, reason } => {
-                    self.observe_wait(&tried);
+                    self.observe_wait(&tried, reason);
                     self.shared.metrics.refused(reason.index());
                     self.skip_rest(&mut job.request).await?;
                     return self.refuse(&refusal(kind)).await;

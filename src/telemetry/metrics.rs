@@ -9,7 +9,7 @@ mod roster;
 
 use std::time::Duration;
 
-use prometheus::{Gauge, Histogram, IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder};
+use prometheus::{Gauge, HistogramVec, IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder};
 
 use self::roster::Hidden;
 use super::{ConnectionState, Direction, ErrorKind, RetryCause, Side};
@@ -35,7 +35,7 @@ pub struct Metrics {
     refused: Vec<IntCounter>,
     mirrored: IntCounterVec,
     reads_split: IntGauge,
-    read_wait: Histogram,
+    read_wait: HistogramVec,
     client_connections: IntGauge,
     client_connections_total: IntCounter,
     prepared_statements: IntGauge,
@@ -127,14 +127,13 @@ impl Metrics {
         self.counter(self.refused.get(reason)).inc();
     }
 
-    /// Records how long a read waited for a backend that has what it must see.
-    pub fn read_waited(&self, wait: Duration) {
-        self.read_wait.observe(wait.as_secs_f64());
-    }
-
-    /// `tidegate_read_wait_seconds`, in seconds.
-    pub fn read_wait(&self) -> &Histogram {
-        &self.read_wait
+    /// Records how long a read waited for a backend that has what it must see, and the reason that
+    /// ended it: `tidegate_read_wait_seconds`, whose samples are there once a read has waited.
+    pub fn read_waited(&self, wait: Duration, reason: usize) {
+        let reason = self.reasons.get(reason).copied().unwrap_or_default();
+        if let Ok(histogram) = self.read_wait.get_metric_with_label_values(&[reason]) {
+            histogram.observe(wait.as_secs_f64());
+        }
     }
 
     /// `tidegate_backend_lag_seconds`: NaN while the lag is not known, as it is at the start.
@@ -334,7 +333,6 @@ mod tests {
         for line in [
             "tidegate_statements_total{backend=\"w1\",reason=\"write\"} 0",
             "tidegate_statements_total{backend=\"none\",reason=\"fresh_reader\"} 0",
-            "tidegate_read_wait_seconds_count 0",
             "tidegate_backend_lag_seconds{backend=\"r1\"} NaN",
             "tidegate_backend_up{backend=\"r1\"} 0",
             "tidegate_backend_connections{backend=\"w1\",state=\"active\"} 0",
@@ -362,7 +360,7 @@ mod tests {
         metrics.statement(1, 1);
         metrics.statement(1, 1);
         metrics.refused(0);
-        metrics.read_waited(Duration::from_millis(3));
+        metrics.read_waited(Duration::from_millis(3), 1);
         metrics.set_backend_lag(1, Some(Duration::from_millis(1500)));
         metrics.backend_up(0).set(1);
         metrics.backend_connections(1, ConnectionState::Idle).inc();
@@ -399,8 +397,8 @@ mod tests {
                 "tidegate_errant_gtids{backend=\"r1\"} 7",
                 "tidegate_errors_total{kind=\"wait_timeout\"} 1",
                 "tidegate_logins_failed_total 1",
-                "tidegate_read_wait_seconds_count 1",
-                "tidegate_read_wait_seconds_sum 0.003",
+                "tidegate_read_wait_seconds_count{reason=\"fresh_reader\"} 1",
+                "tidegate_read_wait_seconds_sum{reason=\"fresh_reader\"} 0.003",
                 "tidegate_retried_reads_total{cause=\"not_covered\"} 1",
                 "tidegate_statements_total{backend=\"none\",reason=\"write\"} 1",
                 "tidegate_statements_total{backend=\"r1\",reason=\"fresh_reader\"} 2",

@@ -8,6 +8,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use super::Error;
 use super::road::{Connection, Road};
 use super::tally::Tally;
+use crate::cli::local::{Metrics, fetch};
 use crate::lab::Cluster;
 
 /// How often the application writes.
@@ -143,6 +144,9 @@ fn table(number: usize) -> String {
 async fn at_readers(road: Road<'_>) -> Result<u64, Error> {
     match road {
         Road::Splitter => Ok(0),
-        Road::Tidegate(proxy) => proxy.at_readers().await,
+        Road::Tidegate(proxy, _) => {
+            let text = fetch(proxy.metrics_port()).await?;
+            Ok(Metrics::parse(&text).statements(&proxy.readers()))
+        }
     }
 }

@@ -2,8 +2,6 @@
 //! shows what each costs and what it gets wrong. It then stays up to be played with.
 
 mod app;
-mod metrics;
-mod proxy;
 mod road;
 mod tally;
 
@@ -14,9 +12,9 @@ use std::io::{self, Write as _};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::app::{App, ROUND, ROUNDS};
-use self::proxy::Proxy;
 use self::road::Road;
 use self::tally::Tally;
+use super::local::{Proxy, before_lab};
 use crate::lab::{self, APP, APP_SCHEMA, Cluster};
 use crate::routing::Scope;
 
@@ -78,12 +76,12 @@ async fn demo(played: &Cell<bool>) -> Result<Infallible, Error> {
         "{} is up; starting Tidegate before it, once for each scope",
         cluster.programs().product()
     ));
-    let by_connection = Proxy::start(&cluster, Scope::Connection).await?;
-    let by_user = Proxy::start(&cluster, Scope::User).await?;
+    let by_connection = start(&cluster, Scope::Connection).await?;
+    let by_user = start(&cluster, Scope::User).await?;
     let roads = [
         Road::Splitter,
-        Road::Tidegate(&by_connection),
-        Road::Tidegate(&by_user),
+        Road::Tidegate(&by_connection, Scope::Connection),
+        Road::Tidegate(&by_user, Scope::User),
     ];
     app::prepare(&cluster, roads.len()).await?;
     let tallies = play(&cluster, roads).await?;
@@ -97,6 +95,13 @@ async fn demo(played: &Cell<bool>) -> Result<Infallible, Error> {
     io::stdout().flush()?;
     played.set(true);
     std::future::pending().await
+}
+
+/// A Tidegate with the defaults of the command line, but for its scope.
+async fn start(cluster: &Cluster, scope: Scope) -> Result<Proxy, Error> {
+    let mut config = before_lab(cluster).map_err(Error::Config)?;
+    config.session.policy.scope = scope;
+    Ok(Proxy::start(config).await?)
 }
 
 /// Plays the application by all roads at the same time, each on a table of its own.
@@ -137,9 +142,9 @@ fn invitation(cluster: &Cluster, proxy: &Proxy) -> String {
     format!(
         "Tidegate stays up (scope user) before this lab. Try it:\n  {mysql}\n\
          Which backend answered, and why:\n  \
-         curl -s {} | grep '^tidegate_statements_total.* [1-9]'\n\
+         curl -s http://127.0.0.1:{}/metrics | grep '^tidegate_statements_total.* [1-9]'\n\
          Ctrl-C ends it all and leaves nothing behind.\n",
-        proxy.metrics_url(),
+        proxy.metrics_port(),
     )
 }
 

@@ -4,16 +4,17 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
 
 use super::Error;
-use super::proxy::Proxy;
-use crate::lab::{APP, Cluster};
+use crate::cli::local::{Proxy, Splitter, opts};
+use crate::lab::{APP, APP_SCHEMA, Cluster};
+use crate::routing::Scope;
 
 /// How statements reach MySQL.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Road<'p> {
     /// What many applications have built in: reads to the readers in turn, all else to the writer.
     Splitter,
-    /// Through Tidegate.
-    Tidegate(&'p Proxy),
+    /// Through Tidegate, with this scope.
+    Tidegate(&'p Proxy, Scope),
 }
 
 /// One connection of the application's pool, by either road.
@@ -23,38 +24,27 @@ pub(super) enum Connection {
     Whole(Conn),
 }
 
-/// A connection to every backend, taken for one.
-#[derive(Debug)]
-pub(super) struct Splitter {
-    writer: Conn,
-    readers: Vec<Conn>,
-    /// Reads sent to readers so far.
-    reads: usize,
-}
-
 impl Road<'_> {
     /// As the results call it.
     pub(super) fn name(self) -> String {
         match self {
             Self::Splitter => "naive splitter".to_owned(),
-            Self::Tidegate(proxy) => format!("Tidegate, scope {}", proxy.scope().name()),
+            Self::Tidegate(_, scope) => format!("Tidegate, scope {}", scope.name()),
         }
     }
 
     /// Opens a connection.
     pub(super) async fn connect(self, cluster: &Cluster) -> Result<Connection, Error> {
-        if let Self::Tidegate(proxy) = self {
-            return Ok(Connection::Whole(proxy.connect().await?));
+        if let Self::Tidegate(proxy, _) = self {
+            let opts = opts(proxy.address(), APP.user, APP.password).db_name(Some(APP_SCHEMA));
+            return Ok(Connection::Whole(Conn::new(opts).await?));
         }
         let mut readers = Vec::new();
         for reader in cluster.readers() {
             readers.push(Conn::new(reader.opts(APP)).await?);
         }
-        Ok(Connection::Split(Splitter {
-            writer: Conn::new(cluster.writer().opts(APP)).await?,
-            readers,
-            reads: 0,
-        }))
+        let writer = Conn::new(cluster.writer().opts(APP)).await?;
+        Ok(Connection::Split(Splitter::new(writer, readers)))
     }
 }
 
@@ -63,7 +53,7 @@ impl Connection {
     pub(super) fn at_readers(&self) -> usize {
         match self {
             Self::Whole(_) => 0,
-            Self::Split(splitter) => splitter.reads,
+            Self::Split(splitter) => splitter.at_readers(),
         }
     }
 
@@ -72,7 +62,7 @@ impl Connection {
         match self {
             Self::Whole(conn) => conn.reset().await.map(drop),
             Self::Split(splitter) => {
-                for conn in splitter.readers.iter_mut().chain([&mut splitter.writer]) {
+                for conn in splitter.all() {
                     conn.reset().await?;
                 }
                 Ok(())
@@ -84,21 +74,10 @@ impl Connection {
     pub(super) async fn query(&mut self, sql: &str) -> mysql_async::Result<Option<String>> {
         match self {
             Self::Whole(conn) => conn.query_first(sql).await,
-            Self::Split(splitter) => splitter.backend(sql).query_first(sql).await,
-        }
-    }
-}
-
-impl Splitter {
-    /// All there is to it.
-    fn backend(&mut self, sql: &str) -> &mut Conn {
-        let count = self.readers.len().max(1);
-        match self.readers.get_mut(self.reads % count) {
-            Some(reader) if sql.starts_with("SELECT") => {
-                self.reads += 1;
-                reader
+            Self::Split(splitter) => {
+                let is_read = sql.starts_with("SELECT");
+                splitter.backend(is_read).query_first(sql).await
             }
-            _ => &mut self.writer,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use prometheus::core::Collector;
 use prometheus::{
-    Error, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge,
+    Error, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry,
 };
 
@@ -294,15 +294,14 @@ impl PerBackend {
     }
 }
 
-fn read_wait(registry: &Registry) -> Result<Histogram, Error> {
+fn read_wait(registry: &Registry) -> Result<HistogramVec, Error> {
     let options = HistogramOpts::new(
         "tidegate_read_wait_seconds",
-        "How long reads waited for a backend that has what they must see, in seconds.",
+        "How long reads waited for a backend that has what they must see, in seconds, by the \
+         reason that ended it.",
     );
-    register(
-        registry,
-        Histogram::with_opts(options.buckets(WAIT_BUCKETS.to_vec()))?,
-    )
+    let options = options.buckets(WAIT_BUCKETS.to_vec());
+    register(registry, HistogramVec::new(options, &["reason"])?)
 }
 
 fn bytes(registry: &Registry) -> Result<Vec<IntCounter>, Error> {
