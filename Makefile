@@ -1,11 +1,12 @@
 # The commands for people; CI runs `make test`.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help test fmt clippy demo bench bench-short soak lab lab-down
+.PHONY: help test fmt clippy demo latency bench bench-short soak lab lab-down
 
 help:
 	@echo "make test       everything that CI runs: format, lints, unit tests, tests on real MySQL and MariaDB"
 	@echo "make demo       an application on real MySQL, with and without Tidegate; stays up to try"
+	@echo "make latency    what replication lag costs, and what each level makes of it (BENCH=\"--workload web\")"
 	@echo "make bench      Tidegate against HAProxy: queries per second, latency, CPU per query"
 	@echo "make soak       the simulation, random statements and the checker on many more seeds than make test plays (SEEDS=20 READS=1000000)"
 	@echo "make lab        a writer and two lagging readers on loopback, to play with"
@@ -26,6 +27,9 @@ clippy:
 
 demo:
 	cargo run --locked --release -- demo
+
+latency:
+	cargo run --locked --release -- bench --html latency.html $(BENCH)
 
 bench:
 	cargo bench --locked --bench sysbench

@@ -1,7 +1,9 @@
 //! The command line.
 
+mod bench;
 mod demo;
 mod explain;
+mod local;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,6 +39,9 @@ enum Command {
     Explain(explain::Explain),
     /// Play an application on a throwaway cluster, with and without Tidegate, and stay up.
     Demo,
+    /// Measure what replication lag costs, and what each level of Tidegate makes of it: in a lab, or
+    /// on a cluster of your own.
+    Bench(Box<bench::Bench>),
     /// Throwaway clusters on loopback, to try things out on.
     #[command(subcommand)]
     Lab(Lab),
@@ -82,6 +87,7 @@ pub fn run() -> ExitCode {
         Command::Check { config, online } => check(&config, online),
         Command::Explain(arguments) => ask(arguments),
         Command::Demo => demo(),
+        Command::Bench(arguments) => measure(*arguments),
         Command::Lab(command) => lab(command),
     };
     match result {
@@ -120,6 +126,13 @@ async fn ask(arguments: explain::Explain) -> Result<(), String> {
 #[tokio::main(flavor = "current_thread")]
 async fn demo() -> Result<(), String> {
     demo::run().await.map_err(|error| error.to_string())
+}
+
+#[tokio::main]
+async fn measure(arguments: bench::Bench) -> Result<(), String> {
+    bench::run(arguments)
+        .await
+        .map_err(|error| error.to_string())
 }
 
 #[tokio::main(flavor = "current_thread")]
