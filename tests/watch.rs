@@ -215,3 +215,22 @@ async fn p7_a_lost_thread_is_gone_when_the_writer_no_longer_has_it() {
     // Both are true now, and either is proof.
     assert_ne!(end.expect("told"), ThreadEnd::Unproven);
 }
+
+#[tokio::test]
+async fn a_stopped_applier_is_predicted_to_take_ever_longer() {
+    let lab = support::lab_alone().await;
+    let reader = &lab.readers()[0];
+    reader.set_delay(0).await.unwrap();
+    let watch = Watch::start(&wire::config(&lab).backend, Box::new(|_| {}));
+    until(&watch, "all up", all_up).await;
+    reader.stop_applier().await.unwrap();
+    let statements = ["CREATE TABLE IF NOT EXISTS app.stuck (id INT)"];
+    lab.writer().execute(statements).await.unwrap();
+    // The reader says the same again and again, and that is what shows it.
+    until(&watch, "it is known to be slow", |s| {
+        let lag = s.backends[1].lag;
+        lag.is_some_and(|lag| lag.behind > Duration::from_secs(2))
+    })
+    .await;
+    reader.start_applier().await.unwrap();
+}

@@ -175,7 +175,9 @@ impl Publisher {
             );
             view.writable = !answer.read_only;
             view.incarnation = Some(incarnation);
-            let newer = view.watermark.take_if(|mark| !overtook(mark, &executed));
+            let newer = view
+                .watermark
+                .take_if(|mark| !overtook(mark, &executed, answer.learned));
             if newer.is_some() || view.watermark.is_none() {
                 view.watermark = Some(Watermark {
                     executed: Arc::clone(&executed),
@@ -346,9 +348,11 @@ fn grows(known: &Set, executed: &Set) -> bool {
 }
 
 /// Whether the watermark is ahead of an answer that was asked for before it was learned: data
-/// connections and the watcher tell of the same backend meanwhile.
-fn overtook(mark: &Watermark, executed: &Set) -> bool {
-    mark.executed.contains(executed)
+/// connections and the watcher tell of the same backend meanwhile. An answer that says the same
+/// again is news: nothing has arrived since.
+fn overtook(mark: &Watermark, executed: &Set, learned: Instant) -> bool {
+    let says_the_same = *mark.executed == *executed;
+    mark.executed.contains(executed) && !(says_the_same && learned > mark.learned)
 }
 
 /// Is the answer one of the same life? Executed sets only grow within one; a restored or reset
