@@ -9,8 +9,8 @@ use tokio::time::sleep;
 use super::error::Error;
 use crate::lab::{self, Cluster};
 
-/// What a reader gets to catch up before its applier is stopped again.
-const CATCH_UP: Duration = Duration::from_millis(20);
+/// How long a reader may take to catch up before its applier is stopped again.
+const CATCH_UP: Duration = Duration::from_secs(2);
 
 /// Holds the readers of a lab back. Dropped, it leaves them as they are.
 #[derive(Debug)]
@@ -71,7 +71,8 @@ async fn ebb(
     loop {
         reader.stop_applier().await?;
         sleep(stopped).await;
+        let missing = cluster.writer().executed().await?;
         reader.start_applier().await?;
-        sleep(CATCH_UP).await;
+        reader.wait_executed(&missing, CATCH_UP).await?;
     }
 }
