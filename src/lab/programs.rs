@@ -90,10 +90,9 @@ impl Launcher {
     /// Where MariaDB's client finds the plugins that came with it, `caching_sha2_password` among
     /// them: it looks where its package would have put them.
     fn client_plugins(&self) -> Option<PathBuf> {
-        let mut libraries = std::env::split_paths(self.library_path.as_ref()?);
-        libraries
-            .map(|path| path.join("libmariadb3/plugin"))
-            .find(|plugins| plugins.is_dir())
+        let libraries = std::env::split_paths(self.library_path.as_ref()?);
+        let mut plugins = libraries.map(|path| path.join("libmariadb3/plugin"));
+        plugins.find(|plugins| plugins.is_dir())
     }
 
     /// Asks the program for its version.

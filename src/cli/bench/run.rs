@@ -1,6 +1,7 @@
 //! A whole run: every lag, every target, round after round.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -222,20 +223,17 @@ impl<'r> Run<'r> {
     }
 
     fn keep(&mut self, slice: Slice, measured: Measured, round: Round) -> Result<(), Error> {
-        let key = (slice.lag, slice.target);
-        if !self.heaps.contains_key(&key) {
-            let heap = Heap {
+        let heap = match self.heaps.entry((slice.lag, slice.target)) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(Heap {
                 tally: Tally::new()?,
                 rounds: Vec::new(),
                 metrics: Vec::new(),
-            };
-            self.heaps.insert(key, heap);
-        }
-        if let Some(heap) = self.heaps.get_mut(&key) {
-            heap.tally.add(&measured.tally);
-            heap.rounds.push(round);
-            heap.metrics.push(measured.rise.metrics);
-        }
+            }),
+        };
+        heap.tally.add(&measured.tally);
+        heap.rounds.push(round);
+        heap.metrics.push(measured.rise.metrics);
         Ok(())
     }
 

@@ -121,8 +121,8 @@ mod tests {
 
     #[test]
     fn more_rounds_narrow_the_interval() {
-        let width = |rounds: usize| {
-            let samples: Vec<_> = (0..rounds).map(|n| f64::from(n as u8 % 2)).collect();
+        let width = |rounds: u8| {
+            let samples: Vec<_> = (0..rounds).map(|n| f64::from(n % 2)).collect();
             let (low, high) = mean(&samples).unwrap().interval.unwrap();
             high - low
         };

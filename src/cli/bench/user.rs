@@ -44,10 +44,7 @@ struct Timed<T> {
 impl User {
     /// Plays until the schedule ends.
     pub(super) async fn play(mut self) {
-        loop {
-            let Some(due) = self.schedule.next(Instant::now()) else {
-                break;
-            };
+        while let Some(due) = self.schedule.next(Instant::now()) {
             let since = match due {
                 Due::Now(since) => since,
                 Due::Wait(until) => {

@@ -83,11 +83,11 @@ pub(super) fn against_lag(report: &Report, kind: Kind, told: &str, of: Of<'_>) -
     chart.finish(told)
 }
 
-fn classes<'r>(
-    report: &'r Report,
+fn classes(
+    report: &Report,
     lag: usize,
     class: usize,
-) -> impl Iterator<Item = (usize, &'r ClassFacts)> {
+) -> impl Iterator<Item = (usize, &ClassFacts)> {
     (0..report.targets.len()).filter_map(move |target| {
         let facts = report.cell(lag, target)?.classes.get(class)?;
         (facts.count > 0).then_some((target, facts))
