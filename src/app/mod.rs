@@ -27,7 +27,7 @@ use crate::backend::watch::Watch;
 use crate::backend::{self, Dialer};
 use crate::config::Config;
 use crate::net::{Endpoint, TlsError, acceptor};
-use crate::routing::{BackendId, Reads, Reason, Role, Snapshot, UnknownCause};
+use crate::routing::{Reads, Reason, Snapshot, UnknownCause};
 use crate::session::{
     Loads, LoginKeys, PreparedCount, Pressure, ReadsSwitch, Registry, Roster, Scopes, Shared,
 };
@@ -159,13 +159,6 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
 /// [`StartError`] says what kept it from starting.
 pub async fn start_with(config: Config, setup: Setup) -> Result<Running, StartError> {
     let backends = Arc::new(config.backend);
-    let writer = backends
-        .backends
-        .iter()
-        .position(|backend| backend.role == Role::Writer)
-        .and_then(|index| u16::try_from(index).ok())
-        .map(BackendId)
-        .ok_or(StartError::NoWriter)?;
     let names: Vec<String> = backends
         .backends
         .iter()
@@ -184,6 +177,11 @@ pub async fn start_with(config: Config, setup: Setup) -> Result<Running, StartEr
     let on_publish = Box::new(move |snapshot: &Snapshot| gauges.show(snapshot));
     let watch = Watch::start(&backends, on_publish);
     let dialer = Dialer::new(Arc::clone(&backends));
+    let writer = match watch.snapshot().seat.backend {
+        Some(fixed) => fixed,
+        None if backends.backends.is_empty() => return Err(StartError::NoWriter),
+        None => watch.first_writer().await,
+    };
     let greeting = learn_greeting(&dialer, writer, &backends.monitor).await;
     let (drain, draining) = watch::channel(false);
     let proxy_id = config.session.proxy_id;
@@ -211,7 +209,6 @@ pub async fn start_with(config: Config, setup: Setup) -> Result<Running, StartEr
         pressure,
         config: ArcSwap::from_pointee(config.session),
         roster: Roster::new(names),
-        writer,
         watch,
         scopes,
         loads,

@@ -28,12 +28,12 @@ pub struct BackendConfig {
     pub name: String,
     /// Where it is reached.
     pub address: Endpoint,
-    /// What it is for.
-    pub role: Role,
+    /// What it is for; none: that is found out, and may change.
+    pub role: Option<Role>,
     /// Its share of the reads, relative to the other readers' weights.
     pub weight: u32,
-    /// A reader further behind than this gets no new reads before it is at half of it; none on the
-    /// writer.
+    /// A reader further behind than this gets no new reads before it is at half of it; none on a
+    /// fixed writer.
     pub max_lag: Option<Duration>,
     /// Where it runs, if zones are told apart.
     pub zone: Option<String>,

@@ -48,7 +48,7 @@ pub fn plan(running: &Config, gone: &[BackendId], wanted: &Config) -> Result<Pla
                 set(&mut there, index, true);
                 come.extend(id(index).filter(|id| gone.contains(id)));
             }
-            None if backend.role == Role::Writer => {
+            None if backend.role == Some(Role::Writer) => {
                 return Err(PlanError::Writer(backend.name.clone()));
             }
             None if backends.len() >= SLOTS => return Err(PlanError::Full),
@@ -64,7 +64,7 @@ pub fn plan(running: &Config, gone: &[BackendId], wanted: &Config) -> Result<Pla
         let Some(id) = id(index).filter(|id| !there && !gone.contains(id)) else {
             continue;
         };
-        if backend.role == Role::Writer {
+        if backend.role == Some(Role::Writer) {
             return Err(PlanError::Writer(backend.name.clone()));
         }
         go.push(id);
@@ -110,7 +110,7 @@ mod tests {
         let backend = |(name, port): (&str, u16), role| BackendConfig {
             name: name.to_owned(),
             address: format!("127.0.0.1:{port}").parse().unwrap(),
-            role,
+            role: Some(role),
             weight: 100,
             max_lag: None,
             zone: None,

@@ -15,6 +15,8 @@ use crate::routing::Role;
 
 /// The most backends there may be.
 const BACKENDS_MAX: usize = 256;
+/// The role that is found out.
+const AUTO: &str = "auto";
 /// Metrics use it for what reached no backend.
 const RESERVED_NAME: &str = "none";
 
@@ -22,7 +24,8 @@ const RESERVED_NAME: &str = "none";
 pub(super) struct Draft {
     name: Option<Located<String>>,
     pub(super) address: Option<Located<Endpoint>>,
-    role: Option<Located<Role>>,
+    /// Without a role of its own it is found out.
+    role: Option<Located<Option<Role>>>,
     weight: Option<Located<u64>>,
     weight_is_written: bool,
     max_lag: Option<Located<Duration>>,
@@ -47,10 +50,11 @@ pub(super) fn backends(document: &Document<'_>, faults: &mut Faults<'_>) -> Vec<
             name: table.read(&keys::BACKEND_NAME, value::text, faults),
             address: table.read(&keys::BACKEND_ADDRESS, value::address, faults),
             role: role.and_then(|Located { value, place }| {
-                Some(Located {
-                    value: value.parse().ok()?,
-                    place,
-                })
+                let value = match value {
+                    AUTO => None,
+                    role => Some(role.parse().ok()?),
+                };
+                Some(Located { value, place })
             }),
             weight: table.read(&keys::BACKEND_WEIGHT, value::count, faults),
             weight_is_written: table.has(&keys::BACKEND_WEIGHT),
@@ -75,7 +79,7 @@ pub(super) fn finish(drafts: Vec<Draft>, max_lag: Duration) -> Option<Vec<Backen
             address: draft.address?.value,
             role,
             weight: u32::try_from(draft.weight?.value).ok()?,
-            max_lag: (role == Role::Reader).then_some(own),
+            max_lag: (role != Some(Role::Writer)).then_some(own),
             zone: draft.zone.map(|zone| zone.value),
         })
     };
@@ -198,7 +202,7 @@ fn check_roles(drafts: &[Draft], faults: &mut Faults<'_>) {
             .map_or("?".to_owned(), |name| name.value.clone())
     };
     let with = |role| {
-        drafts.iter().filter_map(move |draft| {
+        drafts.iter().filter_map(move |draft: &Draft| {
             draft
                 .role
                 .as_ref()
@@ -206,7 +210,7 @@ fn check_roles(drafts: &[Draft], faults: &mut Faults<'_>) {
                 .map(|found| (draft, found))
         })
     };
-    let mut writers = with(Role::Writer);
+    let mut writers = with(Some(Role::Writer));
     if let Some((first, _)) = writers.next() {
         for (draft, role) in writers {
             let wrong = format!(
@@ -220,15 +224,24 @@ fn check_roles(drafts: &[Draft], faults: &mut Faults<'_>) {
                 "keep exactly one writer, make the others readers",
             );
         }
-    } else if drafts.iter().all(|draft| draft.role.is_some()) {
+        for (draft, role) in with(None) {
+            let wrong = format!(
+                "{:?} is auto beside the writer {:?}",
+                name(draft),
+                name(first)
+            );
+            let right = "make it a reader, or make all that may become the writer auto";
+            faults.fault(&role.place, wrong, right);
+        }
+    } else if with(None).next().is_none() && drafts.iter().all(|draft| draft.role.is_some()) {
         let place = Place {
             key: keys::BACKEND_ROLE.path(),
             offset: 0,
         };
-        let right = "write a [[backend]] with role = \"writer\"";
+        let right = "write a [[backend]] with role = \"writer\", or \"auto\" where it is to be found out";
         faults.fault(&place, "no backend is the writer", right);
     }
-    for (draft, _) in with(Role::Writer).filter(|(draft, _)| draft.weight_is_written) {
+    for (draft, _) in with(Some(Role::Writer)).filter(|(draft, _)| draft.weight_is_written) {
         if let Some(weight) = &draft.weight {
             let wrong = "has no effect on the writer";
             faults.warn(
@@ -240,7 +253,7 @@ fn check_roles(drafts: &[Draft], faults: &mut Faults<'_>) {
     }
     let takes_reads =
         |(draft, _): (&Draft, _)| draft.weight.as_ref().is_none_or(|weight| weight.value > 0);
-    if !with(Role::Reader).any(takes_reads) && drafts.iter().all(|draft| draft.role.is_some()) {
+    if !with(Some(Role::Reader)).chain(with(None).skip(1)).any(takes_reads) && drafts.iter().all(|draft| draft.role.is_some()) {
         let place = Place {
             key: keys::BACKEND_ROLE.path(),
             offset: 0,

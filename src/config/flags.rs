@@ -160,7 +160,7 @@ mod tests {
         let (from_file, _) =
             super::super::parse_with(text, "t.toml", &with_password).expect("a configuration");
         assert_eq!(format!("{config:?}"), format!("{from_file:?}"));
-        assert_eq!(config.backend.backends[0].role, Role::Writer);
+        assert_eq!(config.backend.backends[0].role, Some(Role::Writer));
         assert_eq!(config.backend.monitor.password.expose(), "hunter2");
         assert_eq!(warnings, []);
     }

@@ -212,7 +212,7 @@ mod tests {
             (&keys::CONSISTENCY_SCOPE, Scope::NAMES),
             (&keys::CONSISTENCY_READS, Reads::NAMES),
             (&keys::CONSISTENCY_ON_TIMEOUT, OnTimeout::NAMES),
-            (&keys::BACKEND_ROLE, Role::NAMES),
+            (&keys::BACKEND_ROLE, &[Role::NAMES, &["auto"]].concat()),
         ] {
             let Kind::Word { choices } = key.kind else {
                 panic!("{}", key.path())

@@ -38,6 +38,11 @@ impl Uuid {
         Self::joined(rest, server_id, SERVER)
     }
 
+    /// The `@@server_id` of a MariaDB server with this identity; none for MySQL.
+    pub fn mariadb_server_id(&self) -> Option<u32> {
+        self.split(SERVER).map(|(_, server)| server)
+    }
+
     /// Whether the server with this identity gives the numbers of that source.
     pub fn numbers(&self, source: &Self) -> bool {
         match (self.split(SERVER), source.counter()) {

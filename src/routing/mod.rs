@@ -20,4 +20,4 @@ pub use decide::{
 pub use lag::{LagClock, MAX_SAMPLED_INTERVALS, MAX_SAMPLES, Sample};
 pub use policy::{Asks, BackendId, Level, OnTimeout, Policy, Reads, Role, Scope, UnknownChoice};
 pub use reason::Reason;
-pub use snapshot::{BackendView, Lag, Load, Place, Probe, Replication, Routines, Snapshot};
+pub use snapshot::{BackendView, Lag, Load, Place, Probe, Replication, Routines, Seat, Snapshot};

@@ -15,7 +15,7 @@ impl BackendId {
     }
 }
 
-/// What a backend is configured to be.
+/// What a backend is: as the configuration says, or as its monitor finds out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// Takes every write, and reads that no reader may take.

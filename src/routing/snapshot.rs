@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::gtid::{Incarnation, Set, Watermark};
+use crate::gtid::{Incarnation, Set, Uuid, Watermark};
 use crate::sql::{Flavour, InMariaDb, in_mariadb, only_reads};
 
 use super::lag::LagClock;
@@ -20,6 +20,22 @@ pub struct Snapshot {
     pub routines: Arc<Routines>,
     /// What the writer had executed, and when.
     pub samples: Arc<LagClock>,
+    /// Who is the writer, or was it last.
+    pub seat: Seat,
+    /// More than one backend may be the writer, so none is taken for it.
+    pub rivals: bool,
+}
+
+/// Who is the writer, or was it last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seat {
+    /// The backend that was proven to be the writer last; before that, the one that the
+    /// configuration names, if it names one.
+    pub backend: Option<BackendId>,
+    /// The server that it was then.
+    pub server: Option<Uuid>,
+    /// How often another server has become the writer.
+    pub generation: u64,
 }
 
 /// What is known of one backend.
@@ -27,7 +43,7 @@ pub struct Snapshot {
 pub struct BackendView {
     /// Its place in the configuration.
     pub id: BackendId,
-    /// What the configuration says it is.
+    /// What it is: as the configuration says, or as was found out.
     pub role: Role,
     /// Its share of the reads, relative to the other readers'; at 0 it gets none.
     pub weight: u32,
@@ -35,7 +51,8 @@ pub struct BackendView {
     pub near: bool,
     /// Whether the monitor reaches it.
     pub up: bool,
-    /// Whether it said itself that it takes writes (`read_only=0`) in this incarnation.
+    /// Whether it is proven to take writes: it said so itself in this incarnation, and is the only
+    /// one.
     pub writable: bool,
     /// The life that the monitor has proven; none while it is not reached.
     pub incarnation: Option<Incarnation>,

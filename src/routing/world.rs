@@ -37,6 +37,7 @@ impl<'a> World<'a> {
             .filter(|view| view.role == Role::Writer && view.writable)
             .filter(|view| view.place().is_some());
         world.writer = match (proven.next(), proven.next()) {
+            _ if snapshot.rivals => Err(WriterFault::Ambiguous),
             (Some(_), Some(_)) => Err(WriterFault::Ambiguous),
             (Some(writer), None) if !world.is_excluded(writer.id) => Ok(writer),
             _ => Err(WriterFault::Missing),

@@ -88,7 +88,7 @@ impl Session {
             // Whatever still commits for the old account is waited for by the new one too.
             let lost = self.scope.lock().lost_threads().to_vec();
             for thread in lost {
-                self.await_thread(self.shared.writer, thread, Instant::now());
+                self.await_thread(self.writer, thread, Instant::now());
             }
         }
         self.forget();
@@ -124,7 +124,7 @@ impl Session {
         let mut kept = None;
         for mut held in self.connections.drain() {
             match kept {
-                None if held.backend == self.shared.writer => {
+                None if held.backend == self.writer => {
                     held.statements.clear();
                     kept = Some(held);
                 }

@@ -46,7 +46,7 @@ impl Session {
         if !self.collation_due || matches!(job.class(), Some(Class::LastStatement)) {
             return true;
         }
-        let Some(mut held) = self.connections.take(self.shared.writer) else {
+        let Some(mut held) = self.connections.take(self.writer) else {
             return false;
         };
         match self.learn_collation(&mut held, job).await {

@@ -17,7 +17,7 @@ use super::{Ended, Shared};
 use crate::error::ClientError;
 use crate::gtid::Set;
 use crate::routing::{
-    Asks, BackendId, Causality, Decision, Exclusion, Level, Load, Need, Place, ReadMark, Reason,
+    Asks, BackendId, Causality, Decision, Exclusion, Level, Load, Need, Place, ReadMark, Reason, Role,
     SessionFacts, Transaction, Waiting, decide,
 };
 use crate::sql::{Class, Last};
@@ -39,6 +39,24 @@ pub(super) struct Tried {
     pub queued: Option<Queued>,
     /// Its turn on the reader that it waited for; none if that took longer than it may wait.
     pub turn: Option<(BackendId, Option<OwnedSemaphorePermit>)>,
+}
+
+/// What was noted under the scope's lock of a decision to run.
+pub(super) struct Begun {
+    pub mark: Option<ReadMark>,
+    pub token: Option<Arc<Set>>,
+    /// What the backend was then.
+    pub role: Role,
+}
+
+impl Begun {
+    fn nothing() -> Self {
+        Self {
+            mark: None,
+            token: None,
+            role: Role::Writer,
+        }
+    }
 }
 
 impl Tried {
@@ -146,7 +164,7 @@ impl Session {
         job: &Job,
         tried: &Tried,
         arrived: Instant,
-    ) -> (Decision, Option<ReadMark>, Option<Arc<Set>>) {
+    ) -> (Decision, Begun) {
         let functions = job.functions();
         let switched = self.is_switched(job);
         let need = self.need(job, &functions, switched);
@@ -165,11 +183,13 @@ impl Session {
             tracing::warn!(client = self.entry.id, %errant, "errant transactions on a reader");
         }
         let Decision::Run { place, .. } = decision else {
-            return (decision, None, None);
+            return (decision, Begun::nothing());
         };
         let token = self.promised(job, &scope, tried, place);
         let mark = job.shows_rows().then(|| scope.begin_read(place));
-        (decision, mark, token)
+        let view = snapshot.backend(place.backend);
+        let role = view.map_or(Role::Writer, |view| view.role);
+        (decision, Begun { mark, token, role })
     }
 
     /// What an answer from `place` has to cover.

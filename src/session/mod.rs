@@ -10,6 +10,7 @@ mod connections;
 mod deciding;
 mod diagnostics;
 mod explain;
+mod following;
 mod guest;
 mod ids;
 mod job;

@@ -160,9 +160,9 @@ impl Session {
             .filter(|text| text.len() <= TOKEN_LIMIT)
             .and_then(|text| Set::parse(text).ok())
             .ok_or_else(|| refuse("expected what SELECT @tidegate_token gave, up to 64 KiB"))?;
-        let writer = self.shared.writer;
         let arrived = Instant::now();
         loop {
+            let writer = self.shared.writer();
             let silent = self.shared.watch.probe(&[writer]).await;
             let snapshot = self.shared.watch.snapshot();
             let view = snapshot.backend(writer).filter(|view| view.writable);

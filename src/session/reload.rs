@@ -29,7 +29,7 @@ impl Session {
         self.share_with(own);
         for thread in lost {
             // Whatever still commits is waited for by those that share the scope now, too.
-            self.await_thread(self.shared.writer, thread, Instant::now());
+            self.await_thread(self.writer, thread, Instant::now());
         }
     }
 }

@@ -14,7 +14,7 @@ impl Session {
         if !self.role_due || matches!(job.class(), Some(Class::LastStatement)) {
             return true;
         }
-        let Some(mut held) = self.connections.take(self.shared.writer) else {
+        let Some(mut held) = self.connections.take(self.writer) else {
             return false;
         };
         // MySQL tells them as SET ROLE takes them; MariaDB tells the bare name, or NULL.

@@ -91,6 +91,10 @@ pub(super) struct Session {
     pub(super) initial: Proof,
     /// On which backend.
     pub(super) began_on: BackendId,
+    /// That was a reader, since there was no writer.
+    pub(super) began_on_reader: bool,
+    /// The writer that it knows: what it has on a connection to a writer alone is there.
+    pub(super) writer: BackendId,
     /// How its SQL is to be read.
     pub(super) lex: LexMode,
     pub(super) charset_readable: bool,
@@ -116,7 +120,7 @@ impl Session {
         let user = &request.credentials.user;
         let scope = shared.scopes.open(policy.scope, user, &snapshot);
         let state = SessionState::after_login(request.collation, request.database.clone());
-        let writer = shared.writer;
+        let writer = shared.writer();
         Self {
             peer: entry.peer(),
             connections: Connections::new(Arc::clone(&shared), entry.peer()),
@@ -150,6 +154,8 @@ impl Session {
             prepared: Statements::default(),
             initial: Proof::default(),
             began_on: writer,
+            began_on_reader: false,
+            writer,
             lex: LexMode::default(),
             charset_readable: true,
             default_isolation: Isolation::Serializable,
@@ -199,7 +205,7 @@ impl Session {
                 return Ok(false);
             }
         }
-        if held.backend == self.shared.writer {
+        if held.backend == self.writer {
             self.shared.greeting.store(Arc::new(held.greeting.clone()));
         }
         let ok = held.login_ok.clone();
@@ -218,8 +224,9 @@ impl Session {
     }
 
     /// Logs in at the writer, or while it can't be reached at a reader: reads go on.
-    async fn open_any(&self) -> Result<Held, (BackendId, ConnectError)> {
-        let writer = self.shared.writer;
+    async fn open_any(&mut self) -> Result<Held, (BackendId, ConnectError)> {
+        let writer = self.shared.writer();
+        self.writer = writer;
         let tracking = self.tracking_for_each();
         let failed = match self
             .connections

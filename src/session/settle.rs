@@ -242,6 +242,7 @@ impl Session {
         self.default_isolation = isolation(held.proof.isolation());
         self.initial = held.proof.clone();
         self.began_on = held.backend;
+        self.began_on_reader = held.backend != self.writer;
         self.status = held.status;
         self.autocommit = held.status.contains(Status::AUTOCOMMIT);
     }
@@ -258,7 +259,7 @@ impl Session {
                 continue;
             }
             self.shared.tell_difference(held.backend, name);
-            if held.backend == self.shared.writer && self.began_on != held.backend {
+            if held.backend == self.writer && self.began_on_reader {
                 // Nobody has promised what a reader said while there was no writer.
                 self.settle_variable(held, name.as_bytes(), value);
                 continue;

@@ -34,8 +34,6 @@ pub struct Shared {
     pub config: ArcSwap<Config>,
     /// Which backends there are.
     pub roster: Roster,
-    /// The backend that takes the writes.
-    pub writer: BackendId,
     /// What is known of the backends.
     pub watch: Watch,
     /// Whose writes and reads count.
@@ -72,6 +70,12 @@ impl Shared {
     /// A backend's name.
     pub fn name(&self, id: BackendId) -> &str {
         self.roster.name(id).unwrap_or("?")
+    }
+
+    /// The backend that takes the writes, or did last; any, while none ever has.
+    pub fn writer(&self) -> BackendId {
+        let seat = self.watch.snapshot().seat;
+        seat.backend.unwrap_or(BackendId(0))
     }
 
     /// Tells operators, once for each variable of each backend, that its own default is not what

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::Ended;
 use super::command::Request;
-use super::deciding::Tried;
+use super::deciding::{Begun, Tried};
 use super::job::{Job, Uses};
 use super::relay::Progress;
 use super::session::Session;
@@ -36,6 +36,8 @@ pub(super) struct Run {
     pub mark: Option<ReadMark>,
     /// What an answer has to cover; `None` where nothing is promised.
     pub token: Option<Arc<Set>>,
+    /// What the backend was when that was decided.
+    pub role: Role,
 }
 
 impl Session {
@@ -150,7 +152,8 @@ impl Session {
         let mut tried = Tried::default();
         loop {
             let decision = self.decide(&job, &tried, arrived);
-            let (decision, mark, token) = decision;
+            let (decision, begun) = decision;
+            let Begun { mark, token, role } = begun;
             if tried.waits(&decision, &self.shared)
                 && let Err(full) = self.queue_up(&mut tried)
             {
@@ -190,6 +193,7 @@ impl Session {
                         reason,
                         mark,
                         token,
+                        role,
                     };
                     match self.attempt(run, &mut job).await? {
                         Attempt::Done => return Ok(()),
@@ -238,16 +242,12 @@ impl Session {
     }
 
     async fn attempt(&mut self, run: Run, job: &mut Job) -> Result<Attempt, Ended> {
-        let backend = run.place.backend;
-        let role = self
-            .shared
-            .watch
-            .snapshot()
-            .backend(backend)
-            .map(|view| view.role);
-        match role {
-            Some(Role::Reader) => self.at_reader(run, job).await,
-            _ => self.at_writer(run, job).await,
+        match self.runs_as(&run, job) {
+            Role::Reader => {
+                self.leave_old_writer(run.place.backend).await;
+                self.at_reader(run, job).await
+            }
+            Role::Writer => self.at_writer(run, job).await,
         }
     }
 

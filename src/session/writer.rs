@@ -204,6 +204,7 @@ impl Session {
         {
             held.quit().await;
         }
+        self.learn_before_following(place.backend, job).await;
         let mut held = self.writer_connection(place).await?;
         self.learn_collation(&mut held, job).await?;
         if job.statement.as_ref().is_some_and(|it| it.names_tracking) {
@@ -221,6 +222,7 @@ impl Session {
     /// The connection that the session has to the writer, if it still is what it was, or else a
     /// new one.
     pub(super) async fn writer_connection(&mut self, place: Place) -> Result<Held, NoWriter> {
+        self.follow_writer(place.backend).await?;
         let Some(mut held) = self.connections.take(place.backend) else {
             return Ok(self.open_writer_at(place).await?);
         };
@@ -386,7 +388,7 @@ impl Session {
         let error = self.what_was_lost(job);
         let in_transaction = self.transaction != Transaction::None;
         let stateful = !self.marks.is_empty() || self.pins.hold_state() || self.holds_prepared();
-        self.prepared.lose_cursors(self.shared.writer);
+        self.prepared.lose_cursors(self.writer);
         self.transaction = Transaction::None;
         if job.is_read() && !progress.flushed() && !in_transaction && !stateful {
             self.client.output().clear();
@@ -465,7 +467,7 @@ impl Session {
 
     /// Does it hold a cursor, or values for an execution to come?
     fn holds_prepared(&self) -> bool {
-        self.prepared.are_held_by(self.shared.writer, true)
+        self.prepared.are_held_by(self.writer, true)
     }
 }
 

@@ -56,7 +56,7 @@ pub fn config(cluster: &Cluster) -> Config {
             host: "127.0.0.1".to_owned(),
             port,
         },
-        role,
+        role: Some(role),
         weight: 100,
         max_lag: (role == Role::Reader).then_some(Duration::from_secs(30)),
         zone: None,

@@ -34,18 +34,28 @@ const MARIADB: &str = "@@version, @@server_id, IF(@@global.gtid_strict_mode, 'ON
 /// Fails without the right to read what the applier writes down.
 const APPLIED: &str = "SELECT COUNT(*) FROM mysql.gtid_slave_pos";
 
+/// Tells who is the writer where that is found out.
+const READ_ONLY: &str = "SELECT CAST(@@global.read_only AS CHAR)";
+
 /// Fails without the PROCESS privilege.
 const PROCESS: &str = "SELECT COUNT(*) FROM information_schema.INNODB_TRX";
 
 /// Asks one backend.
 pub(super) async fn ask(client: &Client) -> Facts {
-    let told = match client.connect().await {
-        Ok(mut conn) => told(&mut conn, client.backend.role).await,
-        Err(broken) => Err(broken),
+    let mut role = client.backend.role;
+    let asking = async {
+        let mut conn = client.connect().await?;
+        if role.is_none() {
+            let read_only: Option<String> = first(&mut conn, READ_ONLY).await?;
+            let writes = read_only.is_some_and(|told| matches!(told.as_str(), "0" | "OFF"));
+            role = writes.then_some(Role::Writer);
+        }
+        told(&mut conn, role.unwrap_or(Role::Reader)).await
     };
+    let told = asking.await;
     Facts {
         name: client.backend.name.clone(),
-        role: client.backend.role,
+        role: role.unwrap_or(Role::Reader),
         told: told.map_err(|broken| broken.to_string()),
     }
 }

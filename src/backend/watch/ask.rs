@@ -14,8 +14,16 @@ use crate::sql::Flavour;
 
 /// GTIDs that are being committed first, then those that are: what a read saw is in one of them,
 /// whichever moment it read at.
-const MYSQL: &str =
-    "SELECT @@global.gtid_owned, @@global.gtid_executed, @@global.read_only, @@server_uuid";
+const MYSQL: &str = "SELECT @@global.gtid_owned, @@global.gtid_executed, \
+                     CAST(@@global.read_only AS SIGNED), @@server_uuid";
+
+/// The same of a member of a group, which takes writes only as a primary that has a majority (MySQL
+/// manual, "The replication_group_members Table").
+const MEMBER: &str = "SELECT @@global.gtid_owned, @@global.gtid_executed, \
+     @@global.read_only OR NOT EXISTS (SELECT 1 FROM performance_schema.replication_group_members \
+       WHERE MEMBER_ID = @@server_uuid AND MEMBER_STATE = 'ONLINE' AND MEMBER_ROLE = 'PRIMARY') \
+     OR (SELECT 2 * SUM(MEMBER_STATE <> 'UNREACHABLE') <= COUNT(*) \
+       FROM performance_schema.replication_group_members), @@server_uuid";
 
 /// The applier's position is written down in each transaction of its own, so this table has what
 /// a read may have seen before the variable has it (MariaDB documentation, "mysql.gtid_slave_pos
@@ -29,6 +37,19 @@ pub(super) struct Asking {
     life: Life,
     role: Role,
     log: Log,
+    group: Group,
+}
+
+/// Whether a backend is in a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Group {
+    /// It is not.
+    #[default]
+    None,
+    /// It is.
+    Member,
+    /// It is, and the account may not see what it is there.
+    Hidden,
 }
 
 impl Asking {
@@ -38,11 +59,28 @@ impl Asking {
             life,
             role,
             log: Log::default(),
+            group: Group::default(),
         }
     }
 
     pub(super) fn role(&self) -> Role {
         self.role
+    }
+
+    pub(super) fn flavour(&self) -> Flavour {
+        self.life.flavour
+    }
+
+    /// From now on it is asked as one of this role.
+    pub(super) fn set_role(&mut self, role: Role) {
+        if std::mem::replace(&mut self.role, role) != role {
+            self.log = Log::default();
+        }
+    }
+
+    /// From now on it is asked as one in a group or not; true if that is another question.
+    pub(super) fn set_group(&mut self, group: Group) -> bool {
+        std::mem::replace(&mut self.group, group) != group
     }
 
     /// Asks what it has executed.
@@ -56,7 +94,11 @@ impl Asking {
 
     async fn mysql(&self, conn: &mut Conn) -> Result<Answer, Broken> {
         let started = Instant::now();
-        let told = first(conn, MYSQL).await?;
+        let question = match self.group {
+            Group::Member => MEMBER,
+            Group::None | Group::Hidden => MYSQL,
+        };
+        let told = first(conn, question).await?;
         let learned = Instant::now();
         let (owned, executed, read_only, uuid): (String, String, bool, String) =
             told.ok_or(Broken::Nonsense)?;
@@ -70,8 +112,9 @@ impl Asking {
             life: self.life,
             seen,
             executed,
-            read_only,
+            read_only: read_only || self.group == Group::Hidden,
             ordered: true,
+            role: self.role,
         })
     }
 
@@ -92,6 +135,7 @@ impl Asking {
             executed,
             read_only: told.read_only,
             ordered: told.ordered,
+            role: self.role,
         })
     }
 
@@ -125,6 +169,7 @@ impl Asking {
             executed,
             read_only: is_on(&read_only),
             ordered: true,
+            role: self.role,
         })
     }
 

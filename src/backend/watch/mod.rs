@@ -4,6 +4,7 @@
 //! answer has no incarnation and no watermark.
 
 mod ask;
+mod election;
 mod history;
 mod lives;
 mod mariadb;
@@ -13,6 +14,7 @@ mod publish;
 mod replication;
 mod roster;
 mod routines;
+mod seat;
 mod silence;
 mod slow_start;
 mod threads;
@@ -92,6 +94,18 @@ impl Watch {
         let up = async { while !is_up() && changes.changed().await.is_ok() {} };
         // Whoever goes on without it finds out that it is down.
         let _ = timeout(PROBE_LIMIT, up).await;
+    }
+
+    /// Waits until some backend is found to be the writer, for a little while at most; else it is
+    /// the first that there is.
+    ///
+    /// Cancel safe.
+    pub async fn first_writer(&self) -> BackendId {
+        let mut changes = self.changes();
+        let seat = || self.snapshot().seat.backend;
+        let found = async { while seat().is_none() && changes.changed().await.is_ok() {} };
+        let _ = timeout(PROBE_LIMIT, found).await;
+        seat().unwrap_or(BackendId(0))
     }
 
     /// Asks these backends what has been seen on them, with a question that is sent after this

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use mysql_async::Conn;
 use tokio::time::{sleep, timeout};
 
 use super::ask::Asking;
@@ -60,32 +61,42 @@ impl Monitor {
             Ok(life) => life,
             Err(broken) => return broken,
         };
-        let mut asking = Asking::new(life, self.client.backend.role);
+        let mut asking = Asking::new(life, self.publisher.role(self.id));
         let mut fresh = true;
         let mut learning = Learning::default();
         let mut following = Following::default();
+        let mut claimed = false;
         loop {
             self.waiters.silence.asked(Instant::now());
-            match asking.ask(&mut conn).await {
-                Ok(answer) => {
-                    self.waiters.silence.answered();
-                    self.learn(answer, fresh);
-                }
+            asking.set_role(self.publisher.role(self.id));
+            let answer = match asking.ask(&mut conn).await {
+                Ok(answer) => answer,
                 Err(broken) => return broken,
+            };
+            self.waiters.silence.answered();
+            let claims = !answer.read_only;
+            // Nobody is taken for the writer by what it was before.
+            if claims && !claimed {
+                match self.follow(&mut conn, &mut following, &mut asking).await {
+                    Ok(false) => {}
+                    Ok(true) => continue,
+                    Err(broken) => return broken,
+                }
             }
+            claimed = claims;
+            self.learn(answer, fresh);
             if !std::mem::replace(was_up, true) || fresh {
                 tracing::info!(backend = self.client.backend.name, "backend up");
             }
             fresh = false;
-            if self.client.backend.role == Role::Writer {
+            if following.is_due(claims)
+                && let Err(broken) = self.follow(&mut conn, &mut following, &mut asking).await
+            {
+                return broken;
+            }
+            if self.publisher.role(self.id) == Role::Writer {
                 match learning.learn(&mut conn, life.flavour).await {
                     Ok(Some(routines)) => self.publisher.routines(self.id, routines),
-                    Ok(None) => {}
-                    Err(broken) => return broken,
-                }
-            } else {
-                match following.follow(&mut conn, &self.client.backend.name).await {
-                    Ok(Some(told)) => self.publisher.replication(self.id, told),
                     Ok(None) => {}
                     Err(broken) => return broken,
                 }
@@ -95,8 +106,29 @@ impl Monitor {
         }
     }
 
+    /// Asks from whom it replicates, and whether it is in a group; true if it has to be asked in
+    /// another way now.
+    async fn follow(
+        &self,
+        conn: &mut Conn,
+        following: &mut Following,
+        asking: &mut Asking,
+    ) -> Result<bool, Broken> {
+        let flavour = asking.flavour();
+        let told = following
+            .follow(conn, flavour, &self.client.backend.name)
+            .await?;
+        let anew = asking.set_group(told.group);
+        let shown = match self.publisher.role(self.id) {
+            Role::Reader => told.replication,
+            Role::Writer => None,
+        };
+        self.publisher.replication(self.id, shown, told.sources);
+        Ok(anew)
+    }
+
     fn learn(&self, mut answer: Answer, fresh: bool) {
-        match self.client.backend.role {
+        match answer.role {
             Role::Writer => {
                 let name = &self.client.backend.name;
                 self.publisher.told_by_writer(name, &answer);

@@ -7,15 +7,17 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use super::OnPublish;
+use super::election::Sources;
 use super::history::History;
 use super::lives::{Lives, Membership};
 use super::measure::{measure, note_lagging};
+use super::seat;
 use super::slow_start::weight;
 use super::waiters::Waiters;
 use crate::backend::client::Life;
 use crate::backend::{BackendConfig, Config};
 use crate::gtid::{Incarnation, Set, Watermark};
-use crate::routing::{BackendId, BackendView, Place, Probe, Replication, Role, Routines, Snapshot};
+use crate::routing::{BackendId, BackendView, Place, Probe, Replication, Role, Routines, Seat, Snapshot};
 use crate::slots::Slots;
 use crate::sql::Flavour;
 
@@ -34,6 +36,8 @@ pub(super) struct Answer {
     pub(super) read_only: bool,
     /// Whether the numbers that this server gives ascend, so that a position proves what is below.
     pub(super) ordered: bool,
+    /// As what it was asked.
+    pub(super) role: Role,
 }
 
 /// The one place where snapshots are made.
@@ -54,8 +58,14 @@ pub(super) struct Publisher {
 pub(super) struct Known {
     /// The last epoch given out.
     epoch: u64,
-    lives: Lives,
-    /// Its own limit; none on the writer.
+    pub(super) lives: Lives,
+    /// What the configuration says of it.
+    pub(super) config: Option<BackendConfig>,
+    /// It answers, and says that it takes writes.
+    pub(super) claims: bool,
+    /// From whom it replicates, by its own word since it was reached.
+    pub(super) sources: Option<Sources>,
+    /// Its own limit; none on a fixed writer.
     pub(super) max_lag: Option<Duration>,
     /// Its configured share of the reads.
     pub(super) weight: u32,
@@ -80,8 +90,17 @@ impl Publisher {
         let backends: Vec<_> = config.backends.iter().enumerate().map(unknown).collect();
         let known = config.backends.iter().map(Known::of).collect();
         let waiters = backends.iter().map(|_| Arc::default()).collect();
+        let fixed = config
+            .backends
+            .iter()
+            .position(|backend| backend.role == Some(Role::Writer));
+        let seat = Seat {
+            backend: fixed.and_then(|index| u16::try_from(index).ok().map(BackendId)),
+            ..Seat::default()
+        };
         let snapshot = Snapshot {
             backends,
+            seat,
             ..Snapshot::default()
         };
         on_publish(&snapshot);
@@ -121,12 +140,13 @@ impl Publisher {
 
     /// The monitor's connection is gone: nothing is proven any more.
     pub(super) fn lost(&self, id: BackendId) {
-        self.change(id, |_, snapshot| {
+        self.change(id, |known, snapshot| {
             let Some(view) = snapshot.backends.get_mut(id.index()) else {
                 return false;
             };
+            known.claims = false;
+            known.sources = None;
             view.up = false;
-            view.writable = false;
             view.replication = None;
             forget(view);
             true
@@ -148,9 +168,14 @@ impl Publisher {
     pub(super) fn learn(&self, id: BackendId, answer: Answer, fresh: bool) {
         self.change(id, |known, snapshot| {
             known.lives.proven(answer.life, answer.started);
+            known.claims = !answer.read_only;
             let Some(view) = snapshot.backends.get_mut(id.index()) else {
                 return false;
             };
+            if view.role != answer.role && answer.life.flavour == Flavour::MariaDb {
+                // What it was asked as is told in another way than what it is now.
+                return true;
+            }
             let same = view
                 .incarnation
                 .filter(|_| !fresh && continues(view, &answer));
@@ -173,7 +198,6 @@ impl Publisher {
                 **self.slow_start.load(),
                 answer.learned,
             );
-            view.writable = !answer.read_only;
             view.incarnation = Some(incarnation);
             let newer = view
                 .watermark
@@ -242,15 +266,29 @@ impl Publisher {
         });
     }
 
-    /// What a reader says of its replication.
-    pub(super) fn replication(&self, id: BackendId, replication: Option<Replication>) {
-        self.change(id, |_, snapshot| {
+    /// What a backend says of its replication, and from whom; none if the account may not know.
+    pub(super) fn replication(
+        &self,
+        id: BackendId,
+        replication: Option<Replication>,
+        sources: Option<Sources>,
+    ) {
+        self.change(id, |known, snapshot| {
             let Some(view) = snapshot.backends.get_mut(id.index()) else {
                 return false;
             };
+            let changed = view.replication != replication || known.sources != sources;
             view.replication = replication;
-            true
+            known.sources = sources;
+            changed
         });
+    }
+
+    /// What a backend is now, as far as is known.
+    pub(super) fn role(&self, id: BackendId) -> Role {
+        let snapshot = self.current.load();
+        let view = snapshot.backend(id);
+        view.map_or(Role::Reader, |view| view.role)
     }
 
     /// The stored functions that only read, as the writer has them.
@@ -283,12 +321,17 @@ impl Publisher {
         for (view, known) in snapshot.backends.iter_mut().zip(guard.iter()) {
             note_lagging(view, known.max_lag, now);
         }
+        let changed = seat::settle(&mut snapshot, &guard);
         (self.on_publish)(&snapshot);
         let snapshot = Arc::new(snapshot);
         self.current.store(Arc::clone(&snapshot));
         drop(guard);
         if let (Some(view), Some(waiters)) = (snapshot.backend(id), self.waiters(id)) {
             waiters.settle(view);
+        }
+        if let Some(waiters) = changed.and_then(|id| self.waiters(id)) {
+            // It is asked as a writer from now on.
+            waiters.kick.notify_one();
         }
         self.count.send_modify(|count| *count += 1);
     }
@@ -303,7 +346,7 @@ impl Publisher {
 pub(super) fn unknown(index: usize, backend: &BackendConfig, zone: Option<&str>) -> BackendView {
     BackendView {
         id: BackendId(u16::try_from(index).unwrap_or(u16::MAX)),
-        role: backend.role,
+        role: backend.role.unwrap_or(Role::Reader),
         weight: backend.weight,
         near: is_near(backend, zone),
         up: false,
@@ -330,6 +373,7 @@ impl Known {
         Self {
             max_lag: backend.max_lag,
             weight: backend.weight,
+            config: Some(backend.clone()),
             ..Self::default()
         }
     }

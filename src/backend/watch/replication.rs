@@ -1,61 +1,158 @@
-//! Whether a reader's replication runs, for the operator: nothing is decided by it.
+//! Whether a backend's replication runs, for the operator, and from whom, which tells readers from
+//! writers.
 
 use std::time::{Duration, Instant};
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
 
-use crate::backend::client::{Broken, answer};
+use super::ask::Group;
+use super::election::{Source, Sources};
+use crate::backend::client::{Broken, answer, first};
 use crate::routing::Replication;
+use crate::sql::Flavour;
 
-/// How often it is asked for.
+/// How often a backend is asked that takes no writes.
 const REFRESH: Duration = Duration::from_secs(1);
 
-/// MySQL manual, "SHOW REPLICA STATUS Statement": needs REPLICATION CLIENT; in MariaDB,
-/// SLAVE MONITOR.
-const QUESTION: &str = "SHOW REPLICA STATUS";
+/// How often one that takes writes is.
+const REFRESH_WRITABLE: Duration = Duration::from_millis(100);
+
+/// Channels of a group's own: their other ends are all members.
+const OF_GROUP: &str = "group_replication_";
+
+/// A name only where the plugin is there and set up; everybody may read this table.
+const GROUP: &str = "SELECT VARIABLE_VALUE FROM performance_schema.global_variables \
+                     WHERE VARIABLE_NAME = 'group_replication_group_name'";
+
+const MEMBERS: &str = "SELECT COUNT(*) FROM performance_schema.replication_group_members";
 
 /// When it was asked for last, and what was said.
 #[derive(Debug, Default)]
 pub(super) struct Following {
     asked: Option<Instant>,
     known: Option<Replication>,
+    group: Group,
+}
+
+/// What a backend says of its replication.
+#[derive(Debug)]
+pub(super) struct Told {
+    /// How it runs; none without any.
+    pub(super) replication: Option<Replication>,
+    /// From whom; none if the account may not know.
+    pub(super) sources: Option<Sources>,
+    /// Whether it is in a group.
+    pub(super) group: Group,
 }
 
 impl Following {
-    /// Asks, if it is time, and logs what has changed; `None` if it is not, or if nothing has.
+    /// Is it time to ask again?
+    pub(super) fn is_due(&self, claims: bool) -> bool {
+        let refresh = if claims { REFRESH_WRITABLE } else { REFRESH };
+        self.asked.is_none_or(|asked| asked.elapsed() >= refresh)
+    }
+
+    /// Asks, and logs what has changed.
     pub(super) async fn follow(
         &mut self,
         conn: &mut Conn,
+        flavour: Flavour,
         backend: &str,
-    ) -> Result<Option<Option<Replication>>, Broken> {
-        if self.asked.is_some_and(|asked| asked.elapsed() < REFRESH) {
-            return Ok(None);
-        }
-        let first = self.asked.replace(Instant::now()).is_none();
-        let rows: Vec<Row> = match answer(conn.query(QUESTION)).await {
-            // The account may not know.
-            Err(broken) if broken.is_denied() => Vec::new(),
-            rows => rows?,
+    ) -> Result<Told, Broken> {
+        let first_time = self.asked.replace(Instant::now()).is_none();
+        // MySQL manual, "SHOW REPLICA STATUS Statement": needs REPLICATION CLIENT; in MariaDB, where
+        // each source has a name, SLAVE MONITOR.
+        let question = match flavour {
+            Flavour::MySql => "SHOW REPLICA STATUS",
+            Flavour::MariaDb => "SHOW ALL REPLICAS STATUS",
         };
-        let told = together(rows.iter().map(read));
-        if told == self.known && !first {
-            return Ok(None);
+        let rows: Option<Vec<Row>> = match answer(conn.query(question)).await {
+            // The account may not know.
+            Err(broken) if broken.is_denied() => None,
+            rows => Some(rows?),
+        };
+        let channels: Vec<_> = rows.iter().flatten().filter(|row| !is_of_group(row)).collect();
+        let replication = together(channels.iter().map(|row| read(row)));
+        if replication != self.known || first_time {
+            tell(backend, self.known, replication);
+            self.known = replication;
         }
-        tell(backend, self.known, told);
-        self.known = told;
-        Ok(Some(told))
+        let group = match flavour {
+            Flavour::MySql => group(conn).await?,
+            Flavour::MariaDb => Group::None,
+        };
+        if group == Group::Hidden && self.group != group {
+            tracing::error!(
+                backend,
+                "it is in a group, and the monitor's account may not see what it is there, so it \
+                 gets no writes: GRANT SELECT ON performance_schema.replication_group_members"
+            );
+        }
+        self.group = group;
+        Ok(Told {
+            replication,
+            sources: rows.is_some().then(|| {
+                let sources = channels.iter().filter_map(|row| source(row, flavour));
+                sources.collect()
+            }),
+            group,
+        })
     }
+}
+
+async fn group(conn: &mut Conn) -> Result<Group, Broken> {
+    let name: Option<String> = match first(conn, GROUP).await {
+        Err(broken) if broken.is_denied() => None,
+        told => told?,
+    };
+    if name.is_none_or(|name| name.is_empty()) {
+        return Ok(Group::None);
+    }
+    match first::<u64>(conn, MEMBERS).await {
+        Err(broken) if broken.is_denied() => Ok(Group::Hidden),
+        told => told.map(|_| Group::Member),
+    }
+}
+
+fn is_of_group(row: &Row) -> bool {
+    cell(row, &["Channel_Name"]).is_some_and(|name| name.starts_with(OF_GROUP))
+}
+
+/// The server at the other end of a channel, unless that was stopped: whoever is promoted stops it.
+fn source(row: &Row, flavour: Flavour) -> Option<Source> {
+    let runs = |columns: &[&str]| cell(row, columns).is_some_and(|said| said != "No");
+    if !runs(&["Replica_IO_Running", "Slave_IO_Running"])
+        && !runs(&["Replica_SQL_Running", "Slave_SQL_Running"])
+    {
+        return None;
+    }
+    let number = |columns: &[&str]| cell(row, columns).and_then(|text| text.parse().ok());
+    Some(Source {
+        uuid: cell(row, &["Source_UUID", "Master_UUID"]).and_then(|text| text.parse().ok()),
+        server_id: match flavour {
+            Flavour::MySql => None,
+            Flavour::MariaDb => {
+                number(&["Master_Server_Id", "Source_Server_Id"]).filter(|id| *id != 0)
+            }
+        },
+        host: cell(row, &["Source_Host", "Master_Host"]).unwrap_or_default(),
+        port: number(&["Source_Port", "Master_Port"])
+            .and_then(|port| u16::try_from(port).ok())
+            .unwrap_or_default(),
+    })
+}
+
+/// The cell under the first of these names that there is, as text.
+fn cell(row: &Row, columns: &[&str]) -> Option<String> {
+    let mut cells = columns.iter().map(|column| row.get_opt(*column));
+    cells.find_map(|cell| cell.and_then(Result::ok))
 }
 
 fn read(row: &Row) -> Replication {
     // MariaDB knows the new name of the statement, not those of the columns.
-    let runs = |columns: [&str; 2]| {
-        let mut cells = columns.into_iter().map(|column| row.get_opt(column));
-        let said: Option<String> = cells.find_map(|cell| cell.and_then(Result::ok));
-        said.as_deref() == Some("Yes")
-    };
-    let delay: Option<u64> = row.get_opt("SQL_Delay").and_then(Result::ok);
+    let runs = |columns: [&str; 2]| cell(row, &columns).as_deref() == Some("Yes");
+    let delay = cell(row, &["SQL_Delay"]).and_then(|text| text.parse().ok());
     Replication {
         applies: runs(["Replica_SQL_Running", "Slave_SQL_Running"]),
         receives: runs(["Replica_IO_Running", "Slave_IO_Running"]),

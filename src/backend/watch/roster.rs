@@ -119,6 +119,7 @@ impl Publisher {
                 return false;
             };
             known.max_lag = backend.max_lag;
+            known.config = Some(backend.clone());
             // The next answer gives it that share, at once or little by little.
             known.weight = backend.weight;
             view.weight = view.weight.min(backend.weight);

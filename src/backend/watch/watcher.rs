@@ -84,7 +84,7 @@ impl Watcher {
             Ok::<_, Broken>(Connected {
                 conn,
                 life,
-                asking: Asking::new(life, self.client.backend.role),
+                asking: Asking::new(life, self.publisher.role(self.id)),
                 sees_processes: None,
             })
         };
@@ -123,11 +123,12 @@ impl Watcher {
         if self.publisher.life(self.id) != Some(connected.life) {
             return Err(Broken::Stranger);
         }
+        connected.asking.set_role(self.publisher.role(self.id));
         let asked = Instant::now();
         let told = connected.wait(&token).await?;
         let learned = Instant::now();
         let flavour = connected.life.flavour;
-        let executed = match self.client.backend.role {
+        let executed = match connected.asking.role() {
             Role::Reader => self.publisher.complete(flavour, told),
             Role::Writer => told,
         };

@@ -304,13 +304,13 @@ type Backends = (Endpoint, Vec<Endpoint>, Option<Config>);
 fn split(config: Config) -> Result<Backends, Vec<String>> {
     let of = |role: Role| {
         let backends = config.backend.backends.iter();
-        let those = backends.filter(move |backend| backend.role == role);
+        let those = backends.filter(move |backend| backend.role == Some(role));
         those
             .map(|backend| backend.address.clone())
             .collect::<Vec<_>>()
     };
     let writer = of(Role::Writer).into_iter().next();
-    let writer = writer.ok_or_else(|| vec!["the configuration has no writer".to_owned()])?;
+    let writer = writer.ok_or_else(|| vec!["the configuration names no writer: name the backends with --writer and --reader".to_owned()])?;
     Ok((writer, of(Role::Reader), Some(config)))
 }
 

@@ -25,7 +25,7 @@ impl Proxy {
     pub(crate) async fn start(config: Config) -> Result<Self, StartError> {
         let backends = config.backend.backends.iter().enumerate();
         let readers = backends
-            .filter(|(_, backend)| backend.role == Role::Reader)
+            .filter(|(_, backend)| backend.role == Some(Role::Reader))
             .map(|(index, backend)| (index, backend.name.clone()))
             .collect();
         let running = app::start(config).await?;

@@ -148,10 +148,12 @@ pub const BACKEND_ROLE: Key = key(
     "backend",
     "role",
     Kind::Word {
-        choices: &["writer", "reader"],
+        choices: &["writer", "reader", "auto"],
     },
     Required(r#""writer""#),
-    "The writer takes every write, and the reads that no reader may take; readers take reads.",
+    "The writer takes every write, and the reads that no reader may take; readers take reads. auto: \
+     the one of them that is not read only and replicates from no other is the writer, and a \
+     switchover by others is followed; docs/failover.md. Either one is the writer, or some are auto.",
 );
 
 /// A reader's share of the reads.

@@ -99,7 +99,7 @@ impl Session {
         }
         let state = self.state_in(&prepared.context);
         let replay = diff(&state, &held.state).map_err(|_| Unbound::State)?;
-        if replay.reset && held.backend == self.shared.writer && self.holds_state() {
+        if replay.reset && held.backend == self.writer && self.holds_state() {
             return Err(Unbound::State);
         }
         let tracking = self.tracking_on(held.backend, held.flavour());
@@ -132,7 +132,7 @@ impl Session {
 
     /// The SET that switches tracking on after a reset.
     fn tracking_on(&self, backend: BackendId, flavour: Flavour) -> String {
-        match backend == self.shared.writer {
+        match backend == self.writer {
             true => self.tracking(flavour),
             false => tracking_on_reader(flavour, self.wants_watermarks(backend)),
         }

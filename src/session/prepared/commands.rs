@@ -188,7 +188,7 @@ impl Session {
             self.mark_stale(backend, id);
         }
         if self.prepared.set_long(id, LongData::None).is_on_writer() {
-            self.mark_stale(self.shared.writer, id);
+            self.mark_stale(self.writer, id);
         }
         self.skip(request).await?;
         self.learn_status().await;
@@ -201,7 +201,7 @@ impl Session {
         if !matches!(self.transaction, Transaction::OnWriter { .. }) {
             return;
         }
-        if let Some(mut held) = self.connections.take(self.shared.writer) {
+        if let Some(mut held) = self.connections.take(self.writer) {
             held.queue_command(Command::Ping);
             let asked = held.wire.flush().await.is_ok();
             // One that is lost is found out by the next statement.

@@ -54,7 +54,7 @@ impl Session {
     }
 
     async fn fetch_from(&mut self, mut held: Held, id: u32, job: &mut Job) -> Result<(), Ended> {
-        let is_writer = held.backend == self.shared.writer;
+        let is_writer = held.backend == self.writer;
         let mut notes = ReaderNotes::default();
         let (progress, ended) = match self.send(&mut held, &mut job.request).await {
             Ok(()) => {
@@ -111,7 +111,7 @@ impl Session {
     ) -> Result<(), Ended> {
         let backend = held.backend;
         self.prepared.lose_cursors(backend);
-        if backend == self.shared.writer {
+        if backend == self.writer {
             // What else the connection held decides how this ends.
             self.writer_lost(held, job, progress).await?;
             return Ok(());

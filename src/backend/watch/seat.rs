@@ -1,0 +1,107 @@
+//! Who the writer is, put into a snapshot.
+
+use super::election::{Candidate, Outcome, Stance, elect};
+use super::publish::Known;
+use crate::routing::{BackendId, Role, Snapshot};
+use crate::sql::Flavour;
+
+/// Finds the writer by what is known, and says so in the snapshot; returns it if it is another one.
+///
+/// While none is proven, roles stay as they were: who was the writer may be again.
+pub(super) fn settle(snapshot: &mut Snapshot, known: &[Known]) -> Option<BackendId> {
+    let outcome = outcome(snapshot, known);
+    let rivals = outcome == Outcome::Rivals;
+    if std::mem::replace(&mut snapshot.rivals, rivals) != rivals {
+        tell_rivals(rivals, known);
+    }
+    let writer = match outcome {
+        Outcome::Writer(writer) => Some(writer),
+        Outcome::Nobody | Outcome::Rivals => None,
+    };
+    for view in &mut snapshot.backends {
+        view.writable = Some(view.id) == writer;
+    }
+    let writer = writer?;
+    let server = snapshot.backend(writer)?.incarnation?.server_uuid;
+    let seat = &mut snapshot.seat;
+    let moves = seat.backend != Some(writer);
+    if seat.server.is_some_and(|before| before != server) {
+        seat.generation += 1;
+        let name = known.get(writer.index()).and_then(Known::name);
+        tracing::warn!(backend = name, "another server is the writer now");
+    }
+    seat.backend = Some(writer);
+    seat.server = Some(server);
+    let mut taken_up = None;
+    for (view, known) in snapshot.backends.iter_mut().zip(known) {
+        let found_out = known.config.as_ref().is_some_and(|it| it.role.is_none());
+        let role = match view.id == writer {
+            true => Role::Writer,
+            false => Role::Reader,
+        };
+        if !found_out || view.role == role {
+            continue;
+        }
+        view.role = role;
+        if known.lives.newest().map(|life| life.flavour) == Some(Flavour::MariaDb) {
+            // A writer of MariaDB and a reader tell what they have in different ways.
+            view.watermark = None;
+            view.probe = None;
+        }
+        if role == Role::Writer {
+            view.replication = None;
+            taken_up = Some(view.id);
+        }
+    }
+    taken_up.or(moves.then_some(writer))
+}
+
+fn outcome(snapshot: &Snapshot, known: &[Known]) -> Outcome {
+    let views = snapshot.backends.iter().zip(known);
+    let candidates: Vec<_> = views
+        .filter_map(|(view, known)| {
+            let config = known.config.as_ref()?;
+            let sources = match (&known.sources, config.role) {
+                (Some(sources), _) => Some(sources.as_slice()),
+                // Who is named does not have to prove that it is nobody's reader.
+                (None, Some(Role::Writer)) => Some(&[][..]),
+                (None, _) => None,
+            };
+            let told = sources.filter(|_| view.place().is_some());
+            let newest = known.lives.newest().map(|life| life.server_uuid);
+            Some(Candidate {
+                id: view.id,
+                eligible: config.role != Some(Role::Reader),
+                stance: told.map(|sources| Stance {
+                    claims: known.claims,
+                    sources,
+                }),
+                uuid: view.incarnation.map(|it| it.server_uuid).or(newest),
+                address: &config.address,
+            })
+        })
+        .collect();
+    elect(&candidates, snapshot.seat.backend)
+}
+
+fn tell_rivals(rivals: bool, known: &[Known]) {
+    match rivals {
+        true => {
+            let claim = known.iter().filter(|it| it.claims);
+            let names: Vec<_> = claim.filter_map(Known::name).collect();
+            tracing::error!(
+                backends = names.join(", "),
+                "more than one backend takes writes, and none of them replicates from the other: no \
+                 write is let through before all but one are read only"
+            );
+        }
+        false => tracing::info!("no more than one backend takes writes again"),
+    }
+}
+
+impl Known {
+    /// Its name.
+    fn name(&self) -> Option<&str> {
+        self.config.as_ref().map(|config| config.name.as_str())
+    }
+}

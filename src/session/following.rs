@@ -1,0 +1,72 @@
+//! The writer changes: a session goes along, or is told what it has lost.
+
+use super::job::Job;
+use super::session::Session;
+use super::statement::Run;
+use super::writer::NoWriter;
+use crate::routing::{BackendId, Role, Transaction};
+use crate::sql::Class;
+
+impl Session {
+    /// Does a statement run as one on the writer? What the session has on the connection to the
+    /// writer that it knows is used there also after that one has become a reader.
+    pub(super) fn runs_as(&self, run: &Run, job: &Job) -> Role {
+        let stays = matches!(self.transaction, Transaction::OnWriter { .. })
+            || matches!(job.class(), Some(Class::LastStatement));
+        match stays && run.place.backend == self.writer {
+            true => Role::Writer,
+            false => run.role,
+        }
+    }
+
+    /// What only the old connection can tell is asked for there.
+    pub(super) async fn learn_before_following(&mut self, writer: BackendId, job: &Job) {
+        if self.writer != writer {
+            // What stays unknown is lost with it.
+            let _ = self.knows_collation(job).await;
+            let _ = self.knows_role(job).await;
+        }
+    }
+
+    /// Goes to the writer of now; nothing that only the old connection had is left behind.
+    ///
+    /// # Errors
+    /// [`NoWriter::StateLost`] if something would be.
+    pub(super) async fn follow_writer(&mut self, writer: BackendId) -> Result<(), NoWriter> {
+        if self.writer == writer {
+            return Ok(());
+        }
+        if self.holds_state() {
+            return Err(NoWriter::StateLost);
+        }
+        self.move_to_writer(writer).await;
+        Ok(())
+    }
+
+    /// The same if the writer that the session knows is a reader now, which it reads from.
+    pub(super) async fn leave_old_writer(&mut self, reader: BackendId) {
+        let writer = self.shared.writer();
+        if reader == self.writer && writer != reader && !self.holds_state() {
+            self.move_to_writer(writer).await;
+        }
+    }
+
+    async fn move_to_writer(&mut self, writer: BackendId) {
+        tracing::info!(
+            client = self.entry.id,
+            from = self.shared.name(self.writer),
+            to = self.shared.name(writer),
+            "follows the writer"
+        );
+        // Those were told what a writer's are told, and what a reader's are.
+        for backend in [self.writer, writer] {
+            if let Some(held) = self.connections.take(backend) {
+                held.quit().await;
+            }
+            self.prepared.lose_cursors(backend);
+        }
+        self.writer = writer;
+        self.tracks_as_wished = false;
+        self.tracking_doubted = false;
+    }
+}
