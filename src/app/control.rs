@@ -218,7 +218,7 @@ impl Control {
             let known: Vec<_> = shared.roster.all().map(|id| shared.name(id)).collect();
             return Err(format!("no backend {name}; there is {}", known.join(", ")));
         };
-        if id == shared.writer {
+        if id == shared.writer() {
             return Err(format!(
                 "{name} is the writer: make another one the writer first"
             ));

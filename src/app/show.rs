@@ -11,6 +11,14 @@ pub(super) struct Gauges {
     metrics: Arc<Metrics>,
     /// When the probes were sent whose errant transactions are shown, by backend.
     probed: Mutex<Vec<Option<Instant>>>,
+    writer: Mutex<Shown>,
+}
+
+/// What is shown of who the writer is.
+#[derive(Default)]
+struct Shown {
+    writable: Vec<bool>,
+    generation: u64,
 }
 
 impl Gauges {
@@ -18,11 +26,29 @@ impl Gauges {
         Self {
             metrics,
             probed: Mutex::default(),
+            writer: Mutex::default(),
+        }
+    }
+
+    fn show_writer(&self, snapshot: &Snapshot) {
+        let mut shown = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let rivals = self.metrics.rival_writers();
+        rivals.set(i64::from(snapshot.rivals));
+        let changes = snapshot.seat.generation.saturating_sub(shown.generation);
+        self.metrics.writer_changes().inc_by(changes);
+        shown.generation = snapshot.seat.generation;
+        let writable: Vec<bool> = snapshot.backends.iter().map(|view| view.writable).collect();
+        if writable != shown.writable {
+            for (index, is_writer) in writable.iter().enumerate() {
+                self.metrics.set_writer(index, *is_writer);
+            }
+            shown.writable = writable;
         }
     }
 
     /// Shows a snapshot.
     pub(super) fn show(&self, snapshot: &Snapshot) {
+        self.show_writer(snapshot);
         let now = Instant::now();
         // Gauges can't be left half set.
         let mut probed = self.probed.lock().unwrap_or_else(PoisonError::into_inner);

@@ -238,7 +238,8 @@ fn check_roles(drafts: &[Draft], faults: &mut Faults<'_>) {
             key: keys::BACKEND_ROLE.path(),
             offset: 0,
         };
-        let right = "write a [[backend]] with role = \"writer\", or \"auto\" where it is to be found out";
+        let right =
+            "write a [[backend]] with role = \"writer\", or \"auto\" where it is to be found out";
         faults.fault(&place, "no backend is the writer", right);
     }
     for (draft, _) in with(Some(Role::Writer)).filter(|(draft, _)| draft.weight_is_written) {
@@ -253,7 +254,11 @@ fn check_roles(drafts: &[Draft], faults: &mut Faults<'_>) {
     }
     let takes_reads =
         |(draft, _): (&Draft, _)| draft.weight.as_ref().is_none_or(|weight| weight.value > 0);
-    if !with(Some(Role::Reader)).chain(with(None).skip(1)).any(takes_reads) && drafts.iter().all(|draft| draft.role.is_some()) {
+    if !with(Some(Role::Reader))
+        .chain(with(None).skip(1))
+        .any(takes_reads)
+        && drafts.iter().all(|draft| draft.role.is_some())
+    {
         let place = Place {
             key: keys::BACKEND_ROLE.path(),
             offset: 0,

@@ -30,6 +30,7 @@ pub(super) fn config(
     let log = log(document, faults);
     let limits = Limits::read(document, faults);
     let pressure = pressure::limits(document, faults);
+    let hold = hold(document, faults);
 
     let http_at = consoles::endpoint(http.iter().flatten().next(), |it| &it.address);
     let console_at = consoles::endpoint(console.iter().flatten().next(), |it| &it.address);
@@ -78,6 +79,7 @@ pub(super) fn config(
             scopes: limits.scopes,
             prepared: limits.prepared,
             limits: pressure?,
+            hold: hold?,
             proxy_id: proxy_id.and_then(|id| u16::try_from(id.value).ok()),
         },
         log: log?,
@@ -126,6 +128,17 @@ impl Limits {
             drain_timeout: drain_timeout?.value,
         })
     }
+}
+
+/// `[failover]`.
+fn hold(document: &Document<'_>, faults: &mut Faults<'_>) -> Option<session::Hold> {
+    let table = document.table(&schema::FAILOVER);
+    let time = table.read(&keys::FAILOVER_HOLD, value::span, faults);
+    let statements = table.read(&keys::FAILOVER_HELD_STATEMENTS, value::count, faults);
+    Some(session::Hold {
+        time: time?.value,
+        statements: usize::try_from(statements?.value).ok()?,
+    })
 }
 
 fn log(document: &Document<'_>, faults: &mut Faults<'_>) -> Option<LogConfig> {

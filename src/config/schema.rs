@@ -150,9 +150,18 @@ pub const SECTIONS: &[&Section] = &[
     &AUTH,
     &USER,
     &CONSISTENCY,
+    &FAILOVER,
     &LIMITS,
     &LOG,
 ];
+
+/// Another server becomes the writer.
+pub const FAILOVER: Section = Section {
+    name: "failover",
+    list: false,
+    about: "What happens while another server becomes the writer.",
+    keys: &[&FAILOVER_HOLD, &FAILOVER_HELD_STATEMENTS],
+};
 
 /// Where clients connect.
 pub const LISTEN: Section = Section {
@@ -205,7 +214,7 @@ pub const TLS: Section = Section {
 pub const BACKEND: Section = Section {
     name: "backend",
     list: true,
-    about: "The database servers: one table for each, exactly one of them the writer.",
+    about: "The database servers: one table for each. One of them is the writer, named or found out.",
     keys: &[
         &BACKEND_NAME,
         &BACKEND_ADDRESS,

@@ -21,6 +21,7 @@ mod replication;
 mod shell;
 mod system;
 mod template;
+mod topology;
 
 use std::io::{self, Write as _};
 

@@ -104,6 +104,7 @@ impl Session {
         self.tracking_doubted = false;
         self.unreplicated |= self.marks.intersects(Marks::SQL_LOG_BIN);
         self.marks = Marks::NONE;
+        self.insert_id = None;
         self.pins = Pins::default();
         self.carried.clear();
         self.collation_due = false;

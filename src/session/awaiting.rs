@@ -112,7 +112,7 @@ impl Session {
         let left = [self.last_statement, self.last_counted, self.last_select];
         let left_there = left.iter().flatten().any(|place| place.backend == id);
         let carried = self.carried.iter().any(|(backend, _)| *backend == id);
-        let held = match id == self.shared.writer {
+        let held = match id == self.writer {
             true => self.holds_state(),
             false => self.prepared.are_held_by(id, false),
         };

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::{Limits, PreparedLimits};
+use super::{Hold, Limits, PreparedLimits};
 use crate::error::Secret;
 use crate::routing::{Policy, Reads};
 
@@ -36,6 +36,8 @@ pub struct Config {
     pub prepared: PreparedLimits,
     /// What sessions bear and how long they wait.
     pub limits: Limits,
+    /// How statements wait for a writer.
+    pub hold: Hold,
 }
 
 /// Which backend connection serves a session's next statement, as far as its state leaves a

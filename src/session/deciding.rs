@@ -17,8 +17,8 @@ use super::{Ended, Shared};
 use crate::error::ClientError;
 use crate::gtid::Set;
 use crate::routing::{
-    Asks, BackendId, Causality, Decision, Exclusion, Level, Load, Need, Place, ReadMark, Reason, Role,
-    SessionFacts, Transaction, Waiting, decide,
+    Asks, BackendId, Causality, Decision, Exclusion, Level, Load, Need, Place, ReadMark, Reason,
+    Role, SessionFacts, Transaction, Waiting, decide,
 };
 use crate::sql::{Class, Last};
 
@@ -159,12 +159,7 @@ impl Session {
     }
 
     /// Asks `decide`, and notes under the same lock that the read begins.
-    pub(super) fn decide(
-        &self,
-        job: &Job,
-        tried: &Tried,
-        arrived: Instant,
-    ) -> (Decision, Begun) {
+    pub(super) fn decide(&self, job: &Job, tried: &Tried, arrived: Instant) -> (Decision, Begun) {
         let functions = job.functions();
         let switched = self.is_switched(job);
         let need = self.need(job, &functions, switched);

@@ -1,11 +1,13 @@
 //! The writer changes: a session goes along, or is told what it has lost.
 
+use super::connections::Held;
 use super::job::Job;
 use super::session::Session;
 use super::statement::Run;
 use super::writer::NoWriter;
+use crate::backend::{ConnectError, question};
 use crate::routing::{BackendId, Role, Transaction};
-use crate::sql::Class;
+use crate::sql::{Class, Marks};
 
 impl Session {
     /// Does a statement run as one on the writer? What the session has on the connection to the
@@ -25,7 +27,40 @@ impl Session {
             // What stays unknown is lost with it.
             let _ = self.knows_collation(job).await;
             let _ = self.knows_role(job).await;
+            self.take_insert_id().await;
         }
+    }
+
+    /// What LAST_INSERT_ID() returns goes along.
+    async fn take_insert_id(&mut self) {
+        if !self.marks.intersects(Marks::LAST_INSERT_ID) {
+            return;
+        }
+        let Some(mut held) = self.connections.take(self.writer) else {
+            return;
+        };
+        if let Ok(row) = held.ask(&question(["LAST_INSERT_ID()"])).await {
+            let told = row.into_iter().next().flatten();
+            let told = told.and_then(|told| String::from_utf8(told).ok());
+            self.insert_id = told.and_then(|told| told.parse().ok());
+            self.connections.put(held);
+        }
+        if self.insert_id.is_some() {
+            self.marks.remove(Marks::LAST_INSERT_ID);
+        }
+    }
+
+    /// Tells the new writer what LAST_INSERT_ID() has to return.
+    ///
+    /// # Errors
+    /// As [`Held::ask`].
+    pub(super) async fn tell_insert_id(&mut self, held: &mut Held) -> Result<(), ConnectError> {
+        if let Some(id) = self.insert_id {
+            held.ask(&format!("SET last_insert_id = {id}")).await?;
+            self.insert_id = None;
+            self.marks |= Marks::LAST_INSERT_ID;
+        }
+        Ok(())
     }
 
     /// Goes to the writer of now; nothing that only the old connection had is left behind.

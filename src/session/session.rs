@@ -95,6 +95,8 @@ pub(super) struct Session {
     pub(super) began_on_reader: bool,
     /// The writer that it knows: what it has on a connection to a writer alone is there.
     pub(super) writer: BackendId,
+    /// What LAST_INSERT_ID() returned there, on the way to another writer.
+    pub(super) insert_id: Option<u64>,
     /// How its SQL is to be read.
     pub(super) lex: LexMode,
     pub(super) charset_readable: bool,
@@ -155,6 +157,7 @@ impl Session {
             initial: Proof::default(),
             began_on: writer,
             began_on_reader: false,
+            insert_id: None,
             writer,
             lex: LexMode::default(),
             charset_readable: true,

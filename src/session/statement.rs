@@ -24,6 +24,8 @@ pub(super) enum Attempt {
     Again(Exclusion),
     /// The same, and the backend may well take it on a new connection.
     Anew,
+    /// The writer takes no writes any more, and has executed nothing of it. This is what it said.
+    ReadOnly(Vec<u8>),
 }
 
 /// A decision to run, with what was noted under the scope's lock.
@@ -201,6 +203,15 @@ impl Session {
                         Attempt::Anew => {
                             tried.excluded.push((place.backend, Exclusion::Unreachable));
                         }
+                        Attempt::ReadOnly(said) => {
+                            let backend = place.backend;
+                            if !self
+                                .hold_refused(&said, backend, &job, &mut tried, arrived)
+                                .await?
+                            {
+                                return Ok(());
+                            }
+                        }
                         Attempt::Again(how) => tried.excluded.push((place.backend, how)),
                     }
                 }
@@ -229,6 +240,10 @@ impl Session {
                     if !self.leave_reader(&job).await? {
                         return Ok(());
                     }
+                    tried = Tried::default();
+                }
+                Decision::Refuse { kind, .. } if self.may_hold(kind, arrived) => {
+                    self.hold(arrived).await?;
                     tried = Tried::default();
                 }
                 Decision::Refuse { kind, reason } => {

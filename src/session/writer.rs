@@ -39,7 +39,11 @@ impl From<ConnectError> for NoWriter {
 
 impl Session {
     /// Runs any statement at the writer.
-    pub(super) async fn at_writer(&mut self, run: Run, job: &mut Job) -> Result<Attempt, Ended> {
+    pub(super) async fn at_writer(
+        &mut self,
+        mut run: Run,
+        job: &mut Job,
+    ) -> Result<Attempt, Ended> {
         if self.transaction.is_on_reader() && job.begins() {
             self.end_on_reader("COMMIT").await;
         }
@@ -73,6 +77,13 @@ impl Session {
             Err(error) => (Progress::default(), Err(error)),
         };
         self.count_backend_bytes(&mut held);
+        if let Some(attempt) = self
+            .refused_read_only(&mut held, job, &mut run, &progress)
+            .await?
+        {
+            self.connections.put(held);
+            return Ok(attempt);
+        }
         let now = Instant::now();
         if let Some(mark) = run.mark {
             let mut scope = self.scope.lock();
@@ -206,6 +217,7 @@ impl Session {
         }
         self.learn_before_following(place.backend, job).await;
         let mut held = self.writer_connection(place).await?;
+        self.tell_insert_id(&mut held).await?;
         self.learn_collation(&mut held, job).await?;
         if job.statement.as_ref().is_some_and(|it| it.names_tracking) {
             if self.tracking_doubted {

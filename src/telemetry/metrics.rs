@@ -6,12 +6,14 @@
 
 mod build;
 mod roster;
+mod topology;
 
 use std::time::Duration;
 
 use prometheus::{Gauge, HistogramVec, IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder};
 
 use self::roster::Hidden;
+use self::topology::Topology;
 use super::{ConnectionState, Direction, ErrorKind, RetryCause, Side};
 use crate::slots::Slots;
 
@@ -35,6 +37,7 @@ pub struct Metrics {
     refused: Vec<IntCounter>,
     mirrored: IntCounterVec,
     reads_split: IntGauge,
+    topology: Topology,
     read_wait: HistogramVec,
     client_connections: IntGauge,
     client_connections_total: IntCounter,

@@ -108,6 +108,11 @@ pub fn config(cluster: &Cluster) -> Config {
             scopes: 1000,
             prepared: session::PreparedLimits::default(),
             limits: session::Limits::default(),
+            // Tests of what happens without a writer do not wait for one.
+            hold: session::Hold {
+                time: Duration::ZERO,
+                ..session::Hold::default()
+            },
         },
         log: LogConfig {
             format: LogFormat::Text,

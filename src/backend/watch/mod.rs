@@ -96,6 +96,11 @@ impl Watch {
         let _ = timeout(PROBE_LIMIT, up).await;
     }
 
+    /// Tells of each change of who is proven to be the writer.
+    pub fn writers(&self) -> watch::Receiver<Option<BackendId>> {
+        self.publisher.writer.subscribe()
+    }
+
     /// Waits until some backend is found to be the writer, for a little while at most; else it is
     /// the first that there is.
     ///

@@ -17,7 +17,9 @@ use super::waiters::Waiters;
 use crate::backend::client::Life;
 use crate::backend::{BackendConfig, Config};
 use crate::gtid::{Incarnation, Set, Watermark};
-use crate::routing::{BackendId, BackendView, Place, Probe, Replication, Role, Routines, Seat, Snapshot};
+use crate::routing::{
+    BackendId, BackendView, Place, Probe, Replication, Role, Routines, Seat, Snapshot,
+};
 use crate::slots::Slots;
 use crate::sql::Flavour;
 
@@ -50,6 +52,8 @@ pub(super) struct Publisher {
     history: History,
     pub(super) slow_start: ArcSwap<Duration>,
     pub(super) count: watch::Sender<u64>,
+    /// Who is proven to be the writer.
+    pub(super) writer: watch::Sender<Option<BackendId>>,
     pub(super) on_publish: OnPublish,
 }
 
@@ -111,6 +115,7 @@ impl Publisher {
             history: History::default(),
             slow_start: ArcSwap::from_pointee(config.slow_start),
             count: watch::Sender::new(0),
+            writer: watch::Sender::new(None),
             on_publish,
         }
     }
@@ -325,6 +330,10 @@ impl Publisher {
         (self.on_publish)(&snapshot);
         let snapshot = Arc::new(snapshot);
         self.current.store(Arc::clone(&snapshot));
+        let proven = snapshot.backends.iter().find(|view| view.writable);
+        let proven = proven.map(|view| view.id);
+        self.writer
+            .send_if_modified(|writer| std::mem::replace(writer, proven) != proven);
         drop(guard);
         if let (Some(view), Some(waiters)) = (snapshot.backend(id), self.waiters(id)) {
             waiters.settle(view);

@@ -72,7 +72,11 @@ impl Following {
             Err(broken) if broken.is_denied() => None,
             rows => Some(rows?),
         };
-        let channels: Vec<_> = rows.iter().flatten().filter(|row| !is_of_group(row)).collect();
+        let channels: Vec<_> = rows
+            .iter()
+            .flatten()
+            .filter(|row| !is_of_group(row))
+            .collect();
         let replication = together(channels.iter().map(|row| read(row)));
         if replication != self.known || first_time {
             tell(backend, self.known, replication);

@@ -1,5 +1,6 @@
 //! The keys themselves, by section.
 
+mod failover;
 mod operators;
 mod pressure;
 mod reads;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use super::Presence::{Default, Optional, Required};
 use super::{Key, Kind};
 
+pub use self::failover::*;
 pub use self::operators::*;
 pub use self::pressure::*;
 pub use self::reads::*;

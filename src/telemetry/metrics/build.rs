@@ -56,6 +56,7 @@ pub(super) fn metrics(
             ),
             &["backend", "reason"],
         )?,
+        topology: super::Topology::new(&registry)?,
         reads_split: register(
             &registry,
             IntGauge::new(
@@ -401,7 +402,10 @@ fn family<F: Family>(
     register(registry, F::make(Opts::new(name, help), labels)?)
 }
 
-fn register<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> Result<C, Error> {
+pub(super) fn register<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    metric: C,
+) -> Result<C, Error> {
     registry.register(Box::new(metric.clone()))?;
     Ok(metric)
 }

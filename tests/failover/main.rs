@@ -1,0 +1,19 @@
+//! Another server becomes the writer, and others do it: what clients see, on real servers.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+#[path = "../wire/mod.rs"]
+mod wire;
+
+mod hold;
+mod roles;
+mod stage;
+mod switchover;

@@ -1,0 +1,132 @@
+//! A cluster of its own for each test, any of whose members may be the writer, and a Tidegate in
+//! front that finds out which is.
+
+use std::time::{Duration, Instant};
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Error, OptsBuilder};
+use tidegate::app::Running;
+use tidegate::config::Config;
+use tidegate::lab::{APP, Cluster, Instance};
+
+use crate::{support, wire};
+
+/// Longer than anything here takes.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+
+/// How long a change may take to be followed once it can be seen.
+pub(crate) const SOON: Duration = Duration::from_secs(1);
+
+pub(crate) struct Stage {
+    pub(crate) lab: Cluster,
+    pub(crate) running: Running,
+    port: u16,
+}
+
+impl Stage {
+    /// A table `app.kept`, and roles that are found out.
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// The same, with a configuration of its own.
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let lab = Cluster::start(support::options([0, 0])).await.unwrap();
+        support::name_backends(&lab).await;
+        let table = "CREATE TABLE app.kept (what VARCHAR(20) PRIMARY KEY)";
+        lab.writer().execute([table]).await.unwrap();
+        assert!(lab.settle(LIMIT).await.unwrap());
+        let mut config = wire::config(&lab);
+        for backend in &mut config.backend.backends {
+            backend.role = None;
+        }
+        // Readers may be slow on a busy machine; nothing here is about that.
+        config.session.policy.wait = LIMIT;
+        change(&mut config);
+        let (running, port) = wire::proxy(config).await;
+        Self { lab, running, port }
+    }
+
+    pub(crate) fn member(&self, index: usize) -> &Instance {
+        self.lab.instances().nth(index).expect("a member")
+    }
+
+    /// The application's own connection, through the proxy.
+    pub(crate) async fn client(&self) -> Conn {
+        let opts = OptsBuilder::default()
+            .ip_or_hostname("127.0.0.1")
+            .tcp_port(self.port)
+            .user(Some(APP.user))
+            .pass(Some(APP.password))
+            .prefer_socket(false)
+            .db_name(Some("app"));
+        Conn::new(opts).await.expect("a login")
+    }
+
+    /// How often a row is there, as the member says itself.
+    pub(crate) async fn count(&self, member: usize, what: &str) -> u64 {
+        let question = format!("SELECT COUNT(*) FROM app.kept WHERE what = '{what}'");
+        let row = self.member(member).row(&question).await.unwrap();
+        row.and_then(|row| row.get(0)).unwrap()
+    }
+
+    /// The value of a metric's sample.
+    pub(crate) fn metric(&self, sample: &str) -> f64 {
+        let text = self.running.metrics.render();
+        let line = text.lines().find_map(|line| line.strip_prefix(sample));
+        let value = line.unwrap_or_else(|| panic!("no {sample} in\n{text}"));
+        value.trim().parse().expect("a number")
+    }
+
+    pub(crate) async fn end(self) {
+        self.running.drain().await;
+        self.lab.stop().await;
+    }
+}
+
+pub(crate) fn write(what: &str) -> String {
+    format!("INSERT INTO app.kept (what) VALUES ('{what}')")
+}
+
+/// The server's error number; panics if the connection itself is lost.
+pub(crate) async fn number(conn: &mut Conn, sql: &str) -> Result<(), u16> {
+    match conn.query_drop(sql).await {
+        Ok(()) => Ok(()),
+        Err(Error::Server(error)) => Err(error.code),
+        Err(error) => panic!("{sql}: {error}"),
+    }
+}
+
+/// Writes until that succeeds; returns how long it took.
+pub(crate) async fn until_written(conn: &mut Conn, what: &str) -> Duration {
+    let since = Instant::now();
+    while number(conn, &write(what)).await.is_err() {
+        assert!(since.elapsed() < LIMIT, "no write is let through");
+    }
+    since.elapsed()
+}
+
+/// Writes until that is refused with this error.
+pub(crate) async fn until_refused(conn: &mut Conn, what: &str, error: u16) {
+    let since = Instant::now();
+    while number(conn, &write(what)).await != Err(error) {
+        assert!(
+            since.elapsed() < LIMIT,
+            "{what}: writes are still let through"
+        );
+    }
+}
+
+/// The member that answers a read of this session.
+pub(crate) async fn served_by(conn: &mut Conn) -> String {
+    let name = conn.query_first("SELECT name FROM app.whoami").await;
+    name.expect("a read").expect("a row")
+}
+
+/// Reads until this member answers.
+pub(crate) async fn until_served_by(conn: &mut Conn, wanted: &str) {
+    let since = Instant::now();
+    while served_by(conn).await != wanted {
+        assert!(since.elapsed() < LIMIT, "{wanted} answers no read");
+    }
+}
