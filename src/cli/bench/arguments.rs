@@ -310,7 +310,12 @@ fn split(config: Config) -> Result<Backends, Vec<String>> {
             .collect::<Vec<_>>()
     };
     let writer = of(Role::Writer).into_iter().next();
-    let writer = writer.ok_or_else(|| vec!["the configuration names no writer: name the backends with --writer and --reader".to_owned()])?;
+    let writer = writer.ok_or_else(|| {
+        vec![
+            "the configuration names no writer: name the backends with --writer and --reader"
+                .to_owned(),
+        ]
+    })?;
     Ok((writer, of(Role::Reader), Some(config)))
 }
 
