@@ -105,17 +105,17 @@ fn value(text: &[u8]) -> (&[u8], &[u8]) {
 /// Does it look as if a hint stood in SQL that can't be read: a character set that hides quotes, or
 /// more of it than is collected? Better an error than a statement that runs all the same.
 pub fn seems_hinted(sql: &[u8]) -> bool {
-    let mut rest = sql;
-    while let Some(at) = WRITTEN.iter().filter_map(|it| memmem::find(rest, it)).min() {
-        let (before, from) = rest.split_at(at);
+    let is_hint = |at: usize| {
+        let (before, from) = sql.split_at_checked(at).unwrap_or_default();
         let before = before.trim_ascii_end();
         let opens = before.ends_with(b"/*") || before.ends_with(b"--") || before.ends_with(b"#");
-        if opens && words(from).is_some() {
-            return true;
-        }
-        rest = from.get(NAME.len()..).unwrap_or_default();
-    }
-    false
+        let behind = from.get(NAME.len()..).unwrap_or_default();
+        opens && behind.trim_ascii_start().starts_with(b":")
+    };
+    // Each spelling by itself: a search for one that is not there reads all of it, and once is
+    // enough.
+    let mut written = WRITTEN.iter();
+    written.any(|it| memmem::find_iter(sql, it).any(is_hint))
 }
 
 /// A quick look.

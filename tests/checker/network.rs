@@ -31,6 +31,8 @@ struct State {
     passes: Passes,
     /// Counts how often all connections were reset.
     resets: u64,
+    /// How long everything takes on its way.
+    delay: Duration,
 }
 
 /// The way to one backend.
@@ -56,6 +58,7 @@ impl Network {
             let state = watch::Sender::new(State {
                 passes: Passes::All,
                 resets: 0,
+                delay: Duration::ZERO,
             });
             tasks.spawn(pass_on(listener, instance.port(), state.subscribe()));
             backend.address = Endpoint::Tcp {
@@ -67,6 +70,14 @@ impl Network {
         Self {
             cables,
             _tasks: tasks,
+        }
+    }
+
+    /// From now on everything takes so long on its way to a backend, and back.
+    #[allow(dead_code, reason = "each test program uses its own part of this")]
+    pub(crate) fn slow(&self, delay: Duration) {
+        for cable in &self.cables {
+            cable.state.send_modify(|state| state.delay = delay);
         }
     }
 
@@ -133,6 +144,10 @@ async fn carry(
         let Ok(length @ 1..) = from.read(&mut buffer).await else {
             return;
         };
+        let delay = state.borrow().delay;
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
         if state.wait_for(|now| may_pass(now.passes)).await.is_err() {
             return;
         }

@@ -8,8 +8,10 @@
     reason = "a panic is how a test fails"
 )]
 
+mod attack;
 mod crowds;
 mod gone;
+mod hostile;
 mod hung;
 mod stalled;
 
@@ -21,6 +23,8 @@ mod support;
 #[path = "../wire/mod.rs"]
 mod wire;
 
+use std::sync::Once;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tidegate::lab::Instance;
@@ -45,4 +49,25 @@ pub(crate) async fn runs(instance: &Instance, text: &str) -> bool {
          AND id <> CONNECTION_ID() LIMIT 1"
     );
     instance.row(&sql).await.unwrap().is_some()
+}
+
+/// How many panics there have been in this process so far.
+pub(crate) fn panics() -> impl Fn() -> u64 {
+    static PANICS: AtomicU64 = AtomicU64::new(0);
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |what| {
+            PANICS.fetch_add(1, Ordering::Relaxed);
+            before(what);
+        }));
+    });
+    || PANICS.load(Ordering::Relaxed)
+}
+
+/// How much memory this process has in use.
+pub(crate) fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages = status.split(' ').nth(1).and_then(|text| text.parse().ok());
+    pages.map_or(0, |pages: u64| pages * 4096)
 }

@@ -17,7 +17,7 @@ use tidegate::backend::{self, BackendConfig, MonitorConfig};
 use tidegate::config::Config;
 use tidegate::error::Secret;
 use tidegate::lab::{Account, Cluster, MONITOR};
-use tidegate::net::{Endpoint, ListenConfig, Plain, Stream, TlsConfig, Wire};
+use tidegate::net::{Endpoint, ListenConfig, Plain, Stream, TlsConfig, Wire, WireError};
 use tidegate::protocol::auth::{caching_sha2, native, obfuscate};
 use tidegate::protocol::{
     AuthMore, AuthSwitch, Boundary, Capabilities, Command, FULL_AUTH, Handshake, HandshakeResponse,
@@ -144,11 +144,19 @@ pub struct Client {
 impl Client {
     /// Connects and logs in without TLS, into the schema `app`.
     pub async fn connect(port: u16, account: Account, wanted: Capabilities) -> Self {
-        let stream = TcpStream::connect(("127.0.0.1", port))
-            .await
-            .expect("reachable");
+        let connected = Self::try_connect(port, account, wanted).await;
+        connected.expect("a connection")
+    }
+
+    /// The same, where the connection may end before the login does.
+    pub async fn try_connect(
+        port: u16,
+        account: Account,
+        wanted: Capabilities,
+    ) -> Result<Self, WireError> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await?;
         let mut wire = Wire::new(Stream::Plain(Plain::from(stream)));
-        let greeting = wire.read_payload(LIMIT).await.expect("a greeting");
+        let greeting = wire.read_payload(LIMIT).await?;
         let handshake = Handshake::parse(&greeting).expect("a handshake");
         let password = account.password.as_bytes();
         let mut nonce = handshake.nonce;
@@ -162,11 +170,13 @@ impl Client {
             plugin: Some(caching_sha2::NAME.as_bytes().to_vec()),
             ..HandshakeResponse::default()
         };
-        wire.send(&response.encode()).await.expect("sent");
+        wire.send(&response.encode()).await?;
         let login = loop {
-            let payload = wire.read_payload(LIMIT).await.expect("an answer").to_vec();
+            let payload = wire.read_payload(LIMIT).await?.to_vec();
             match payload.first() {
-                Some(&AuthMore::HEADER) => answer_more(&mut wire, &payload, password, &nonce).await,
+                Some(&AuthMore::HEADER) => {
+                    answer_more(&mut wire, &payload, password, &nonce).await?;
+                }
                 Some(&AuthSwitch::HEADER) => {
                     let switch = AuthSwitch::parse(&payload).expect("a switch");
                     nonce = switch.nonce().expect("nonce");
@@ -174,17 +184,17 @@ impl Client {
                         true => native::scramble(password, &nonce).to_vec(),
                         false => caching_sha2::scramble(password, &nonce).to_vec(),
                     };
-                    wire.send(&answer).await.expect("sent");
+                    wire.send(&answer).await?;
                 }
                 _ => break payload,
             }
         };
-        Self {
+        Ok(Self {
             wire,
             capabilities: wanted,
             handshake,
             login,
-        }
+        })
     }
 
     /// Sends a command and returns every packet of its response.
@@ -199,9 +209,14 @@ impl Client {
     }
 
     pub async fn send(&mut self, command: Command, argument: &[u8]) {
+        self.try_send(command, argument).await.expect("sent");
+    }
+
+    /// The same, for a connection that may have ended.
+    pub async fn try_send(&mut self, command: Command, argument: &[u8]) -> std::io::Result<()> {
         let payload = [&[command as u8], argument].concat();
         self.wire.restart_sequence();
-        self.wire.send(&payload).await.expect("sent");
+        self.wire.send(&payload).await
     }
 
     pub async fn answer(&mut self, command: Command) -> Vec<Vec<u8>> {
@@ -239,12 +254,17 @@ impl Client {
 }
 
 /// caching_sha2_password's full authentication by RSA key.
-async fn answer_more(wire: &mut Wire, payload: &[u8], password: &[u8], nonce: &[u8; 20]) {
+async fn answer_more(
+    wire: &mut Wire,
+    payload: &[u8],
+    password: &[u8],
+    nonce: &[u8; 20],
+) -> Result<(), WireError> {
     if AuthMore::parse(payload).expect("more").data != [FULL_AUTH] {
-        return;
+        return Ok(());
     }
-    wire.send(&[REQUEST_PUBLIC_KEY]).await.expect("sent");
-    let key = wire.read_payload(LIMIT).await.expect("a key");
+    wire.send(&[REQUEST_PUBLIC_KEY]).await?;
+    let key = wire.read_payload(LIMIT).await?;
     let pem = String::from_utf8(AuthMore::parse(&key).expect("more").data.to_vec()).expect("text");
     let key = rsa::RsaPublicKey::from_public_key_pem(pem.trim()).expect("a key");
     let sealed = key
@@ -254,5 +274,6 @@ async fn answer_more(wire: &mut Wire, payload: &[u8], password: &[u8], nonce: &[
             &obfuscate(password, nonce),
         )
         .expect("sealed");
-    wire.send(&sealed).await.expect("sent");
+    wire.send(&sealed).await?;
+    Ok(())
 }

@@ -1,0 +1,153 @@
+//! What is done to the backends, the network and Tidegate, one after the other.
+
+use std::time::Duration;
+
+use rand::Rng;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use tidegate::lab::{Cluster, Instance};
+use tidegate::telemetry::Metrics;
+use tokio::time::{sleep, timeout};
+
+use crate::network::Network;
+use crate::tally::Tally;
+
+/// Longer than anything here takes.
+const LIMIT: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    ReaderDies,
+    ReaderHangs,
+    ReaderLags,
+    ReadersRestart,
+    WriterDies,
+    WriterHangs,
+    Cut,
+    Delay,
+    Kills,
+}
+
+impl Fault {
+    pub(crate) const ALL: [Self; 9] = [
+        Self::ReaderDies,
+        Self::Delay,
+        Self::ReaderHangs,
+        Self::Kills,
+        Self::WriterDies,
+        Self::ReaderLags,
+        Self::Cut,
+        Self::WriterHangs,
+        Self::ReadersRestart,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::ReaderDies => "a reader dies (SIGKILL)",
+            Self::ReaderHangs => "a reader hangs (SIGSTOP)",
+            Self::ReaderLags => "a reader's applier stops",
+            Self::ReadersRestart => "the readers are restarted in turn",
+            Self::WriterDies => WRITER_DIES,
+            Self::WriterHangs => WRITER_HANGS,
+            Self::Cut => CUT,
+            Self::Delay => "the network is slow",
+            Self::Kills => "sessions are killed",
+        }
+    }
+}
+
+const WRITER_DIES: &str = "the writer dies (SIGKILL)";
+const WRITER_HANGS: &str = "the writer hangs (SIGSTOP)";
+const CUT: &str = "the network is cut";
+
+/// May a read fail while this goes on? With the writer gone nobody can tell what was seen there.
+pub(crate) fn takes_the_writer(fault: &str) -> bool {
+    [WRITER_DIES, WRITER_HANGS, CUT].contains(&fault)
+}
+
+/// Does one thing, and waits until all is well again as far as Tidegate knows.
+pub(crate) async fn play(
+    fault: Fault,
+    lab: &Cluster,
+    network: &Network,
+    metrics: &Metrics,
+    tally: &Tally,
+    chance: &mut StdRng,
+) {
+    tally.begins(fault.name());
+    let reader = lab.readers().choose(chance).expect("a reader");
+    match fault {
+        Fault::ReaderDies => revive(reader, chance).await,
+        Fault::ReaderHangs => hang(reader, Duration::from_millis(3500)).await,
+        Fault::ReaderLags => {
+            reader.stop_applier().await.unwrap();
+            sleep(Duration::from_millis(1500)).await;
+            reader.start_applier().await.unwrap();
+        }
+        Fault::ReadersRestart => {
+            for reader in lab.readers() {
+                revive(reader, chance).await;
+                all_up(metrics).await;
+            }
+        }
+        Fault::WriterDies => revive(lab.writer(), chance).await,
+        Fault::WriterHangs => hang(lab.writer(), Duration::from_millis(3500)).await,
+        Fault::Cut => {
+            for _ in 0..4 {
+                network.cut(chance).await;
+                sleep(Duration::from_millis(chance.random_range(10..200))).await;
+            }
+        }
+        Fault::Delay => {
+            network.slow(Duration::from_millis(chance.random_range(5..40)));
+            sleep(Duration::from_secs(2)).await;
+            network.slow(Duration::ZERO);
+        }
+        Fault::Kills => {
+            for _ in 0..10 {
+                kill_a_session(reader, chance).await;
+                kill_a_session(lab.writer(), chance).await;
+                sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+    all_up(metrics).await;
+    assert!(lab.settle(LIMIT).await.unwrap(), "{fault:?}: replication");
+    // What it has caused is counted with it.
+    sleep(Duration::from_millis(700)).await;
+}
+
+async fn revive(instance: &Instance, chance: &mut StdRng) {
+    instance.kill9().await.unwrap();
+    sleep(Duration::from_millis(chance.random_range(0..700))).await;
+    instance.restart().await.unwrap();
+}
+
+async fn hang(instance: &Instance, length: Duration) {
+    instance.pause().await.unwrap();
+    sleep(length).await;
+    instance.resume().await.unwrap();
+}
+
+async fn all_up(metrics: &Metrics) {
+    let up = async {
+        while (0..3).any(|index| metrics.backend_up(index).get() == 0) {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(LIMIT, up).await.expect("every backend is up again");
+}
+
+async fn kill_a_session(instance: &Instance, chance: &mut StdRng) {
+    let sql = "SELECT id FROM information_schema.processlist \
+               WHERE user IN ('app', 'witness') ORDER BY command <> 'Query' LIMIT 4";
+    let mut conn = instance.conn().await.unwrap();
+    let ids: Vec<u64> = mysql_async::prelude::Queryable::query(&mut conn, sql)
+        .await
+        .unwrap();
+    if let Some(id) = ids.choose(chance) {
+        // It may be gone by now.
+        let kill = format!("KILL {id}");
+        let _ = mysql_async::prelude::Queryable::query_drop(&mut conn, kill).await;
+    }
+}

@@ -1,0 +1,152 @@
+//! Chaos: a writer and two readers under load from a real driver, while backends die and hang, the
+//! network is cut and slow, sessions are killed and appliers stop. Each write has a number of its
+//! own and is counted on the writer afterwards.
+//!
+//! `TIDEGATE_CHAOS_SECONDS` plays that long, with faults by chance from `TIDEGATE_CHAOS_SEED`; without
+//! it each fault comes once. `TIDEGATE_CHAOS_CLIENTS` is the size of the crowd.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails, and the figures of a run are worth reading"
+)]
+
+mod crowd;
+mod faults;
+mod load;
+#[path = "../checker/network.rs"]
+mod network;
+#[path = "../support/mod.rs"]
+mod support;
+mod tally;
+#[path = "../wire/mod.rs"]
+mod wire;
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use faults::Fault;
+use load::{Load, WITNESS};
+use network::Network;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use tally::{Counts, Tally, Told};
+use tidegate::lab::Cluster;
+use tidegate::routing::Scope;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+const READERS: usize = 8;
+const WRITERS: u64 = 8;
+
+pub(crate) fn setting<T: FromStr>(name: &str) -> Option<T> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p1_p2_p4_nothing_is_lost_doubled_or_stale_whatever_breaks() {
+    let lab = support::lab_alone().await;
+    for reader in lab.readers() {
+        reader.set_delay(0).await.unwrap();
+    }
+    let statements = [
+        "DROP TABLE IF EXISTS app.chaos".to_owned(),
+        "CREATE TABLE app.chaos (seq BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY, \
+         id BIGINT UNSIGNED NOT NULL, KEY (id))"
+            .to_owned(),
+        format!(
+            "CREATE USER IF NOT EXISTS {} IDENTIFIED BY '{}'",
+            WITNESS.user, WITNESS.password
+        ),
+        format!("GRANT SELECT ON app.* TO {}", WITNESS.user),
+    ];
+    lab.writer().execute(statements).await.unwrap();
+    assert!(lab.settle(Duration::from_secs(60)).await.unwrap());
+    let mut config = wire::config(&lab);
+    config.session.policy.scope = Scope::User;
+    config.session.limits.silent_timeout = Duration::from_secs(10);
+    let network = Network::lay(&lab, &mut config).await;
+    let (running, port) = wire::proxy(config).await;
+    let (stop, end) = watch::channel(false);
+    let load = Load {
+        port,
+        tally: Arc::new(Tally::default()),
+        ids: Arc::default(),
+        end,
+    };
+    let mut clients = JoinSet::new();
+    for _ in 0..READERS {
+        clients.spawn(load.clone().read());
+    }
+    let seed = setting("TIDEGATE_CHAOS_SEED").unwrap_or(1);
+    for number in 0..WRITERS {
+        clients.spawn(load.clone().write(seed + number));
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let mut chance = StdRng::seed_from_u64(seed);
+    let tally = &load.tally;
+    let metrics = &running.metrics;
+    match setting::<u64>("TIDEGATE_CHAOS_SECONDS") {
+        None => {
+            for fault in Fault::ALL {
+                faults::play(fault, &lab, &network, metrics, tally, &mut chance).await;
+            }
+        }
+        Some(seconds) => {
+            let until = Instant::now() + Duration::from_secs(seconds);
+            while Instant::now() < until {
+                let fault = *Fault::ALL.choose(&mut chance).expect("a fault");
+                faults::play(fault, &lab, &network, metrics, tally, &mut chance).await;
+            }
+        }
+    }
+    stop.send_replace(true);
+    while let Some(client) = clients.join_next().await {
+        client.expect("a client does not panic");
+    }
+    let counts = std::mem::take(&mut *tally.lock());
+    println!("{counts}");
+    judge(&lab, &counts).await;
+    for backend in 0..3 {
+        assert_eq!(metrics.consistency_alarms(backend).get(), 0);
+    }
+    running.drain().await;
+}
+
+/// What has to hold, counted on the writer itself.
+async fn judge(lab: &Cluster, counts: &Counts) {
+    assert!(counts.stale.is_empty(), "stale: {:?}", counts.stale);
+    let mut conn = lab.writer().conn().await.unwrap();
+    let sql = "SELECT id, COUNT(*) FROM app.chaos GROUP BY id";
+    let rows: Vec<(u64, u64)> = mysql_async::prelude::Queryable::query(&mut conn, sql)
+        .await
+        .unwrap();
+    let there: std::collections::HashMap<u64, u64> = rows.into_iter().collect();
+    let (mut lost, mut doubled) = (Vec::new(), Vec::new());
+    for (id, (told, rows)) in &counts.writes {
+        let count = there.get(id).copied().unwrap_or_default();
+        match told {
+            Told::Done if count < *rows => lost.push((*id, count)),
+            Told::Refused if count > 0 => doubled.push((*id, count)),
+            Told::Unknown if count != 0 && count != *rows => lost.push((*id, count)),
+            _ if count > *rows => doubled.push((*id, count)),
+            _ => {}
+        }
+    }
+    println!("writes lost {}, doubled {}", lost.len(), doubled.len());
+    assert!(lost.is_empty(), "lost or torn: {lost:?}");
+    assert!(
+        doubled.is_empty(),
+        "doubled, or run after a refusal: {doubled:?}"
+    );
+    // Reads that Tidegate may send elsewhere know no errors, but for what nobody can know.
+    for (kind, fault, error) in counts.errors.keys() {
+        let excused = faults::takes_the_writer(fault) && error.contains(": 1205 ");
+        assert!(*kind != "read" || excused, "a {kind}, {fault}: {error}");
+    }
+}

@@ -1,0 +1,95 @@
+//! What is counted of a play.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What became of a write as its client was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// It was acknowledged.
+    Done,
+    /// It got an error that says that it has not run.
+    Refused,
+    /// Nobody could tell.
+    Unknown,
+}
+
+/// Everything that is counted.
+#[derive(Debug, Default)]
+pub(crate) struct Tally(Mutex<Counts>);
+
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) reads: u64,
+    pub(crate) writes: BTreeMap<u64, (Told, u64)>,
+    /// By kind of client, the fault during which they came, and the error.
+    pub(crate) errors: BTreeMap<(&'static str, &'static str, String), u64>,
+    pub(crate) stale: Vec<String>,
+    /// The longest time between two statements that went well, by kind of client: how long, and
+    /// during which fault it ended.
+    pub(crate) longest: BTreeMap<&'static str, (Duration, &'static str)>,
+    pub(crate) faults: BTreeMap<&'static str, u64>,
+    fault: Option<&'static str>,
+}
+
+impl Tally {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// This is being done from now on.
+    pub(crate) fn begins(&self, fault: &'static str) {
+        let mut counts = self.lock();
+        counts.fault = Some(fault);
+        *counts.faults.entry(fault).or_default() += 1;
+    }
+
+    /// A statement of this kind of client has gone well; `last` is when one did before.
+    pub(crate) fn went_well(&self, kind: &'static str, last: &mut Option<Instant>) {
+        let now = Instant::now();
+        let gap = last.replace(now).map_or(Duration::ZERO, |last| now - last);
+        let mut counts = self.lock();
+        let fault = counts.fault.unwrap_or("nothing");
+        let longest = counts.longest.entry(kind).or_default();
+        if gap > longest.0 {
+            *longest = (gap, fault);
+        }
+    }
+
+    pub(crate) fn error(&self, kind: &'static str, error: String) {
+        let mut counts = self.lock();
+        let fault = counts.fault.unwrap_or("nothing");
+        *counts.errors.entry((kind, fault, error)).or_default() += 1;
+    }
+
+    pub(crate) fn wrote(&self, id: u64, told: Told, rows: u64) {
+        self.lock().writes.insert(id, (told, rows));
+    }
+
+    pub(crate) fn stale(&self, what: String) {
+        self.lock().stale.push(what);
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = |told| self.writes.values().filter(|(it, _)| *it == told).count();
+        writeln!(f, "reads                {}", self.reads)?;
+        writeln!(f, "writes acknowledged  {}", told(Told::Done))?;
+        writeln!(f, "writes refused       {}", told(Told::Refused))?;
+        writeln!(f, "writes of unknown outcome {}", told(Told::Unknown))?;
+        writeln!(f, "stale reads          {}", self.stale.len())?;
+        for (kind, (gap, fault)) in &self.longest {
+            writeln!(f, "longest without a good {kind}: {gap:.1?}, {fault}")?;
+        }
+        for (fault, times) in &self.faults {
+            writeln!(f, "{times:5} x {fault}")?;
+        }
+        for ((kind, fault, error), times) in &self.errors {
+            writeln!(f, "{times:5} errors of a {kind}, {fault}: {error}")?;
+        }
+        Ok(())
+    }
+}
