@@ -88,7 +88,7 @@ async fn a_misspelt_hint_gets_an_error_that_names_those_that_there_are() {
     assert!(error.unwrap_err().to_string().contains("as text"));
     conn.query_drop("SET NAMES gbk").await.unwrap();
     let hidden = conn
-        .query_drop("/* tidegate: explain */ DELETE FROM app.whoami")
+        .query_drop(&b"/* tidegate: explain */ DELETE FROM app.whoami -- \xc4\xe3"[..])
         .await;
     assert!(hidden.unwrap_err().to_string().contains("character set"));
     conn.query_drop("SET NAMES utf8mb4").await.unwrap();

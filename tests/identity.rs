@@ -101,10 +101,15 @@ async fn p3_kill_query_by_the_id_of_the_greeting_ends_a_statement_on_any_backend
             }
         };
         assert!(tokio::time::timeout(LIMIT, waiting).await.is_ok());
-        killer
-            .query_drop(format!("KILL QUERY {own}"))
-            .await
-            .unwrap();
+        // By the id itself, and by a variable that holds it.
+        let kill = match at_writer {
+            true => format!("KILL QUERY {own}"),
+            false => {
+                killer.query_drop(format!("SET @id = {own}")).await.unwrap();
+                "KILL QUERY @id".to_owned()
+            }
+        };
+        killer.query_drop(kill).await.unwrap();
         let (mut conn, ended) = tokio::time::timeout(LIMIT, running).await.unwrap().unwrap();
         // An interrupted SLEEP() returns 1, or the statement fails with 1317.
         assert!(

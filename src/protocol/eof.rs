@@ -23,6 +23,9 @@ impl EofPacket {
     /// Its first byte.
     pub const HEADER: u8 = 0xfe;
 
+    /// Its length, which no OK packet has.
+    pub const LEN: usize = 5;
+
     /// Reads exactly five bytes: what is longer is a row or an OK packet, never an EOF.
     pub fn parse(payload: &[u8]) -> Result<Self, ProtocolError> {
         let mut reader = Reader::new(payload);

@@ -121,6 +121,8 @@ reasons! {
     PinSessionVariable = "pin_session_variable",
     /// Pinned: the session has set `timestamp`, so that its clock stands still.
     PinTimestamp = "pin_timestamp",
+    /// Pinned: the session measures its statements: `profiling`, `optimizer_trace`, FLUSH STATUS.
+    PinMeasuring = "pin_measuring",
     /// Pinned: values for this very execution, too large to be kept, have gone to the writer.
     PinLongData = "pin_long_data",
     /// Pinned: the next transaction has its own characteristics.

@@ -10,7 +10,7 @@ use crate::sql::{Hint, seems_hinted};
 impl Session {
     /// What the comments of SQL ask of the proxy; `more` of it follows, which is not collected.
     pub(super) fn hint_of(&self, sql: &[u8], more: bool) -> Result<Hint, ClientError> {
-        if !more && self.can_read_sql() {
+        if !more && self.can_read(sql) {
             return Hint::of(sql, self.lex)
                 .map_err(|it| ClientError::unknown_hint(&it.to_string()));
         }

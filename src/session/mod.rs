@@ -16,6 +16,7 @@ mod hold;
 mod ids;
 mod job;
 mod keys;
+mod killing;
 mod loads;
 mod login;
 mod observe;

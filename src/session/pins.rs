@@ -19,6 +19,7 @@ const PINS: &[(Marks, Reason)] = &[
     (Marks::NEXT_TRANSACTION, Reason::PinNextTransaction),
     (Marks::SESSION_VARIABLE, Reason::PinSessionVariable),
     (Marks::TIMESTAMP, Reason::PinTimestamp),
+    (Marks::COUNTERS, Reason::PinMeasuring),
     (Marks::UNKNOWN, Reason::PinUnknownState),
 ];
 
@@ -70,11 +71,20 @@ impl Session {
             .find(|(mark, _)| self.marks.intersects(*mark))
             .map(|(_, reason)| *reason);
         marked
+            .or_else(|| self.is_measuring().then_some(Reason::PinMeasuring))
             .or_else(|| {
                 self.may_use_temporary(job)
                     .then_some(Reason::PinTemporaryTable)
             })
             .or_else(|| self.is_refused().then_some(Reason::ReplayFailed))
+    }
+
+    /// Does the connection that runs a statement keep what it has measured?
+    fn is_measuring(&self) -> bool {
+        let value = |name| self.state.variables.get(name).map(Vec::as_slice);
+        let profiles = matches!(value("profiling"), Some(b"ON" | b"1"));
+        // `enabled=on,one_line=off`.
+        profiles || value("optimizer_trace").is_some_and(|value| value.starts_with(b"enabled=on"))
     }
 
     /// May a statement use one of the session's temporary tables? A read-only transaction may

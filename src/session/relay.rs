@@ -291,6 +291,11 @@ impl<'a, O: Observer> Relay<'a, O> {
         Ok(true)
     }
 
+    /// Do results end with OK packets for the client?
+    fn reads_ok_ends(&self) -> bool {
+        self.capabilities.contains(Capabilities::DEPRECATE_EOF)
+    }
+
     /// Gives the observer what a packet reports, and the client its own form of it.
     fn interpret(&mut self, payload: &BytesMut) -> Result<(), ProtocolError> {
         let part = self.boundary.whole(payload)?;
@@ -307,6 +312,10 @@ impl<'a, O: Observer> Relay<'a, O> {
                 let mut own = Vec::with_capacity(payload.len());
                 self.translator.final_ok(ok, &seen, &mut own);
                 self.put(&own);
+            }
+            // An EOF where an OK packet is due, which the client is to read as it came.
+            Part::ResultEnd(_) if self.reads_ok_ends() && payload.len() == EofPacket::LEN => {
+                self.put(payload);
             }
             Part::ResultEnd(end) => {
                 self.correct_eof(end.status);

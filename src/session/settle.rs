@@ -276,9 +276,9 @@ impl Session {
         held.proof.defaults = own;
     }
 
-    /// Can the proxy tell where a string ends in what this client sends?
-    pub(super) fn can_read_sql(&self) -> bool {
-        self.charset_readable
+    /// Can the proxy tell where a string ends in this SQL? In ASCII it always can.
+    pub(super) fn can_read(&self, sql: &[u8]) -> bool {
+        self.charset_readable || sql.is_ascii()
     }
 
     /// The isolation level of the open transaction, or else of the next. One that holds for a

@@ -14,7 +14,7 @@ use crate::error::ClientError;
 use crate::gtid::Set;
 use crate::protocol::{Command, query_text};
 use crate::routing::{Decision, Exclusion, Place, ReadMark, Reason, RefuseKind, Role, Waiting};
-use crate::sql::{Class, Kill, Marks, Statement, WriterRead, classify, is_instance_schema};
+use crate::sql::{Class, Marks, Statement, WriterRead, classify, is_instance_schema};
 
 /// How an attempt at one backend ended.
 pub(super) enum Attempt {
@@ -87,14 +87,9 @@ impl Session {
             self.client.set_sequence(job.request.sequence);
             return self.refuse(&ClientError::transaction_in_progress()).await;
         }
-        if let Some(Class::Kill(Kill {
-            id: Some(id),
-            query_only,
-        })) = job.class()
-            && super::Registry::is_client_id(*id)
-        {
+        if let Some((id, query_only)) = self.client_to_kill(&job).await? {
             self.client.set_sequence(job.request.sequence);
-            return self.kill_client(*id, *query_only).await;
+            return self.kill_client(id, query_only).await;
         }
         if let Some(unknown) = job.own().and_then(|own| own.unknown.as_ref()) {
             let error = ClientError::unknown_setting(&unknown.to_string());
@@ -111,11 +106,12 @@ impl Session {
     /// What the SQL of a command says, as far as the proxy reads it: a statement beyond 16 MiB is
     /// not collected.
     fn read_statement(&self, command: Command, request: &Request) -> Option<Arc<Statement>> {
-        if command != Command::Query || request.more || !self.can_read_sql() {
+        if command != Command::Query || request.more {
             return None;
         }
         let sql = query_text(&request.payload, self.capabilities).ok()?;
-        Some(Arc::new(self.classify(sql)))
+        let readable = self.can_read(sql);
+        readable.then(|| Arc::new(self.classify(sql)))
     }
 
     /// Classifies SQL as it counts in this session's schema.

@@ -1,10 +1,11 @@
 //! Statements about the server, its sessions and its locks, and those that only show something.
 
 use super::facts::{Facts, is_one_of};
+use super::kill::kill;
 use super::lexer::Token;
 use super::marks::Marks;
 use super::scan::Scan;
-use super::statement::{Class, IdColumns, Kill, Other, Statement, WriterRead};
+use super::statement::{Class, IdColumns, Other, Statement, WriterRead};
 
 /// By its first word, in upper case.
 pub(super) fn classify(verb: &[u8], scan: &Scan<'_>) -> Statement {
@@ -38,6 +39,7 @@ pub(super) fn classify(verb: &[u8], scan: &Scan<'_>) -> Statement {
         b"FLUSH" => Statement::new(Class::Admin)
             .leaving(match locks_tables(scan) {
                 true => Marks::TABLE_LOCKS,
+                false if scan.is(1, "STATUS") || scan.is(2, "STATUS") => Marks::COUNTERS,
                 false => Marks::NONE,
             })
             .committing(),
@@ -56,19 +58,6 @@ pub(super) fn classify(verb: &[u8], scan: &Scan<'_>) -> Statement {
 /// FLUSH TABLES … WITH READ LOCK, or FOR EXPORT.
 fn locks_tables(scan: &Scan<'_>) -> bool {
     scan.facts.has(Facts::LOCKING | Facts::ODD)
-}
-
-fn kill(scan: &Scan<'_>) -> Class {
-    let query_only = scan.is(1, "QUERY");
-    let at = 1 + usize::from(query_only || scan.is(1, "CONNECTION"));
-    let number = match scan.head.get(at) {
-        Some(Token::Number(digits)) if scan.count == at + 1 => std::str::from_utf8(digits).ok(),
-        _ => None,
-    };
-    Class::Kill(Kill {
-        id: number.and_then(|digits| digits.parse().ok()),
-        query_only,
-    })
 }
 
 fn show(scan: &Scan<'_>) -> Statement {

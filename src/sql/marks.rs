@@ -4,7 +4,7 @@ use std::ops::{BitOr, BitOrAssign};
 
 /// A set of kinds of state that a connection may hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Marks(u16);
+pub struct Marks(u32);
 
 impl Marks {
     /// None.
@@ -38,6 +38,9 @@ impl Marks {
     pub const TIMESTAMP: Self = Self(1 << 13);
     /// Something else that no backend connection but this one knows.
     pub const UNKNOWN: Self = Self(1 << 12);
+
+    /// FLUSH STATUS: its counters are about to be looked at.
+    pub const COUNTERS: Self = Self(1 << 14);
 
     /// Is nothing in it?
     pub fn is_empty(self) -> bool {

@@ -136,6 +136,19 @@ async fn p3_state_that_lives_on_the_writer_is_found_there() {
         "CREATE TABLE app.counted (id INT AUTO_INCREMENT PRIMARY KEY, v INT)",
     ];
     stage.prepare(setup).await;
+    // FLUSH STATUS takes a right of its own.
+    let reload = "GRANT RELOAD ON *.* TO app";
+    stage.lab.writer().execute([reload]).await.unwrap();
+    let reads_by_key = match support::flavour() {
+        Flavour::MySql => {
+            "SELECT VARIABLE_VALUE > 0 FROM performance_schema.session_status \
+             WHERE VARIABLE_NAME = 'Handler_read_key'"
+        }
+        Flavour::MariaDb => {
+            "SELECT VARIABLE_VALUE > 0 FROM information_schema.SESSION_STATUS \
+             WHERE VARIABLE_NAME = 'Handler_read_key'"
+        }
+    };
     let table: &[(&[&str], &str, Option<&str>)] = &[
         (&["SET @a = 5"], "SELECT @a", Some("5")),
         (&["SELECT 6 INTO @b"], "SELECT @b", Some("6")),
@@ -189,6 +202,28 @@ async fn p3_state_that_lives_on_the_writer_is_found_there() {
             &["SET timestamp = 1000000000"],
             "SELECT UNIX_TIMESTAMP()",
             Some("1000000000"),
+        ),
+        (
+            &[
+                "SET profiling = 1",
+                "SELECT 'profiled'",
+                "SET profiling = 0",
+            ],
+            "SELECT COUNT(*) FROM information_schema.PROFILING WHERE STATE = 'starting'",
+            Some("1"),
+        ),
+        (
+            &[
+                "SET optimizer_trace = 'enabled=on'",
+                "SELECT name FROM app.whoami",
+            ],
+            "SELECT QUERY FROM information_schema.OPTIMIZER_TRACE",
+            Some("SELECT name FROM app.whoami"),
+        ),
+        (
+            &["FLUSH STATUS", "SELECT name FROM app.whoami WHERE id = 1"],
+            reads_by_key,
+            Some("1"),
         ),
         (
             &["SET @@session.profiling = 0", "DO 1"],

@@ -64,6 +64,21 @@ fn a_change_of_user_goes_on_until_an_ok_or_an_error() {
 }
 
 #[test]
+fn a_result_that_a_handler_cuts_short_ends_with_an_eof_for_everybody() {
+    // MySQL 9.7.4: a procedure whose SELECT fails after its definitions, and whose handler selects.
+    let definition = "03 64 65 66 00 00 00 01 61 00 0c 3f 00 02 00 00 00 08 81 00 00 00 00";
+    let (eof, end, ok) = (
+        "fe 00 00 0a 00",
+        "fe 00 00 0a 00 00 00",
+        "00 00 00 02 00 00 00",
+    );
+    let count = ["01", definition];
+    let payloads = [&count[..], &[eof], &count, &["02 34 32", end, ok]].concat();
+    let shape = walk(Command::Query, COMMON | DEPRECATE, &payloads);
+    assert_eq!(shape.as_deref(), Ok("CDECDREO."));
+}
+
+#[test]
 fn statistics_are_one_packet_of_text() {
     let caps = COMMON | DEPRECATE;
     let shape = walk(

@@ -10,6 +10,7 @@ const PINS: &[Reason] = &[
     Reason::PinUserLock,
     Reason::PinSessionVariable,
     Reason::PinTimestamp,
+    Reason::PinMeasuring,
     Reason::PinLongData,
     Reason::PinNextTransaction,
     Reason::PinXa,

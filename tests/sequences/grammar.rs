@@ -200,6 +200,7 @@ const SETS: &[&str] = &[
     "SET time_zone = '+0{n}:00'",
     "SET time_zone = DEFAULT",
     "SET NAMES latin1",
+    "SET NAMES gbk",
     "SET NAMES utf8mb4",
     "SET NAMES utf8mb4 COLLATE utf8mb4_bin",
     "SET NAMES DEFAULT",

@@ -22,6 +22,7 @@ const MARKS: &[(Marks, &str)] = &[
     (Marks::SESSION_VARIABLE, "session_variable"),
     (Marks::LAST_INSERT_ID, "last_insert_id"),
     (Marks::TIMESTAMP, "timestamp"),
+    (Marks::COUNTERS, "counters"),
     (Marks::UNKNOWN, "unknown"),
 ];
 

@@ -49,7 +49,6 @@ pub(crate) const ROWS: Rows = &[
             "SET insert_id = 5",
             "SET gtid_next = 'AUTOMATIC'",
             "SET @@pseudo_thread_id = 5",
-            "SET profiling = 1",
             "SET `my.variable` = 1",
         ],
     ),
@@ -60,6 +59,7 @@ pub(crate) const ROWS: Rows = &[
             "SET @@something_new = 1",
         ],
     ),
+    ("set sets profiling", &["SET profiling = 1"]),
     (
         "set sets my.variable",
         &[

@@ -150,6 +150,14 @@ pub(crate) const ROWS: Rows = &[
         ],
     ),
     (
+        "admin +counters",
+        &[
+            "FLUSH STATUS",
+            "FLUSH LOCAL STATUS",
+            "FLUSH NO_WRITE_TO_BINLOG STATUS",
+        ],
+    ),
+    (
         "admin +table_locks",
         &["FLUSH TABLES WITH READ LOCK", "FLUSH TABLES t FOR EXPORT"],
     ),

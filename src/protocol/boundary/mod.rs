@@ -12,6 +12,9 @@
 //!   its first packet is full (seen on MySQL 9.7.4 with and without `CLIENT_DEPRECATE_EOF`).
 //!   MySQL's clients take fewer than 9 bytes for an EOF; here it must have the 5 that it has, and
 //!   0xfe with any other length is an error, since no row looks like that.
+//! - Such an EOF may come with `CLIENT_DEPRECATE_EOF` as well: MySQL 9.7.4 ends a result with one
+//!   where a handler of a stored procedure takes over from the query that was sending it, and more
+//!   results follow.
 //! - A binary row begins with 0x00; a text row may too (an empty string), or with 0xfb (NULL).
 //! - A definition begins with 0x03: its first field is always `def`.
 //! - At the start, 0x00 is an OK packet (no result has 0 columns), and 0xfb asks for a file.
@@ -281,10 +284,13 @@ impl Boundary {
     }
 
     fn result_end<'a>(&mut self, payload: &'a [u8], more: bool) -> Result<Part<'a>, ProtocolError> {
-        let end = if self.caps.contains(Capabilities::DEPRECATE_EOF) {
-            Terminator::parse(payload, self.caps)?
-        } else {
-            Terminator::from(EofPacket::parse(payload)?)
+        let deprecated = self.caps.contains(Capabilities::DEPRECATE_EOF);
+        let end = match EofPacket::parse(payload) {
+            Ok(eof) if !deprecated || eof.status.contains(Status::MORE_RESULTS_EXISTS) => {
+                eof.into()
+            }
+            Err(error) if !deprecated => return Err(error),
+            _ => Terminator::parse(payload, self.caps)?,
         };
         let mut status = end.status;
         if more {

@@ -71,7 +71,7 @@ impl Session {
                 return self.refuse(&error).await;
             }
         };
-        let statement = match self.can_read_sql() {
+        let statement = match self.can_read(text) {
             true => self.classify(text),
             false => Statement::unknown(),
         };
