@@ -235,3 +235,25 @@ async fn p3_lists_of_processes_show_the_ids_of_all_clients() {
     assert!(direct.query_drop("SELECT 1").await.is_err());
     stage.end().await;
 }
+
+#[tokio::test]
+async fn p3_a_transaction_that_releases_its_connection_ends_the_session() {
+    let stage = Stage::new().await;
+    for steps in [
+        &["BEGIN", "COMMIT RELEASE"][..],
+        &[
+            "START TRANSACTION READ ONLY",
+            "SELECT name FROM app.whoami",
+            "ROLLBACK RELEASE",
+        ],
+        &["SET completion_type = 'RELEASE'", "BEGIN", "COMMIT"],
+    ] {
+        let mut conn = stage.client().await;
+        conn.query_drop("COMMIT NO RELEASE").await.unwrap();
+        for step in steps {
+            conn.query_drop(*step).await.unwrap();
+        }
+        assert!(conn.query_drop("SELECT 1").await.is_err(), "{steps:?}");
+    }
+    stage.end().await;
+}

@@ -28,6 +28,7 @@ mod read_only;
 mod reader;
 mod registry;
 mod relay;
+mod release;
 mod reload;
 mod role;
 mod roster;
@@ -72,6 +73,8 @@ use crate::telemetry::ErrorKind;
 pub enum Ended {
     /// COM_QUIT.
     Quit,
+    /// COMMIT RELEASE, or ROLLBACK RELEASE.
+    Released,
     /// The client closed the connection or it broke.
     ClientGone,
     /// The client broke the protocol.

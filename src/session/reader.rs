@@ -269,7 +269,7 @@ impl Session {
                 self.ran_at(place, job, progress);
                 self.connections.put(held);
                 self.flush().await?;
-                Ok(Attempt::Done)
+                self.answered(job, progress)
             }
         }
     }

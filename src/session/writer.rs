@@ -128,7 +128,7 @@ impl Session {
         self.flush().await?;
         match killed_itself(job, &progress) {
             true => Err(Ended::Killed),
-            false => Ok(Attempt::Done),
+            false => self.answered(job, &progress),
         }
     }
 

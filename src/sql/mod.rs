@@ -36,4 +36,5 @@ pub use statement::{
     Class, IdColumns, Kill, Last, LockCall, Other, Statement, TableName, WriterRead,
 };
 pub use tables::mentions_any;
+pub use transaction::released;
 pub use variables::{FOLLOWED, answering, can_follow, followed, is_followed};

@@ -1,6 +1,8 @@
 //! Statements that begin and end transactions (MySQL manual, "Transactional and Locking
 //! Statements").
 
+use super::facts::is;
+use super::lexer::{LexMode, Lexer, Token};
 use super::marks::Marks;
 use super::scan::Scan;
 use super::statement::{Class, Other, Statement};
@@ -68,7 +70,7 @@ fn start(scan: &Scan<'_>) -> Option<Class> {
             return None;
         }
         if at < scan.count {
-            if scan.head.get(at) != Some(&super::Token::Mark(b',')) {
+            if scan.head.get(at) != Some(&Token::Mark(b',')) {
                 return None;
             }
             at += 1;
@@ -95,5 +97,50 @@ fn xa(scan: &Scan<'_>) -> Statement {
     match scan.is(1, "RECOVER") {
         true => statement,
         false => statement.leaving(Marks::XA),
+    }
+}
+
+/// Does COMMIT or ROLLBACK end the connection? `Some(None)` where it does not say; `None` for what
+/// ends no transaction.
+pub fn released(sql: &[u8], mode: LexMode) -> Option<Option<bool>> {
+    let mut words = Lexer::new(sql, mode).map_while(|token| match token {
+        Token::Word(word) => Some(word),
+        _ => None,
+    });
+    let verb = words.next()?;
+    if !is(verb, "COMMIT") && !is(verb, "ROLLBACK") {
+        return None;
+    }
+    let (mut before, mut said) = (verb, None);
+    for word in words {
+        if is(word, "TO") {
+            return None;
+        }
+        if is(word, "RELEASE") {
+            said = Some(!is(before, "NO"));
+        }
+        before = word;
+    }
+    Some(said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_transaction_says_whether_it_ends_the_connection() {
+        for (sql, expected) in [
+            ("COMMIT", Some(None)),
+            ("commit work and no chain release;", Some(Some(true))),
+            ("/* x */ ROLLBACK RELEASE", Some(Some(true))),
+            ("COMMIT NO RELEASE", Some(Some(false))),
+            ("ROLLBACK TO SAVEPOINT release", None),
+            ("RELEASE SAVEPOINT p", None),
+            ("SAVEPOINT p", None),
+        ] {
+            let found = released(sql.as_bytes(), LexMode::default());
+            assert_eq!(found, expected, "{sql}");
+        }
     }
 }
