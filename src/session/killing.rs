@@ -33,7 +33,7 @@ impl Session {
             return Ok(None);
         };
         // Without a connection there is no variable either.
-        let Some(mut held) = self.connections.take(self.shared.writer) else {
+        let Some(mut held) = self.connections.take(self.writer) else {
             return Ok(None);
         };
         let name = format!("@{name}");
