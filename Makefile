@@ -13,7 +13,7 @@ help:
 	@echo "make lab-down   end that lab and remove it"
 
 # What has to hold on MariaDB too.
-BOTH := lab watch online front identity prepared explain consistency checker
+BOTH := lab watch online front identity prepared explain consistency checker transport
 
 test: fmt clippy
 	cargo test --locked --no-fail-fast

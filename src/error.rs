@@ -121,6 +121,22 @@ impl ClientError {
         ))
     }
 
+    /// 3159: TLS is required, and the client came without.
+    pub fn tls_required() -> Self {
+        Self::new(3159, "HY000", Fault::Client, false).says(
+            "Connections without TLS are refused here: [tls] required is on; use \
+             --ssl-mode=REQUIRED, or what your driver calls it",
+        )
+    }
+
+    /// 1236: a replication client, and nobody is named to serve it.
+    pub fn no_binary_log() -> Self {
+        Self::new(1236, "HY000", Fault::Client, false).says(
+            "Tidegate streams no binary log here: name a backend in [replication] backend, or \
+             connect to the database server itself",
+        )
+    }
+
     /// 1047: a command that the proxy does not know.
     pub fn unknown_command() -> Self {
         Self::new(1047, "08S01", Fault::Client, false).says("Unknown command")

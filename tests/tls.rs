@@ -13,12 +13,13 @@ mod wire;
 
 use std::sync::Arc;
 
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
 use tidegate::lab::APP;
-use tidegate::net::{Plain, Stream, TlsConfig, Wire};
+use tidegate::net::{ClientCertificates, Plain, Stream, TlsConfig, TlsRules, TlsVersion, Wire};
 use tidegate::protocol::auth::caching_sha2;
 use tidegate::protocol::{
-    AuthMore, Capabilities, FULL_AUTH, Handshake, HandshakeResponse, OkPacket, SslRequest,
+    AuthMore, Capabilities, ErrPacket, FULL_AUTH, Handshake, HandshakeResponse, OkPacket,
+    SslRequest,
 };
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -52,6 +53,102 @@ fn connector(
         .with_root_certificates(roots)
         .with_no_client_auth();
     TlsConnector::from(Arc::new(config))
+}
+
+/// The TLS handshake of a client that may show a certificate, up to the server's word about it.
+async fn handshake(
+    port: u16,
+    trusted: &CertificateDer<'static>,
+    version: &'static SupportedProtocolVersion,
+    shown: Option<&rcgen::CertifiedKey<rcgen::KeyPair>>,
+) -> bool {
+    let (wire, _) = ask_for_tls(port, b"").await;
+    let Stream::Plain(plain) = wire.into_stream().unwrap() else {
+        panic!("not plain");
+    };
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.clone()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_root_certificates(roots);
+    let config = match shown {
+        None => config.with_no_client_auth(),
+        Some(shown) => {
+            let key = PrivatePkcs8KeyDer::from(shown.signing_key.serialize_der());
+            let chain = vec![shown.cert.der().clone()];
+            config.with_client_auth_cert(chain, key.into()).unwrap()
+        }
+    };
+    let name = ServerName::try_from("localhost").unwrap();
+    let connector = TlsConnector::from(Arc::new(config));
+    let Ok(stream) = connector.connect(name, plain).await else {
+        return false;
+    };
+    // With TLS 1.3 the server's word comes after the client's last: no login, no answer but an
+    // alert or MySQL's error.
+    let mut wire = Wire::new(Stream::Tls(Box::new(stream.into())));
+    wire.set_sequence(2);
+    let _ = wire.send(b"no login").await;
+    wire.read_payload(LIMIT).await.is_ok()
+}
+
+#[tokio::test]
+async fn p10_clients_show_the_certificates_and_speak_the_versions_that_are_asked_for() {
+    let lab = support::lab().await;
+    let directory = tempfile::tempdir().unwrap();
+    let (tls, trusted) = certificate(directory.path());
+    let made = || rcgen::generate_simple_self_signed(vec!["client".to_owned()]).unwrap();
+    let (right, wrong) = (made(), made());
+    let ca = directory.path().join("clients.pem");
+    std::fs::write(&ca, right.cert.pem()).unwrap();
+    let asked = |required| TlsRules {
+        client_certificates: Some(ClientCertificates {
+            ca: ca.clone(),
+            required,
+        }),
+        ..TlsRules::default()
+    };
+    let only_new = TlsRules {
+        min_version: TlsVersion::Tls13,
+        ..TlsRules::default()
+    };
+    for (rules, version, shown, expected) in [
+        (asked(false), &TLS13, None, true),
+        (asked(false), &TLS13, Some(&right), true),
+        (asked(false), &TLS12, Some(&right), true),
+        (asked(false), &TLS13, Some(&wrong), false),
+        (asked(true), &TLS13, Some(&right), true),
+        (asked(true), &TLS13, Some(&wrong), false),
+        (asked(true), &TLS13, None, false),
+        (asked(true), &TLS12, None, false),
+        (only_new.clone(), &TLS13, None, true),
+        (only_new, &TLS12, None, false),
+    ] {
+        let mut config = wire::config(&lab);
+        config.listen.tls = tls.clone();
+        config.listen.tls_rules = rules.clone();
+        let (running, port) = wire::proxy(config).await;
+        let passed = handshake(port, &trusted, version, shown).await;
+        assert_eq!(
+            passed,
+            expected,
+            "{rules:?}, {version:?}, {}",
+            shown.is_some()
+        );
+        running.drain().await;
+    }
+}
+
+#[tokio::test]
+async fn p10_where_tls_is_required_nobody_comes_in_without() {
+    let lab = support::lab().await;
+    let mut config = wire::config(&lab);
+    config.session.front.tls_required = true;
+    let (running, port) = wire::proxy(config).await;
+    let refused = wire::Client::connect(port, APP, MODERN).await.login;
+    assert_eq!(ErrPacket::parse(&refused).unwrap().code, 3159);
+    running.drain().await;
 }
 
 /// Reads the greeting and asks for TLS; `more` follows in the same write.

@@ -12,7 +12,7 @@ use super::listeners::{Door, Listeners, accept};
 use crate::admin::{Operator, Pending};
 use crate::backend;
 use crate::config::{self, Config, Written};
-use crate::net::{TlsConfig, acceptor};
+use crate::net::{TlsConfig, TlsRules, acceptor};
 use crate::routing::{BackendId, Reads};
 use crate::session::{Shared, Standing};
 use crate::telemetry::LogHandle;
@@ -59,6 +59,7 @@ impl Operator for Hand {
 pub(super) struct Current {
     pub(super) written: Written,
     pub(super) tls: TlsConfig,
+    pub(super) tls_rules: TlsRules,
     pub(super) reads: Reads,
 }
 
@@ -115,11 +116,17 @@ impl Control {
         let running = shared.dialer.config();
         let plan = backend::plan(&running, &gone, &config.backend);
         let plan = plan.map_err(|error| one(error.to_string()))?;
-        let keeps_tls =
-            config.listen.tls == TlsConfig::SelfSigned && config.listen.tls == current.tls;
+        let reach = backend::Reach::new(Arc::new(plan.config.clone()));
+        let reach = reach.map_err(|error| one(error.to_string()))?;
+        let listen = &config.listen;
+        let keeps_tls = listen.tls == TlsConfig::SelfSigned
+            && (&listen.tls, &listen.tls_rules) == (&current.tls, &current.tls_rules);
         let tls = match keeps_tls {
             true => None,
-            false => Some(acceptor(&config.listen.tls).map_err(|error| one(error.to_string()))?),
+            false => {
+                let tls = acceptor(&listen.tls, &listen.tls_rules);
+                Some(tls.map_err(|error| one(error.to_string()))?)
+            }
         };
         let addresses = &config.listen.addresses;
         let bound = self.listeners.bind(Door::Clients, addresses).await;
@@ -132,7 +139,7 @@ impl Control {
         if let Some(tls) = tls {
             shared.tls.store(Arc::new(tls));
         }
-        self.take_up_backends(plan);
+        self.take_up_backends(plan, reach);
         let session = &config.session;
         if shared.config.load().fallback_reads != session.fallback_reads {
             shared
@@ -150,11 +157,12 @@ impl Control {
         }
         self.listeners.keep(Door::Clients, addresses);
         current.tls = config.listen.tls;
+        current.tls_rules = config.listen.tls_rules;
         current.written = config.written;
         Ok(())
     }
 
-    fn take_up_backends(self: &Arc<Self>, plan: backend::Plan) {
+    fn take_up_backends(self: &Arc<Self>, plan: backend::Plan, reach: backend::Reach) {
         let shared = &self.shared;
         let known = shared.roster.all().count();
         for backend in plan.config.backends.iter().skip(known) {
@@ -166,7 +174,7 @@ impl Control {
             shared.roster.add(backend.name.clone());
         }
         let wanted = Arc::new(plan.config);
-        shared.dialer.reconfigure(Arc::clone(&wanted));
+        shared.dialer.reconfigure(reach);
         for id in &plan.come {
             if let Some(leaving) = self.leaving().remove(id) {
                 leaving.abort();

@@ -27,6 +27,7 @@ pub(super) async fn learn_greeting(
         database: None,
         collation: UNKNOWN_COLLATION,
         attributes: None,
+        origin: None,
         capabilities: Capabilities::default(),
         max_packet: 1 << 24,
     };

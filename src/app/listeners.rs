@@ -137,11 +137,11 @@ pub(super) async fn accept(
             _ = draining.wait_for(|draining| *draining) => return,
         };
         match accepted {
-            Ok((accepted, host)) => {
+            Ok((accepted, origin)) => {
                 let shared = Arc::clone(&shared);
                 worker.spawn(async move {
                     match accepted.register() {
-                        Ok(plain) => crate::session::serve(shared, plain, host).await,
+                        Ok(plain) => crate::session::serve(shared, plain, origin).await,
                         Err(error) => tracing::warn!(%error, "client lost at once"),
                     }
                 });

@@ -24,7 +24,7 @@ use self::workers::Workers;
 use crate::admin::{self, Operator, console};
 use crate::backend::online::{self, Finding, Severity};
 use crate::backend::watch::Watch;
-use crate::backend::{self, Dialer};
+use crate::backend::{self, Dialer, Reach};
 use crate::config::Config;
 use crate::net::{Endpoint, TlsError, acceptor};
 use crate::routing::{Reads, Reason, Snapshot, UnknownCause};
@@ -176,7 +176,7 @@ pub async fn start_with(config: Config, setup: Setup) -> Result<Running, StartEr
     let gauges = Gauges::new(Arc::clone(&metrics));
     let on_publish = Box::new(move |snapshot: &Snapshot| gauges.show(snapshot));
     let watch = Watch::start(&backends, on_publish);
-    let dialer = Dialer::new(Arc::clone(&backends));
+    let dialer = Dialer::new(Reach::new(Arc::clone(&backends))?);
     let writer = match watch.snapshot().seat.backend {
         Some(fixed) => fixed,
         None if backends.backends.is_empty() => return Err(StartError::NoWriter),
@@ -202,6 +202,7 @@ pub async fn start_with(config: Config, setup: Setup) -> Result<Running, StartEr
     let current = Current {
         written: config.written,
         tls: config.listen.tls.clone(),
+        tls_rules: config.listen.tls_rules.clone(),
         reads: config.session.reads,
     };
     let pressure = Pressure::new(&config.session.limits, Arc::clone(&metrics));
@@ -222,7 +223,7 @@ pub async fn start_with(config: Config, setup: Setup) -> Result<Running, StartEr
         prepared: Arc::new(PreparedCount::new(Arc::clone(&metrics))),
 
         keys: LoginKeys::default(),
-        tls: ArcSwap::from_pointee(acceptor(&config.listen.tls)?),
+        tls: ArcSwap::from_pointee(acceptor(&config.listen.tls, &config.listen.tls_rules)?),
         draining: draining.clone(),
     });
     let workers = Workers::start()?;

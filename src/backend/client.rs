@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use mysql_async::prelude::{FromRow, Queryable};
-use mysql_async::{Conn, OptsBuilder, Row, from_row_opt};
+use mysql_async::{ClientIdentity, Conn, DriverError, OptsBuilder, Row, SslOpts, from_row_opt};
 use tokio::time::timeout;
 
 use super::flavour::Asked;
 use super::{BackendConfig, Config, MonitorConfig};
 use crate::gtid::Uuid;
-use crate::net::Endpoint;
+use crate::net::{BackendTls, Endpoint, TlsMode};
 use crate::sql::Flavour;
 
 /// A backend that has not answered for so long counts as down: it may be connected and hung.
@@ -85,23 +85,61 @@ impl Client {
     /// Connects and logs in.
     pub(super) async fn connect(&self) -> Result<Conn, Broken> {
         let limit = self.access.load().1;
-        match timeout(limit, Conn::new(self.options())).await {
+        let tls = ssl_opts(&self.backend.tls);
+        let optional = self.backend.tls.mode == TlsMode::Preferred;
+        match timeout(limit, Conn::new(self.options(tls))).await {
+            Ok(Err(mysql_async::Error::Driver(DriverError::NoClientSslFlagFromServer)))
+                if optional =>
+            {
+                let plain = Conn::new(self.options(None));
+                let connected = timeout(limit, plain).await;
+                Ok(connected.map_err(|_| Broken::Silent)??)
+            }
             Ok(connected) => Ok(connected?),
             Err(_) => Err(Broken::Silent),
         }
     }
 
-    fn options(&self) -> OptsBuilder {
+    fn options(&self, tls: Option<SslOpts>) -> OptsBuilder {
         let access = self.access.load();
         let account = &access.0;
         let options = OptsBuilder::default()
             .user(Some(&account.user))
             .pass(Some(account.password.expose()))
+            .ssl_opts(tls)
             .prefer_socket(false);
         match &self.backend.address {
             Endpoint::Tcp { host, port } => options.ip_or_hostname(host).tcp_port(*port),
             Endpoint::Unix(path) => options.socket(Some(path.to_string_lossy())),
         }
+    }
+}
+
+/// A name that no certificate is for. [`mysql_async`] forgives a wrong name if this word stands in
+/// the error that rustls gives, which names it (both as of their present versions; a test holds it).
+const ANY_NAME: &str = "NotValidForName.invalid";
+
+/// The same TLS as on data connections.
+fn ssl_opts(tls: &BackendTls) -> Option<SslOpts> {
+    let identity = tls.identity.clone();
+    let identity = identity.map(|(cert, key)| ClientIdentity::new(cert.into(), key.into()));
+    let roots = tls.ca.iter().cloned().map(Into::into).collect();
+    let options = SslOpts::default().with_client_identity(identity);
+    let verifying = |options: SslOpts| {
+        let options = options.with_root_certs(roots);
+        options.with_disable_built_in_roots(true)
+    };
+    match tls.mode {
+        TlsMode::Disabled => None,
+        TlsMode::Preferred | TlsMode::Required => {
+            Some(options.with_danger_accept_invalid_certs(true))
+        }
+        TlsMode::VerifyCa => Some(
+            verifying(options)
+                .with_danger_skip_domain_validation(true)
+                .with_danger_tls_hostname_override(Some(ANY_NAME)),
+        ),
+        TlsMode::VerifyIdentity => Some(verifying(options)),
     }
 }
 

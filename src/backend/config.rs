@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::error::Secret;
-use crate::net::Endpoint;
+use crate::net::{BackendTls, Endpoint};
 use crate::routing::Role;
 
 /// The backends and how they are reached.
@@ -37,6 +37,10 @@ pub struct BackendConfig {
     pub max_lag: Option<Duration>,
     /// Where it runs, if zones are told apart.
     pub zone: Option<String>,
+    /// Whether it is reached by TLS.
+    pub tls: BackendTls,
+    /// It is told by a PROXY header where the client is.
+    pub proxy_protocol: bool,
 }
 
 /// The account that watches the backends.

@@ -35,6 +35,14 @@ pub enum ConnectError {
     /// It took longer than the configured limit.
     #[error("timed out")]
     TimedOut,
+    /// TLS is required and the backend has none.
+    #[error("[[backend]] tls requires TLS, and the backend does not offer it")]
+    NoTls,
+    /// The password would have to travel in clear text.
+    #[error(
+        "the account's plugin asks for the password in clear text, which takes [[backend]] tls"
+    )]
+    NotSecure,
     /// The backend sent a packet that has no place in a login.
     #[error("unexpected packet during login")]
     Unexpected,
@@ -112,6 +120,8 @@ pub struct Connection {
     pub backend: BackendId,
     /// The backend's id of the thread that serves this connection.
     pub thread_id: u64,
+    /// The port that it shows in its process list; none over a unix socket.
+    pub port: Option<u16>,
     /// What was agreed with the backend.
     pub capabilities: Capabilities,
     /// The flags of the last answer.

@@ -6,9 +6,10 @@ use arc_swap::ArcSwap;
 use tokio::time::timeout;
 
 use super::connection::Connection;
+use super::encryption::Encryption;
 use super::login::{LoginRequest, log_in};
 use super::{Config, ConnectError, ConnectionState, Proof};
-use crate::net::{Stream, Wire, connect};
+use crate::net::{Stream, TlsError, Wire, connect, encode_proxy_header};
 use crate::protocol::Command;
 use crate::routing::BackendId;
 use crate::sql::ForEach;
@@ -16,25 +17,44 @@ use crate::sql::ForEach;
 /// Opens data connections to the configured backends.
 #[derive(Clone, Debug)]
 pub struct Dialer {
-    config: Arc<ArcSwap<Config>>,
+    reach: Arc<ArcSwap<Reach>>,
+}
+
+/// The backends, and what opens TLS to each.
+#[derive(Debug)]
+pub struct Reach {
+    config: Arc<Config>,
+    tls: Vec<Option<Encryption>>,
+}
+
+impl Reach {
+    /// Of these backends.
+    ///
+    /// # Errors
+    /// [`TlsError`] for files that can't be used.
+    pub fn new(config: Arc<Config>) -> Result<Self, TlsError> {
+        let tls = config.backends.iter().map(Encryption::of);
+        let tls = tls.collect::<Result<_, _>>()?;
+        Ok(Self { config, tls })
+    }
 }
 
 impl Dialer {
     /// A dialer for these backends.
-    pub fn new(config: Arc<Config>) -> Self {
+    pub fn new(reach: Reach) -> Self {
         Self {
-            config: Arc::new(ArcSwap::new(config)),
+            reach: Arc::new(ArcSwap::from_pointee(reach)),
         }
     }
 
     /// From now on it connects to these. An id stays with the backend that it was given to.
-    pub fn reconfigure(&self, config: Arc<Config>) {
-        self.config.store(config);
+    pub fn reconfigure(&self, reach: Reach) {
+        self.reach.store(Arc::new(reach));
     }
 
     /// What it goes by.
     pub fn config(&self) -> Arc<Config> {
-        self.config.load_full()
+        Arc::clone(&self.reach.load().config)
     }
 
     /// Connects, logs in and asks the backend who it is; `tracking` is the SET that switches
@@ -64,15 +84,25 @@ impl Dialer {
         request: &LoginRequest,
         tracking: &ForEach<String>,
     ) -> Result<Connection, ConnectError> {
-        let config = self.config();
-        let config = config
+        let reach = self.reach.load_full();
+        let config = reach
+            .config
             .backends
             .get(id.index())
             .ok_or(ConnectError::NotConfigured)?;
         let mut wire = Wire::new(Stream::Plain(connect(&config.address).await?));
-        let logged_in = log_in(&mut wire, request).await?;
+        let mut port = wire.stream().local_port();
+        if config.proxy_protocol {
+            let header = encode_proxy_header(request.origin, wire.stream().peer_address());
+            wire.output().extend_from_slice(&header);
+            wire.flush().await?;
+            port = request.origin.map(|it| it.port()).or(port);
+        }
+        let encryption = reach.tls.get(id.index()).and_then(Option::as_ref);
+        let (wire, logged_in) = log_in(wire, request, encryption).await?;
         let mut connection = Connection {
             wire,
+            port,
             backend: id,
             thread_id: u64::from(logged_in.thread_id),
             capabilities: logged_in.capabilities,

@@ -1,22 +1,22 @@
-//! Logging in to a backend: caching_sha2_password (fast, or full by RSA key or secure transport)
-//! and mysql_native_password.
+//! Logging in to a backend: greeting, TLS, the login, and the exchange that its plugin wants.
 //!
 //! <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase.html>
 
-use rsa::pkcs8::DecodePublicKey;
-use rsa::{Oaep, RsaPublicKey};
+use std::net::SocketAddr;
+
 use zeroize::Zeroizing;
 
+use super::encryption::Encryption;
+use super::exchange::Exchange;
 use super::{ConnectError, Refusal};
 use crate::net::Wire;
-use crate::protocol::auth::{caching_sha2, native, obfuscate};
+use crate::protocol::auth::{caching_sha2, native};
 use crate::protocol::{
-    AuthMore, AuthSwitch, Capabilities, ErrPacket, FAST_AUTH_OK, FULL_AUTH, Handshake,
-    HandshakeResponse, NONCE, OkPacket, REQUEST_PUBLIC_KEY, Status,
+    Capabilities, ErrPacket, Handshake, HandshakeResponse, OkPacket, SslRequest, Status,
 };
 
 /// No packet of a login is larger than this, in bytes; an OK may carry session state.
-const LOGIN_PACKET_LIMIT: usize = 256 * 1024;
+pub(super) const LOGIN_PACKET_LIMIT: usize = 256 * 1024;
 
 /// Everything needed to log in as a client would.
 #[derive(Clone)]
@@ -44,6 +44,8 @@ pub struct LoginRequest {
     pub collation: u8,
     /// The client's connection attributes, as they came.
     pub attributes: Option<Vec<u8>>,
+    /// Where the client is, if it came by TCP.
+    pub origin: Option<SocketAddr>,
     /// The client's own capabilities; those that change results are handed on.
     pub capabilities: Capabilities,
     /// The largest packet that the client takes, in bytes.
@@ -100,10 +102,11 @@ const ALWAYS: Capabilities = Capabilities(
 
 /// Logs in on a fresh wire.
 pub(super) async fn log_in(
-    wire: &mut Wire,
+    mut wire: Wire,
     request: &LoginRequest,
-) -> Result<LoggedIn, ConnectError> {
-    let greeting = read_greeting(wire).await?;
+    encryption: Option<&Encryption>,
+) -> Result<(Wire, LoggedIn), ConnectError> {
+    let greeting = read_greeting(&mut wire).await?;
     let mut wanted = ALWAYS | (request.capabilities & CLIENT_DECIDES);
     if request.database.is_some() {
         wanted.insert(Capabilities::CONNECT_WITH_DB);
@@ -118,10 +121,17 @@ pub(super) async fn log_in(
     if !capabilities.contains(ALWAYS) {
         return Err(ConnectError::TooOld);
     }
+    let mut start = SslRequest {
+        capabilities,
+        max_packet: request.max_packet,
+        collation: request.collation,
+    };
+    if let Some(encryption) = encryption {
+        wire = encryption.encrypt(wire, &greeting, &mut start).await?;
+    }
     let mut exchange = Exchange {
-        secure: wire.stream().is_secure(),
         password: &request.credentials.password,
-        nonce: greeting.nonce,
+        data: greeting.nonce.to_vec(),
         // Any other plugin is asked for by an auth switch, if the account has it.
         plugin: match greeting.plugin.as_str() {
             native::NAME => native::NAME,
@@ -130,20 +140,20 @@ pub(super) async fn log_in(
         .to_owned(),
     };
     let response = HandshakeResponse {
-        capabilities,
+        capabilities: start.capabilities,
         max_packet: request.max_packet,
         collation: request.collation,
         user: request.credentials.user.clone(),
-        auth: exchange.first_answer()?,
+        auth: exchange.first_answer(&wire)?.to_vec(),
         database: request.database.clone(),
         plugin: Some(exchange.plugin.clone().into_bytes()),
         attributes: request.attributes.clone(),
         zstd_level: None,
     };
     wire.send(&response.encode()).await?;
-    let ok = exchange.run(wire).await?;
+    let ok = exchange.run(&mut wire).await?;
     let status = OkPacket::parse(&ok, capabilities)?.status;
-    Ok(LoggedIn {
+    let logged_in = LoggedIn {
         thread_id: greeting.connection_id,
         capabilities,
         status,
@@ -153,7 +163,8 @@ pub(super) async fn log_in(
             collation: greeting.collation,
             capabilities: greeting.capabilities,
         },
-    })
+    };
+    Ok((wire, logged_in))
 }
 
 /// Reads the handshake with which a backend greets, or the error it sends instead.
@@ -165,96 +176,7 @@ async fn read_greeting(wire: &mut Wire) -> Result<Handshake, ConnectError> {
     Ok(Handshake::parse(&payload)?)
 }
 
-/// The plugin before caching_sha2_password; MySQL also asks for it on behalf of accounts that do
-/// not exist, so that nobody learns which do.
-const SHA256: &str = "sha256_password";
-
-/// With which a client asks for the RSA key in sha256_password.
-const SHA256_REQUEST_PUBLIC_KEY: u8 = 1;
-
-/// The authentication exchange after the handshake response.
-struct Exchange<'a> {
-    /// May the password travel in clear text?
-    secure: bool,
-    password: &'a Zeroizing<Vec<u8>>,
-    nonce: [u8; NONCE],
-    plugin: String,
-}
-
-impl Exchange<'_> {
-    /// The answer to the nonce that the plugin wants first.
-    fn first_answer(&self) -> Result<Vec<u8>, ConnectError> {
-        if self.password.is_empty() {
-            return Ok(Vec::new());
-        }
-        match self.plugin.as_str() {
-            caching_sha2::NAME => Ok(caching_sha2::scramble(self.password, &self.nonce).to_vec()),
-            native::NAME => Ok(native::scramble(self.password, &self.nonce).to_vec()),
-            SHA256 if self.secure => Ok([self.password.as_slice(), &[0]].concat()),
-            SHA256 => Ok(vec![SHA256_REQUEST_PUBLIC_KEY]),
-            other => Err(ConnectError::Plugin(other.to_owned())),
-        }
-    }
-
-    async fn run(&mut self, wire: &mut Wire) -> Result<Vec<u8>, ConnectError> {
-        loop {
-            let payload = wire.read_payload(LOGIN_PACKET_LIMIT).await?;
-            match payload.first() {
-                Some(&OkPacket::HEADER) => return Ok(payload.to_vec()),
-                Some(&ErrPacket::HEADER) => return Err(refusal(&payload)?),
-                Some(&AuthSwitch::HEADER) => {
-                    let switch = AuthSwitch::parse(&payload)?;
-                    self.plugin = String::from_utf8_lossy(switch.plugin).into_owned();
-                    self.nonce = switch.nonce()?;
-                    let answer = self.first_answer()?;
-                    wire.send(&answer).await?;
-                }
-                Some(&AuthMore::HEADER) => self.more(wire, AuthMore::parse(&payload)?.data).await?,
-                _ => return Err(ConnectError::Unexpected),
-            }
-        }
-    }
-
-    /// caching_sha2_password's second step: nothing to do after a cache hit, else the password
-    /// itself, protected by the transport or by the backend's RSA key.
-    async fn more(&self, wire: &mut Wire, data: &[u8]) -> Result<(), ConnectError> {
-        match data {
-            [FAST_AUTH_OK] => Ok(()),
-            pem if self.plugin == SHA256 => {
-                let sealed = seal(pem, self.password, &self.nonce)?;
-                Ok(wire.send(&sealed).await?)
-            }
-            [FULL_AUTH] if wire.stream().is_secure() => {
-                let mut clear = Zeroizing::new(self.password.to_vec());
-                clear.push(0);
-                Ok(wire.send(&clear).await?)
-            }
-            [FULL_AUTH] => {
-                wire.send(&[REQUEST_PUBLIC_KEY]).await?;
-                let payload = wire.read_payload(LOGIN_PACKET_LIMIT).await?;
-                let sealed = seal(AuthMore::parse(&payload)?.data, self.password, &self.nonce)?;
-                Ok(wire.send(&sealed).await?)
-            }
-            _ => Err(ConnectError::Unexpected),
-        }
-    }
-}
-
-/// The password, obfuscated with the nonce and encrypted with the backend's RSA key.
-fn seal(pem: &[u8], password: &[u8], nonce: &[u8; NONCE]) -> Result<Vec<u8>, ConnectError> {
-    let pem = std::str::from_utf8(pem).map_err(|_| ConnectError::PublicKey)?;
-    let key = RsaPublicKey::from_public_key_pem(pem.trim_end_matches('\0').trim())
-        .map_err(|_| ConnectError::PublicKey)?;
-    let clear = obfuscate(password, nonce);
-    key.encrypt(
-        &mut rsa::rand_core::OsRng,
-        Oaep::new::<sha1::Sha1>(),
-        &clear,
-    )
-    .map_err(|_| ConnectError::PublicKey)
-}
-
-fn refusal(payload: &[u8]) -> Result<ConnectError, ConnectError> {
+pub(super) fn refusal(payload: &[u8]) -> Result<ConnectError, ConnectError> {
     let packet = ErrPacket::parse(payload)?;
     Ok(ConnectError::Refused(Refusal {
         code: packet.code,

@@ -4,6 +4,8 @@ mod client;
 mod config;
 mod connection;
 mod dialer;
+mod encryption;
+mod exchange;
 mod flavour;
 mod login;
 pub mod online;
@@ -14,7 +16,7 @@ pub mod watch;
 
 pub use config::{BackendConfig, Config, MonitorConfig};
 pub use connection::{ConnectError, Connection, Proof, Refusal, Row};
-pub use dialer::Dialer;
+pub use dialer::{Dialer, Reach};
 pub use login::{Credentials, Greeting, LoginRequest};
 pub use plan::{Plan, PlanError, plan};
 pub use question::{question, user_variable};

@@ -104,6 +104,7 @@ mod tests {
     use super::*;
     use crate::backend::MonitorConfig;
     use crate::error::Secret;
+    use crate::net::BackendTls;
 
     /// A writer and readers, each a name and a port.
     fn config(readers: &[(&str, u16)]) -> Config {
@@ -114,6 +115,8 @@ mod tests {
             weight: 100,
             max_lag: None,
             zone: None,
+            tls: BackendTls::default(),
+            proxy_protocol: false,
         };
         let readers = readers.iter().map(|it| backend(*it, Role::Reader));
         Config {

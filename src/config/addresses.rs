@@ -2,15 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-
 use super::fault::{Faults, Located};
-use super::files::{self, Content, Surroundings};
-use super::schema::{self, Key, keys};
-use super::table::{Document, Table};
-use super::value::{self, Mistake};
-use crate::net::{Endpoint, TlsConfig};
+use super::schema::{self, keys};
+use super::table::Document;
+use super::value;
+use crate::net::Endpoint;
 
 /// `[listen]`.
 pub(super) fn listen(
@@ -20,39 +16,6 @@ pub(super) fn listen(
     document
         .table(&schema::LISTEN)
         .read_list(&keys::LISTEN_ADDRESS, value::address, faults)
-}
-
-/// `[tls]`, and whether the files that it names can be used.
-pub(super) fn tls(
-    document: &Document<'_>,
-    around: &Surroundings<'_>,
-    faults: &mut Faults<'_>,
-) -> Option<TlsConfig> {
-    let table = document.table(&schema::TLS);
-    let mode = table.read(&keys::TLS_MODE, value::word, faults)?.value;
-    if mode == "files" {
-        let cert = pem(&table, &keys::TLS_CERT, around, has_certificate, faults);
-        let key = pem(&table, &keys::TLS_KEY, around, has_key, faults);
-        return Some(TlsConfig::Files {
-            cert: cert?,
-            key: key?,
-        });
-    }
-    for key in [&keys::TLS_CERT, &keys::TLS_KEY] {
-        if table.has(key) {
-            let wrong = format!("has no effect under mode = \"{mode}\"");
-            faults.fault(
-                &table.place(key),
-                wrong,
-                "set mode = \"files\", or remove it",
-            );
-        }
-    }
-    Some(if mode == "off" {
-        TlsConfig::Off
-    } else {
-        TlsConfig::SelfSigned
-    })
 }
 
 /// No two listeners on one address, and none where a backend is said to be.
@@ -142,73 +105,6 @@ fn ip(host: &str) -> Option<IpAddr> {
     match host.eq_ignore_ascii_case("localhost") {
         true => Some(Ipv4Addr::LOCALHOST.into()),
         false => host.parse::<IpAddr>().ok().map(|ip| ip.to_canonical()),
-    }
-}
-
-/// The path in `key`, once `check` has found what it looks for in that file.
-fn pem(
-    table: &Table<'_>,
-    key: &'static Key,
-    around: &Surroundings<'_>,
-    check: fn(&Content) -> Result<Option<&'static str>, &'static str>,
-    faults: &mut Faults<'_>,
-) -> Option<std::path::PathBuf> {
-    if !table.has(key) {
-        let right = format!(
-            "write {} = {}, for example",
-            key.name,
-            key.presence.literal()
-        );
-        faults.fault(
-            &table.place(key),
-            "is missing under mode = \"files\"",
-            right,
-        );
-        return None;
-    }
-    let written = table.read(key, value::path, faults)?;
-    let path = around.resolve(&written.value);
-    let content = match files::read_named(&path) {
-        Ok(content) => content,
-        Err(Mistake { wrong, right }) => {
-            faults.fault(&written.place, wrong, right);
-            return None;
-        }
-    };
-    match check(&content) {
-        Ok(None) => {}
-        Ok(Some(warning)) => {
-            let wrong = format!("{} {warning}", path.display());
-            faults.warn(
-                &written.place,
-                wrong,
-                "take that permission away (chmod o-r)",
-            );
-        }
-        Err(lacks) => {
-            let wrong = format!("{} holds no {lacks}", path.display());
-            faults.fault(
-                &written.place,
-                wrong,
-                format!("give a PEM file with a {lacks}"),
-            );
-        }
-    }
-    Some(path)
-}
-
-fn has_certificate(content: &Content) -> Result<Option<&'static str>, &'static str> {
-    let mut certificates = CertificateDer::pem_slice_iter(content.text.as_bytes()).peekable();
-    match certificates.peek().is_some() && certificates.all(|certificate| certificate.is_ok()) {
-        true => Ok(None),
-        false => Err("certificate"),
-    }
-}
-
-fn has_key(content: &Content) -> Result<Option<&'static str>, &'static str> {
-    match PrivateKeyDer::from_pem_slice(content.text.as_bytes()) {
-        Ok(_) => Ok(content.shared.then_some("can be read by everyone")),
-        Err(_) => Err("private key"),
     }
 }
 

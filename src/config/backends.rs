@@ -8,9 +8,10 @@ use super::files::Surroundings;
 use super::schema::{self, keys};
 use super::secrets::{self, Password};
 use super::table::Document;
+use super::tls;
 use super::value;
 use crate::backend::{BackendConfig, MonitorConfig};
-use crate::net::Endpoint;
+use crate::net::{BackendTls, Endpoint};
 use crate::routing::Role;
 
 /// The most backends there may be.
@@ -30,10 +31,16 @@ pub(super) struct Draft {
     weight_is_written: bool,
     max_lag: Option<Located<Duration>>,
     zone: Option<Located<String>>,
+    tls: Option<BackendTls>,
+    proxy_protocol: Option<Located<bool>>,
 }
 
 /// Every `[[backend]]`, each checked by itself and against the others.
-pub(super) fn backends(document: &Document<'_>, faults: &mut Faults<'_>) -> Vec<Draft> {
+pub(super) fn backends(
+    document: &Document<'_>,
+    around: &Surroundings<'_>,
+    faults: &mut Faults<'_>,
+) -> Vec<Draft> {
     let tables = document.tables(&schema::BACKEND);
     if let Some(table) = tables.get(BACKENDS_MAX) {
         let wrong = format!("there are {} backends", tables.len());
@@ -46,9 +53,12 @@ pub(super) fn backends(document: &Document<'_>, faults: &mut Faults<'_>) -> Vec<
     let mut drafts = Vec::new();
     for table in tables {
         let role = table.read(&keys::BACKEND_ROLE, value::word, faults);
+        let address = table.read(&keys::BACKEND_ADDRESS, value::address, faults);
         drafts.push(Draft {
             name: table.read(&keys::BACKEND_NAME, value::text, faults),
-            address: table.read(&keys::BACKEND_ADDRESS, value::address, faults),
+            tls: tls::backend(&table, address.as_ref().map(|at| &at.value), around, faults),
+            proxy_protocol: table.read(&keys::BACKEND_PROXY_PROTOCOL, value::flag, faults),
+            address,
             role: role.and_then(|Located { value, place }| {
                 let value = match value {
                     AUTO => None,
@@ -81,9 +91,35 @@ pub(super) fn finish(drafts: Vec<Draft>, max_lag: Duration) -> Option<Vec<Backen
             weight: u32::try_from(draft.weight?.value).ok()?,
             max_lag: (role != Some(Role::Writer)).then_some(own),
             zone: draft.zone.map(|zone| zone.value),
+            tls: draft.tls?,
+            proxy_protocol: draft.proxy_protocol?.value,
         })
     };
     drafts.into_iter().map(finish).collect()
+}
+
+/// The backend that `[replication]` names, as an index; `Some(None)` without it.
+pub(super) fn replication(
+    document: &Document<'_>,
+    drafts: &[Draft],
+    faults: &mut Faults<'_>,
+) -> Option<Option<String>> {
+    let table = document.table(&schema::REPLICATION);
+    let Some(wanted) = table.read(&keys::REPLICATION_BACKEND, value::text, faults) else {
+        return Some(None);
+    };
+    let is_it = |draft: &Draft| {
+        draft
+            .name
+            .as_ref()
+            .is_some_and(|name| name.value == wanted.value)
+    };
+    if !drafts.iter().any(is_it) {
+        let wrong = format!("no backend has the name {}", value::quote(&wanted.value));
+        faults.fault(&wanted.place, wrong, "give the name of a [[backend]]");
+        return None;
+    }
+    Some(Some(wanted.value))
 }
 
 /// A zone that nothing is compared with, or that no reader is in, is likely a slip.

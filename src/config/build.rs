@@ -5,7 +5,7 @@ use super::files::Surroundings;
 use super::schema::{self, keys};
 use super::table::Document;
 use super::users::Accounts;
-use super::{Config, Written, addresses, backends, consoles, pressure, users, value};
+use super::{Config, Written, addresses, backends, consoles, front, pressure, tls, users, value};
 use crate::net::{Endpoint, ListenConfig, TlsConfig};
 use crate::session::AuthMode;
 use crate::telemetry::{LogConfig, LogFormat, check_filter};
@@ -23,14 +23,16 @@ pub(super) fn config(
     let proxy_id = listens.read(&keys::LISTEN_PROXY_ID, value::count, faults);
     let http = consoles::http(document, around, faults);
     let console = consoles::console(document, around, faults);
-    let tls = addresses::tls(document, around, faults);
-    let drafts = backends::backends(document, faults);
+    let tls = tls::front(document, around, faults);
+    let drafts = backends::backends(document, around, faults);
     let monitor = backends::monitor(document, around, faults);
     let accounts = users::accounts(document, around, faults);
     let log = log(document, faults);
     let limits = Limits::read(document, faults);
     let pressure = pressure::limits(document, faults);
     let hold = hold(document, faults);
+    let front = front::front(document, faults);
+    let replication = backends::replication(document, &drafts, faults);
 
     let http_at = consoles::endpoint(http.iter().flatten().next(), |it| &it.address);
     let console_at = consoles::endpoint(console.iter().flatten().next(), |it| &it.address);
@@ -42,7 +44,7 @@ pub(super) fn config(
         faults,
     );
     backends::warn_about_zones(&drafts, zone.as_ref(), faults);
-    let (listen, tls, monitor, accounts) = (listen?, tls?, monitor?, accounts?);
+    let (listen, (tls, tls_rules), monitor, accounts) = (listen?, tls?, monitor?, accounts?);
     warn_about_tls(&listen, &tls, &accounts, faults);
     if accounts.policy.max_lag < monitor.interval {
         faults.warn(
@@ -56,6 +58,7 @@ pub(super) fn config(
         listen: ListenConfig {
             addresses: listen.into_iter().map(|at| at.value).collect(),
             tls,
+            tls_rules,
         },
         http: http?.map(|http| http.value),
         console: console?.map(|console| console.value),
@@ -67,6 +70,8 @@ pub(super) fn config(
             slow_start: limits.slow_start,
         },
         session: session::Config {
+            front: front?,
+            replication: replication?,
             auth: accounts.auth,
             policy: accounts.policy,
             reads: accounts.reads,

@@ -94,6 +94,8 @@ pub enum Kind {
     Address,
     /// An address, or an array of them.
     Addresses,
+    /// An IP address or a network, or an array of them.
+    Networks,
 }
 
 impl Kind {
@@ -112,6 +114,7 @@ impl Kind {
             Self::Word { choices } => format!("one of {}", choices.join(", ")),
             Self::Address => "host:port, [ipv6]:port or unix:/path".to_owned(),
             Self::Addresses => "host:port, [ipv6]:port or unix:/path, or a list".to_owned(),
+            Self::Networks => "IP address or network, or a list".to_owned(),
         }
     }
 }
@@ -147,6 +150,7 @@ pub const SECTIONS: &[&Section] = &[
     &TLS,
     &BACKEND,
     &MONITOR,
+    &REPLICATION,
     &AUTH,
     &USER,
     &CONSISTENCY,
@@ -168,7 +172,13 @@ pub const LISTEN: Section = Section {
     name: "listen",
     list: false,
     about: "Where clients connect.",
-    keys: &[&LISTEN_ADDRESS, &LISTEN_PROXY_ID, &LISTEN_ZONE],
+    keys: &[
+        &LISTEN_ADDRESS,
+        &LISTEN_PROXY_ID,
+        &LISTEN_ZONE,
+        &LISTEN_COMPRESSION,
+        &LISTEN_PROXY_PROTOCOL_FROM,
+    ],
 };
 
 /// The HTTP endpoint.
@@ -207,7 +217,15 @@ pub const TLS: Section = Section {
     name: "tls",
     list: false,
     about: "TLS towards clients.",
-    keys: &[&TLS_MODE, &TLS_CERT, &TLS_KEY],
+    keys: &[
+        &TLS_MODE,
+        &TLS_CERT,
+        &TLS_KEY,
+        &TLS_REQUIRED,
+        &TLS_MIN_VERSION,
+        &TLS_CLIENT_CERT,
+        &TLS_CLIENT_CA,
+    ],
 };
 
 /// The backends.
@@ -222,6 +240,11 @@ pub const BACKEND: Section = Section {
         &BACKEND_WEIGHT,
         &BACKEND_MAX_LAG,
         &BACKEND_ZONE,
+        &BACKEND_TLS,
+        &BACKEND_TLS_CA,
+        &BACKEND_TLS_CERT,
+        &BACKEND_TLS_KEY,
+        &BACKEND_PROXY_PROTOCOL,
     ],
 };
 
@@ -238,6 +261,14 @@ pub const MONITOR: Section = Section {
         &MONITOR_PASSWORD_FILE,
         &MONITOR_INTERVAL,
     ],
+};
+
+/// Replication clients.
+pub const REPLICATION: Section = Section {
+    name: "replication",
+    list: false,
+    about: "Clients that read the binary log.",
+    keys: &[&REPLICATION_BACKEND],
 };
 
 /// Logins.

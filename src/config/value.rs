@@ -7,7 +7,7 @@ use toml::de::{DeInteger, DeValue};
 
 use super::schema::Kind;
 use crate::error::Secret;
-use crate::net::Endpoint;
+use crate::net::{Endpoint, Network};
 
 /// Why a value is not what its key takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,6 +161,19 @@ pub(super) fn word(value: &DeValue<'_>, kind: Kind) -> Result<&'static str, Mist
         format!("{} is not known here", quote(text)),
         right,
     ))
+}
+
+/// An IP address or a network of them.
+pub(super) fn network(value: &DeValue<'_>, kind: Kind) -> Result<Network, Mistake> {
+    let Kind::Networks = kind else {
+        return Err(unfit());
+    };
+    let right = "an IP address, or a network such as \"10.0.0.0/8\"";
+    let text = string(value, right)?;
+    text.parse().map_err(|_| {
+        let wrong = format!("{} is not a network", quote(text));
+        Mistake::new(wrong, format!("write {right}"))
+    })
 }
 
 /// Where something listens or is reached.

@@ -1,7 +1,9 @@
 //! Listening sockets, and connecting to a backend's address.
 
+use std::fmt;
 use std::fs;
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
 
@@ -29,6 +31,42 @@ pub struct SocketFile(PathBuf);
 impl Drop for SocketFile {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Where a connection comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// From this address.
+    Tcp(SocketAddr),
+    /// Over a unix socket.
+    Unix,
+}
+
+impl Origin {
+    /// Its address, if it has one.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(address) => Some(*address),
+            Self::Unix => None,
+        }
+    }
+
+    /// The host, as MySQL names it.
+    pub fn host(&self) -> String {
+        match self {
+            Self::Tcp(address) => address.ip().to_canonical().to_string(),
+            Self::Unix => "localhost".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix => f.write_str("unix"),
+        }
     }
 }
 
@@ -99,18 +137,18 @@ impl Listener {
         })
     }
 
-    /// Waits for the next client; the text says where it comes from.
+    /// Waits for the next client.
     ///
     /// Cancel safe.
-    pub async fn accept(&self) -> io::Result<(Accepted, String)> {
+    pub async fn accept(&self) -> io::Result<(Accepted, Origin)> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
-                Ok((Accepted::Tcp(stream.into_std()?), address.to_string()))
+                Ok((Accepted::Tcp(stream.into_std()?), Origin::Tcp(address)))
             }
             Self::Unix(listener, _) => {
                 let (stream, _) = listener.accept().await?;
-                Ok((Accepted::Unix(stream.into_std()?), "unix".to_owned()))
+                Ok((Accepted::Unix(stream.into_std()?), Origin::Unix))
             }
         }
     }

@@ -1,7 +1,11 @@
 //! Byte streams: plain and TLS, packet reading and writing, listeners.
 
+mod connector;
 mod endpoint;
 mod listener;
+mod network;
+mod proxied;
+mod proxy_header;
 mod stream;
 mod tls;
 mod vitality;
@@ -9,8 +13,12 @@ mod wire;
 
 use std::path::PathBuf;
 
+pub use connector::{BackendTls, TlsMode, connector};
 pub use endpoint::{Endpoint, EndpointError};
-pub use listener::{Accepted, Listener, connect};
+pub use listener::{Accepted, Listener, Origin, connect};
+pub use network::{Network, NetworkError};
+pub use proxied::read_proxy_header;
+pub use proxy_header::encode_proxy_header;
 pub use stream::{Plain, Stream};
 pub use tls::{TlsError, acceptor};
 pub use wire::{READ_SIZE, Wire, WireError};
@@ -22,6 +30,36 @@ pub struct ListenConfig {
     pub addresses: Vec<Endpoint>,
     /// What the TCP listeners offer to clients that ask for TLS.
     pub tls: TlsConfig,
+    /// What is asked of those that use it.
+    pub tls_rules: TlsRules,
+}
+
+/// What is asked of clients that use TLS.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsRules {
+    /// The oldest version that is spoken.
+    pub min_version: TlsVersion,
+    /// The certificates that they may or must show.
+    pub client_certificates: Option<ClientCertificates>,
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsVersion {
+    /// 1.2.
+    #[default]
+    Tls12,
+    /// 1.3.
+    Tls13,
+}
+
+/// Who may vouch for clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificates {
+    /// PEM file with the certificates that may.
+    pub ca: PathBuf,
+    /// A client without one is refused; else only one with a wrong one is.
+    pub required: bool,
 }
 
 /// The certificate shown to clients.

@@ -1,6 +1,7 @@
 //! One type for every kind of byte stream, so that nothing above cares which it is.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -33,13 +34,25 @@ impl Stream {
         !matches!(self, Self::Plain(Plain::Tcp(_)))
     }
 
-    /// The port at this end; none for a unix socket.
-    pub fn local_port(&self) -> Option<u16> {
-        let plain = match self {
+    /// The address of the other end; none for a unix socket.
+    pub fn peer_address(&self) -> Option<SocketAddr> {
+        match self.plain() {
+            Plain::Tcp(stream) => stream.peer_addr().ok(),
+            Plain::Unix(_) => None,
+        }
+    }
+
+    /// What lies below.
+    fn plain(&self) -> &Plain {
+        match self {
             Self::Plain(plain) => plain,
             Self::Tls(tls) => tls.get_ref().0,
-        };
-        let Plain::Tcp(stream) = plain else {
+        }
+    }
+
+    /// The port at this end; none for a unix socket.
+    pub fn local_port(&self) -> Option<u16> {
+        let Plain::Tcp(stream) = self.plain() else {
             return None;
         };
         Some(stream.local_addr().ok()?.port())

@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::Stream;
+use crate::protocol::compression::{Algorithm, Codec};
 use crate::protocol::{HEADER, Header, MAX_PAYLOAD, ProtocolError, write_packet};
 
 /// What one read asks the system for, in bytes; also what the buffers shrink back to.
@@ -53,6 +54,8 @@ pub enum WireError {
 #[derive(Debug)]
 pub struct Wire {
     stream: Stream,
+    /// Between the stream and the buffers, where compression was agreed.
+    codec: Option<Box<Codec>>,
     input: BytesMut,
     output: BytesMut,
     cut: Option<Arc<Notify>>,
@@ -78,6 +81,7 @@ impl Wire {
     pub fn new(stream: Stream) -> Self {
         Self {
             stream,
+            codec: None,
             input: BytesMut::new(),
             output: BytesMut::new(),
             cut: None,
@@ -105,6 +109,19 @@ impl Wire {
         &self.stream
     }
 
+    /// Compresses from now on, in both directions: the login is over.
+    pub fn compress(&mut self, algorithm: Algorithm) {
+        let mut codec = Codec::new(algorithm);
+        // A client that does not wait for the login's end has sent compressed bytes already.
+        codec.raw().unsplit(self.input.split());
+        self.codec = Some(Box::new(codec));
+    }
+
+    /// How it compresses, if it does.
+    pub fn compression(&self) -> Option<Algorithm> {
+        self.codec.as_ref().map(|codec| codec.algorithm())
+    }
+
     /// Gives the stream back, for a TLS handshake. `Err` if the peer has sent something already:
     /// that would be data from before the encryption taken for data inside it.
     pub fn into_stream(self) -> Result<Stream, WireError> {
@@ -128,6 +145,9 @@ impl Wire {
     /// Starts a new command: the next packet has number 0.
     pub fn restart_sequence(&mut self) {
         self.seq = 0;
+        if let (Some(codec), true) = (&mut self.codec, self.input.is_empty()) {
+            codec.restart();
+        }
     }
 
     /// The number the next packet has, in either direction.
@@ -161,6 +181,21 @@ impl Wire {
     ///
     /// Cancel safe: what was read is in the buffer.
     pub async fn fill(&mut self) -> io::Result<usize> {
+        if let Some(codec) = &mut self.codec {
+            loop {
+                let decoded = codec.decode(&mut self.input, READ_SIZE);
+                let count = decoded.map_err(io::Error::other)?;
+                if count > 0 {
+                    return Ok(count);
+                }
+                codec.raw().reserve(READ_SIZE);
+                let count = self.stream.read_buf(codec.raw()).await?;
+                self.received += count as u64;
+                if count == 0 {
+                    return Ok(0);
+                }
+            }
+        }
         if self.input.capacity() - self.input.len() < READ_SIZE / 4 {
             self.input.reserve(READ_SIZE);
         }
@@ -213,14 +248,15 @@ impl Wire {
         let Some(header) = self.peek_header() else {
             return Err(WireError::Closed);
         };
-        if header.seq != self.seq {
+        // Inside compressed packets, MySQL's client counts in another way, and nobody looks.
+        if header.seq != self.seq && self.codec.is_none() {
             return Err(WireError::OutOfOrder {
                 expected: self.seq,
                 found: header.seq,
             });
         }
         self.input.advance(HEADER);
-        self.seq = self.seq.wrapping_add(1);
+        self.seq = header.seq.wrapping_add(1);
         Ok(header)
     }
 
@@ -295,6 +331,10 @@ impl Wire {
     ///
     /// Not cancel safe.
     pub async fn flush(&mut self) -> io::Result<()> {
+        if let Some(codec) = &mut self.codec {
+            let plain = std::mem::take(&mut self.output);
+            codec.encode(&plain, &mut self.output);
+        }
         let mut written = 0;
         while let Some(rest @ [_, ..]) = self.output.get(written..) {
             let count = self.stalls.limit(self.stream.write(rest)).await?;
@@ -325,12 +365,16 @@ impl Wire {
         if self.input.is_empty() && self.input.capacity() > 4 * READ_SIZE {
             self.input = BytesMut::new();
         }
+        if let Some(codec) = &mut self.codec {
+            codec.rest();
+        }
     }
 
     /// Has the peer ended the connection, or sent something that nobody asked for, while the wire
     /// was idle? MySQL says why it closes (error 4031) before it does.
     pub fn is_over(&mut self) -> bool {
-        if !self.input.is_empty() {
+        let codec = self.codec.as_deref();
+        if !self.input.is_empty() || codec.is_some_and(Codec::holds_input) {
             return true;
         }
         let mut byte = [0; 1];
@@ -355,10 +399,15 @@ impl Wire {
         let Self {
             stream,
             input,
+            codec,
             received,
             cut,
             ..
         } = self;
+        let input = match codec {
+            Some(codec) => codec.raw(),
+            None => input,
+        };
         let cut = async {
             match cut {
                 Some(cut) => cut.notified().await,

@@ -14,6 +14,7 @@ mod boundary;
 mod capabilities;
 mod change_user;
 mod command;
+pub mod compression;
 mod eof;
 mod err;
 mod error;

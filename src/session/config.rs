@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use super::{Hold, Limits, PreparedLimits};
 use crate::error::Secret;
+use crate::net::Network;
 use crate::routing::{Policy, Reads};
 
 /// How sessions log in and how their reads are treated.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// What clients are offered before they log in.
+    pub front: FrontConfig,
     /// Who decides about a login.
     pub auth: AuthMode,
     /// For accounts without one of their own.
@@ -24,6 +27,8 @@ pub struct Config {
     pub login_timeout: Duration,
     /// How long a drain waits for running statements and transactions.
     pub drain_timeout: Duration,
+    /// Whose binary log replication clients get.
+    pub replication: Option<String>,
     /// Which backend connection serves a session next.
     pub pool: PoolPolicy,
     /// This proxy's part of its clients' ids, below 1024; by chance, if there is none.
@@ -38,6 +43,27 @@ pub struct Config {
     pub limits: Limits,
     /// How statements wait for a writer.
     pub hold: Hold,
+}
+
+/// What clients are offered, or have to do, before they log in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FrontConfig {
+    /// They may have their connection compressed.
+    pub compression: bool,
+    /// Those that come by TCP have to use TLS.
+    pub tls_required: bool,
+    /// A connection from there begins with a PROXY header.
+    pub proxy_protocol_from: Vec<Network>,
+}
+
+impl Default for FrontConfig {
+    fn default() -> Self {
+        Self {
+            compression: true,
+            tls_required: false,
+            proxy_protocol_from: Vec::new(),
+        }
+    }
 }
 
 /// Which backend connection serves a session's next statement, as far as its state leaves a

@@ -124,7 +124,7 @@ fn thread_of(connection: &Connection, opened: Instant) -> Thread {
         backend: connection.backend,
         id: connection.thread_id,
         server_uuid: connection.proof.server_uuid,
-        port: connection.wire.stream().local_port(),
+        port: connection.port,
         opened,
     }
 }

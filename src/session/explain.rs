@@ -162,6 +162,7 @@ pub fn explain_for(
     let claimed = Claimed {
         wire: Wire::new(Stream::Plain(stream.into())),
         capabilities: Capabilities::default(),
+        compression: None,
         request: LoginRequest {
             credentials: Credentials {
                 user: user.as_bytes().to_vec(),
@@ -170,6 +171,7 @@ pub fn explain_for(
             database: None,
             collation: shared.greeting.load().collation,
             attributes: None,
+            origin: None,
             capabilities: Capabilities::default(),
             max_packet: 1 << 24,
         },

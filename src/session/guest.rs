@@ -2,9 +2,9 @@
 //! and no backend hears of them.
 
 use super::login::{Greeted, LoginFailure};
-use super::{AuthMode, Shared};
+use super::{AuthMode, FrontConfig, Shared};
 use crate::backend::Greeting;
-use crate::net::{Plain, Wire};
+use crate::net::{Origin, Plain, Wire};
 use crate::protocol::Capabilities;
 
 /// A client that has given the right password, and has not been told so yet.
@@ -34,13 +34,18 @@ pub async fn admit(
     greeting: &Greeting,
     id: u32,
     auth: &AuthMode,
-    host: &str,
+    origin: Origin,
 ) -> Result<Guest, GuestError> {
     let tls = shared.tls.load_full();
-    let greeted = Greeted::greet(plain, greeting, id, tls.is_some()).await?;
+    let front = FrontConfig {
+        compression: false,
+        tls_required: shared.config.load().front.tls_required,
+        ..FrontConfig::default()
+    };
+    let greeted = Greeted::greet(plain, greeting, id, &front, tls.is_some()).await?;
     let answered = greeted.answer(Option::as_ref(&tls)).await?;
     let user = answered.user();
-    let claimed = answered.claim(auth, &shared.keys, host).await?;
+    let claimed = answered.claim(auth, &shared.keys, origin).await?;
     Ok(Guest {
         wire: claimed.wire,
         capabilities: claimed.capabilities,

@@ -10,11 +10,12 @@ use rand::RngCore;
 use tokio_rustls::TlsAcceptor;
 use zeroize::Zeroizing;
 
-use super::{AuthMode, LoginKeys};
+use super::{AuthMode, FrontConfig, LoginKeys};
 use crate::backend::{Credentials, Greeting, LoginRequest};
 use crate::error::ClientError;
-use crate::net::{Plain, Stream, Wire, WireError};
+use crate::net::{Origin, Plain, Stream, Wire, WireError};
 use crate::protocol::auth::{caching_sha2, native};
+use crate::protocol::compression::Algorithm;
 use crate::protocol::{
     AuthMore, AuthSwitch, Capabilities, ErrPacket, FAST_AUTH_OK, FULL_AUTH, Handshake,
     HandshakeResponse, NONCE, REQUEST_PUBLIC_KEY, Status, is_ssl_request,
@@ -24,6 +25,9 @@ use crate::protocol::{
 const LOGIN_PACKET_LIMIT: usize = 256 * 1024;
 
 const CACHING_SHA2: &[u8] = caching_sha2::NAME.as_bytes();
+/// A client that uses it was told to, and sends the password itself; over TLS that is as good as
+/// caching_sha2_password.
+const CLEAR: &[u8] = b"mysql_clear_password";
 const NATIVE: &[u8] = native::NAME.as_bytes();
 
 /// What a front offers to every client.
@@ -71,6 +75,7 @@ pub(super) struct Greeted {
     wire: Wire,
     nonce: [u8; NONCE],
     offered: Capabilities,
+    tls_required: bool,
 }
 
 /// The client has said who it wants to be.
@@ -86,6 +91,8 @@ pub(super) struct Claimed {
     pub wire: Wire,
     /// What was agreed with the client.
     pub capabilities: Capabilities,
+    /// How the connection is compressed once the login is over.
+    pub compression: Option<Algorithm>,
     /// What a backend has to be asked for.
     pub request: LoginRequest,
 }
@@ -110,6 +117,7 @@ impl Greeted {
         plain: Plain,
         front: &Greeting,
         client_id: u32,
+        config: &FrontConfig,
         tls: bool,
     ) -> Result<Self, LoginFailure> {
         let mut wire = Wire::new(Stream::Plain(plain));
@@ -117,6 +125,9 @@ impl Greeted {
         let mut offered = OFFERED;
         if tls {
             offered.insert(Capabilities::SSL);
+        }
+        if config.compression {
+            offered.insert(Capabilities::COMPRESS | Capabilities::ZSTD);
         }
         // They are handed on, so the writer has to know them.
         if front.capabilities.contains(Capabilities::QUERY_ATTRIBUTES) {
@@ -136,6 +147,7 @@ impl Greeted {
             wire,
             nonce,
             offered,
+            tls_required: config.tls_required,
         })
     }
 
@@ -156,6 +168,9 @@ impl Greeted {
             self.wire = Wire::new(Stream::Tls(Box::new(encrypted.into())));
             self.wire.set_sequence(seq);
             payload = self.wire.read_payload(LOGIN_PACKET_LIMIT).await?;
+        }
+        if self.tls_required && !self.wire.stream().is_secure() {
+            return Err(refuse(&mut self.wire, ClientError::tls_required()).await);
         }
         let Ok(mut response) = HandshakeResponse::parse(&payload) else {
             return Err(refuse(&mut self.wire, ClientError::bad_handshake()).await);
@@ -180,7 +195,7 @@ impl Answered {
         mut self,
         mode: &AuthMode,
         keys: &LoginKeys,
-        host: &str,
+        origin: Origin,
     ) -> Result<Claimed, LoginFailure> {
         let response = self.response;
         let challenge = Challenge {
@@ -189,7 +204,7 @@ impl Answered {
             plugin: response.plugin.unwrap_or_else(|| NATIVE.to_vec()),
             nonce: self.nonce,
             can_switch: response.capabilities.contains(Capabilities::PLUGIN_AUTH),
-            host,
+            host: &origin.host(),
         };
         let password = match challenge.password(&mut self.wire, mode, keys).await {
             Ok(password) => password,
@@ -199,6 +214,7 @@ impl Answered {
         Ok(Claimed {
             wire: self.wire,
             capabilities: response.capabilities,
+            compression: Algorithm::agreed(response.capabilities, response.zstd_level),
             request: LoginRequest {
                 credentials: Credentials {
                     user: response.user,
@@ -207,6 +223,7 @@ impl Answered {
                 database: response.database.filter(|name| !name.is_empty()),
                 collation: response.collation,
                 attributes: response.attributes,
+                origin: origin.address(),
                 capabilities: response.capabilities,
                 max_packet: response.max_packet,
             },
@@ -265,6 +282,9 @@ impl Challenge<'_> {
             let known = users.get(&name).map(|secret| secret.expose().as_bytes());
             return self.verify(wire, known).await;
         }
+        if self.plugin == CLEAR && wire.stream().is_secure() {
+            return clear_text(std::mem::take(&mut self.auth));
+        }
         self.switch_to_caching_sha2(wire).await?;
         if is_empty_password(&self.auth) {
             return Ok(Zeroizing::default());
@@ -272,10 +292,7 @@ impl Challenge<'_> {
         wire.send(&[AuthMore::HEADER, FULL_AUTH]).await?;
         let mut answer = Zeroizing::new(wire.read_payload(LOGIN_PACKET_LIMIT).await?.to_vec());
         if wire.stream().is_secure() {
-            return match answer.pop() {
-                Some(0) => Ok(answer),
-                _ => Err(ClientError::malformed().into()),
-            };
+            return clear_text(std::mem::take(&mut answer));
         }
         let pair = keys.pair().await.ok_or_else(ClientError::no_common_login)?;
         if answer.as_slice() == [REQUEST_PUBLIC_KEY] {
@@ -345,6 +362,15 @@ impl Challenge<'_> {
     fn denied(&self) -> ClientError {
         let user = String::from_utf8_lossy(self.user);
         ClientError::access_denied(&user, self.host, !is_empty_password(&self.auth))
+    }
+}
+
+/// A password that came with its zero byte.
+fn clear_text(answer: Vec<u8>) -> Result<Zeroizing<Vec<u8>>, LoginFailure> {
+    let mut answer = Zeroizing::new(answer);
+    match answer.pop() {
+        Some(0) => Ok(answer),
+        _ => Err(ClientError::malformed().into()),
     }
 }
 

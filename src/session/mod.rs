@@ -9,6 +9,7 @@ mod config;
 mod connections;
 mod deciding;
 mod diagnostics;
+mod dump;
 mod explain;
 mod following;
 mod guest;
@@ -50,7 +51,7 @@ mod visible;
 mod wishes;
 mod writer;
 
-pub use config::{AuthMode, Config, PoolPolicy};
+pub use config::{AuthMode, Config, FrontConfig, PoolPolicy};
 pub use explain::explain_for;
 pub use guest::{Guest, GuestError, admit};
 pub use hold::Hold;

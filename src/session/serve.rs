@@ -1,5 +1,6 @@
 //! From an accepted connection to the end of its session.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::time::timeout;
@@ -8,11 +9,12 @@ use super::Shared;
 use super::login::{Greeted, LoginFailure, encode_error};
 use super::session::Session;
 use crate::error::ClientError;
-use crate::net::{Plain, Stream, Wire};
+use crate::net::{Origin, Plain, Stream, Wire, WireError, read_proxy_header};
+use crate::protocol::compression::Algorithm;
 use crate::telemetry::ErrorKind;
 
 /// Serves one client until its session ends. A line at info tells who came and how it ended.
-pub async fn serve(shared: Arc<Shared>, plain: Plain, host: String) {
+pub async fn serve(shared: Arc<Shared>, plain: Plain, mut origin: Origin) {
     let metrics = Arc::clone(&shared.metrics);
     let config = shared.config.load_full();
     let Some(entry) = shared.registry.enter(config.max_clients) else {
@@ -27,19 +29,26 @@ pub async fn serve(shared: Arc<Shared>, plain: Plain, host: String) {
     metrics.client_connections_total().inc();
     metrics.client_connections().inc();
     let id = entry.id;
-    entry.peer().introduce("", &host);
-    match timeout(config.login_timeout, log_in(shared, plain, entry, &host)).await {
+    entry.peer().introduce("", &origin.to_string());
+    match timeout(
+        config.login_timeout,
+        log_in(shared, plain, entry, &mut origin),
+    )
+    .await
+    {
         Err(_) => {
             metrics.errors(ErrorKind::LoginTimeout).inc();
-            tracing::info!(client = id, from = host, "no login in time");
+            tracing::info!(client = id, from = %origin, "no login in time");
         }
         Ok(Err(error)) => {
             metrics.logins_failed().inc();
-            tracing::info!(client = id, from = host, %error, "login failed");
+            tracing::info!(client = id, from = %origin, %error, "login failed");
         }
         Ok(Ok((mut session, user))) => {
+            let tls = session.client.stream().is_tls();
+            let compression = session.client.compression().map(Algorithm::name);
             let ended = session.run().await;
-            tracing::info!(client = id, from = host, user, ?ended, "session ended");
+            tracing::info!(client = id, from = %origin, user, tls, compression, ?ended, "session ended");
         }
     }
     metrics.client_connections().dec();
@@ -50,6 +59,8 @@ pub async fn serve(shared: Arc<Shared>, plain: Plain, host: String) {
 enum NoSession {
     #[error(transparent)]
     Login(#[from] LoginFailure),
+    #[error("no PROXY header, though [listen] proxy_protocol_from expects one: {0}")]
+    Proxied(#[source] WireError),
     #[error("the writer refused it or can't be reached")]
     Refused,
     #[error("the client left")]
@@ -58,18 +69,29 @@ enum NoSession {
 
 async fn log_in(
     shared: Arc<Shared>,
-    plain: Plain,
+    mut plain: Plain,
     entry: super::Entry,
-    host: &str,
+    origin: &mut Origin,
 ) -> Result<(Session, String), NoSession> {
+    let config = shared.config.load_full();
+    let balanced = |address: SocketAddr| {
+        let networks = &config.front.proxy_protocol_from;
+        networks.iter().any(|it| it.contains(address.ip()))
+    };
+    if origin.address().is_some_and(balanced)
+        && let Some(client) = read_proxy_header(&mut plain)
+            .await
+            .map_err(NoSession::Proxied)?
+    {
+        *origin = Origin::Tcp(client);
+    }
     let front = shared.greeting.load_full();
     let tls = shared.tls.load_full();
-    let greeted = Greeted::greet(plain, &front, entry.id, tls.is_some()).await?;
+    let greeted = Greeted::greet(plain, &front, entry.id, &config.front, tls.is_some()).await?;
     let answered = greeted.answer(Option::as_ref(&tls)).await?;
     let user = answered.user();
-    entry.peer().introduce(&user, host);
-    let config = shared.config.load_full();
-    let mut claimed = answered.claim(&config.auth, &shared.keys, host).await?;
+    entry.peer().introduce(&user, &origin.to_string());
+    let mut claimed = answered.claim(&config.auth, &shared.keys, *origin).await?;
     claimed.wire.cut_by(entry.peer().cutter());
     let limits = &config.limits;
     claimed
@@ -77,9 +99,15 @@ async fn log_in(
         .limit_stalls(limits.read_timeout, limits.write_timeout);
     let stream = claimed.wire.stream();
     stream.expect_life(limits.dead_peer_timeout, limits.write_timeout);
-    let mut session = Session::new(shared, entry, claimed, host.to_owned());
+    let compression = claimed.compression;
+    let mut session = Session::new(shared, entry, claimed, origin.host());
     match session.log_in().await {
-        Ok(true) => Ok((session, user)),
+        Ok(true) => {
+            if let Some(algorithm) = compression {
+                session.client.compress(algorithm);
+            }
+            Ok((session, user))
+        }
         Ok(false) => {
             session.close().await;
             Err(NoSession::Refused)

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use super::awaiting::News;
 use super::command::Request;
 use super::connections::{Connections, Held};
+use super::dump::is_replication;
 use super::login::{Claimed, encode_error};
 use super::pins::Pins;
 use super::prepared::Statements;
@@ -320,6 +321,7 @@ impl Session {
                 | Command::StmtSendLongData
                 | Command::StmtClose),
             ) => self.prepared_statement(command, request).await,
+            Some(command) if is_replication(command) => self.replicate(command, request).await,
             Some(command) if is_relayed(command) => {
                 self.note_command(command, &request);
                 self.statement(command, request).await

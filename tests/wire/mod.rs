@@ -17,7 +17,9 @@ use tidegate::backend::{self, BackendConfig, MonitorConfig};
 use tidegate::config::Config;
 use tidegate::error::Secret;
 use tidegate::lab::{Account, Cluster, MONITOR};
-use tidegate::net::{Endpoint, ListenConfig, Plain, Stream, TlsConfig, Wire, WireError};
+use tidegate::net::{
+    BackendTls, Endpoint, ListenConfig, Plain, Stream, TlsConfig, TlsRules, Wire, WireError,
+};
 use tidegate::protocol::auth::{caching_sha2, native, obfuscate};
 use tidegate::protocol::{
     AuthMore, AuthSwitch, Boundary, Capabilities, Command, FULL_AUTH, Handshake, HandshakeResponse,
@@ -60,6 +62,8 @@ pub fn config(cluster: &Cluster) -> Config {
         weight: 100,
         max_lag: (role == Role::Reader).then_some(Duration::from_secs(30)),
         zone: None,
+        tls: BackendTls::default(),
+        proxy_protocol: false,
     };
     let mut backends = vec![backend(
         "w1".to_owned(),
@@ -80,6 +84,7 @@ pub fn config(cluster: &Cluster) -> Config {
                 port: 0,
             }],
             tls: TlsConfig::SelfSigned,
+            tls_rules: TlsRules::default(),
         },
         http: None,
         console: None,
@@ -95,6 +100,8 @@ pub fn config(cluster: &Cluster) -> Config {
             slow_start: Duration::ZERO,
         },
         session: session::Config {
+            front: session::FrontConfig::default(),
+            replication: None,
             auth: AuthMode::Passthrough,
             policy: Policy::default(),
             user_policies: HashMap::new(),
@@ -154,8 +161,33 @@ impl Client {
         account: Account,
         wanted: Capabilities,
     ) -> Result<Self, WireError> {
-        let stream = TcpStream::connect(("127.0.0.1", port)).await?;
-        let mut wire = Wire::new(Stream::Plain(Plain::from(stream)));
+        Self::begin(dial(port).await?, account, wanted, None).await
+    }
+
+    /// The same with connection attributes.
+    pub async fn with_attributes(
+        port: u16,
+        account: Account,
+        wanted: Capabilities,
+        attributes: Vec<u8>,
+    ) -> Self {
+        let wire = dial(port).await.expect("reachable");
+        let begun = Self::begin(wire, account, wanted, Some(attributes)).await;
+        begun.expect("a connection")
+    }
+
+    /// The same over a stream of one's own.
+    pub async fn log_in(wire: Wire, account: Account, wanted: Capabilities) -> Self {
+        let begun = Self::begin(wire, account, wanted, None).await;
+        begun.expect("a connection")
+    }
+
+    async fn begin(
+        mut wire: Wire,
+        account: Account,
+        wanted: Capabilities,
+        attributes: Option<Vec<u8>>,
+    ) -> Result<Self, WireError> {
         let greeting = wire.read_payload(LIMIT).await?;
         let handshake = Handshake::parse(&greeting).expect("a handshake");
         let password = account.password.as_bytes();
@@ -165,9 +197,13 @@ impl Client {
             max_packet: 1 << 28,
             collation: 45,
             user: account.user.as_bytes().to_vec(),
-            auth: caching_sha2::scramble(password, &nonce).to_vec(),
+            auth: match password {
+                [] => Vec::new(),
+                _ => caching_sha2::scramble(password, &nonce).to_vec(),
+            },
             database: Some(b"app".to_vec()),
             plugin: Some(caching_sha2::NAME.as_bytes().to_vec()),
+            attributes,
             ..HandshakeResponse::default()
         };
         wire.send(&response.encode()).await?;
@@ -181,6 +217,7 @@ impl Client {
                     let switch = AuthSwitch::parse(&payload).expect("a switch");
                     nonce = switch.nonce().expect("nonce");
                     let answer = match switch.plugin == native::NAME.as_bytes() {
+                        _ if password.is_empty() => Vec::new(),
                         true => native::scramble(password, &nonce).to_vec(),
                         false => caching_sha2::scramble(password, &nonce).to_vec(),
                     };
@@ -251,6 +288,11 @@ impl Client {
     pub fn logged_in(&self) -> Option<OkPacket<'_>> {
         OkPacket::parse(&self.login, self.capabilities).ok()
     }
+}
+
+async fn dial(port: u16) -> Result<Wire, WireError> {
+    let stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    Ok(Wire::new(Stream::Plain(Plain::from(stream))))
 }
 
 /// caching_sha2_password's full authentication by RSA key.

@@ -18,7 +18,7 @@ use self::table::{Table, send_error, send_ok, send_table};
 use super::Operator;
 use crate::backend::Greeting;
 use crate::error::Secret;
-use crate::net::{Endpoint, Listener, Plain, Wire};
+use crate::net::{Endpoint, Listener, Origin, Plain, Wire};
 use crate::protocol::{self, Capabilities, query_text};
 use crate::routing::Reads;
 use crate::session::{AuthMode, Shared, admit, explain_for};
@@ -76,8 +76,8 @@ pub async fn serve(listener: Arc<Listener>, board: Board) {
             return;
         };
         let accepted = listener.accept().await;
-        let accepted = accepted.and_then(|(it, host)| Ok((it.register()?, host)));
-        let (plain, host) = match accepted {
+        let accepted = accepted.and_then(|(it, origin)| Ok((it.register()?, origin)));
+        let (plain, origin) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "can't accept a console");
@@ -88,13 +88,13 @@ pub async fn serve(listener: Arc<Listener>, board: Board) {
         let board = board.clone();
         let id = next.fetch_add(1, Ordering::Relaxed);
         tokio::spawn(async move {
-            serve_one(&board, plain, id, &host).await;
+            serve_one(&board, plain, id, origin).await;
             drop(permit);
         });
     }
 }
 
-async fn serve_one(board: &Board, plain: Plain, id: u32, host: &str) {
+async fn serve_one(board: &Board, plain: Plain, id: u32, origin: Origin) {
     let greeting = Greeting {
         version: VERSION.to_owned(),
         collation: board.shared.greeting.load().collation,
@@ -104,7 +104,8 @@ async fn serve_one(board: &Board, plain: Plain, id: u32, host: &str) {
     let passwords = [(config.user.clone(), config.password.clone())];
     let auth = AuthMode::Users(passwords.into_iter().collect());
     let limit = board.shared.config.load().login_timeout;
-    let admitted = admit(&board.shared, plain, &greeting, id, &auth, host);
+    let admitted = admit(&board.shared, plain, &greeting, id, &auth, origin);
+    let host = origin.to_string();
     let guest = match timeout(limit, admitted).await {
         Ok(Ok(guest)) => guest,
         Ok(Err(error)) => {
@@ -119,7 +120,7 @@ async fn serve_one(board: &Board, plain: Plain, id: u32, host: &str) {
         board,
         wire: guest.wire,
         capabilities: guest.capabilities,
-        host,
+        host: &host,
     };
     // Whoever has left needs no answer.
     let _ = console.run().await;

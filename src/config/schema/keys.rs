@@ -4,6 +4,7 @@ mod failover;
 mod operators;
 mod pressure;
 mod reads;
+mod wire;
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ pub use self::failover::*;
 pub use self::operators::*;
 pub use self::pressure::*;
 pub use self::reads::*;
+pub use self::wire::*;
 
 /// MySQL's own limit for the name of an account (MySQL manual, "Account User Names, Passwords").
 const USER_NAME_MAX: usize = 32;
