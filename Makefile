@@ -1,7 +1,7 @@
 # The commands for people; CI runs `make test`.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help test fmt clippy demo latency bench bench-short soak lab lab-down
+.PHONY: help test fmt clippy demo latency bench bench-short soak matrix lab lab-down
 
 help:
 	@echo "make test       everything that CI runs: format, lints, unit tests, tests on real MySQL and MariaDB"
@@ -9,6 +9,7 @@ help:
 	@echo "make latency    what replication lag costs, and what each level makes of it (BENCH=\"--workload web\")"
 	@echo "make bench      Tidegate against HAProxy: queries per second, latency, CPU per query"
 	@echo "make soak       the simulation, random statements and the checker on many more seeds than make test plays (SEEDS=20 READS=1000000)"
+	@echo "make matrix     a session of each of many drivers, directly and through Tidegate (DRIVERS='go php-pdo')"
 	@echo "make lab        a writer and two lagging readers on loopback, to play with"
 	@echo "make lab-down   end that lab and remove it"
 
@@ -47,12 +48,15 @@ soak:
 	TIDEGATE_SEQUENCE_SEEDS=$$(( $(SEEDS) * 500 )) cargo test --locked --test sequences
 	TIDEGATE_CHECKER_SEEDS=$(SEEDS) TIDEGATE_CHECKER_STEPS=4000 \
 	TIDEGATE_CHECKER_READS=$$(( $(READS) / 4 )) cargo test --locked --test checker -- --nocapture
-
 	TIDEGATE_CHAOS_SECONDS=$$(( $(SEEDS) * 180 )) TIDEGATE_CHAOS_CLIENTS=5000 \
 	cargo test --locked --test chaos -- --nocapture
 	TIDEGATE_HOSTILE_SECONDS=$$(( $(SEEDS) * 30 )) TIDEGATE_ATTACK_ROUNDS=$$(( $(SEEDS) * 1000 )) \
 	cargo test --locked --test pressure makes_tidegate_panic -- --nocapture
 	TIDEGATE_DECODERS_ROUNDS=$$(( $(SEEDS) * 100000 )) cargo test --locked --test decoders no_bytes
+
+DRIVERS ?= all
+matrix:
+	TIDEGATE_MATRIX="$(DRIVERS)" cargo test --locked --test matrix -- --nocapture
 
 lab:
 	cargo run --locked --quiet -- lab up
