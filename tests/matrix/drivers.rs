@@ -63,7 +63,7 @@ const DRIVERS: &[Driver] = &[
     driver("mysqlclient", "Python, mysqlclient", 60),
     driver("asyncmy", "Python, asyncmy", 56),
     driver("node-mysql2", "Node, mysql2", 60).short(),
-    driver("php-mysqli", "PHP, mysqli", 60).short(),
+    driver("php-mysqli", "PHP, mysqli", 60),
     driver("php-pdo", "PHP, PDO", 60).short(),
     driver("perl-mysql", "Perl, DBD::mysql", 60).only_plain(),
     driver("perl-mariadb", "Perl, DBD::MariaDB", 60)

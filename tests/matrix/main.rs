@@ -30,10 +30,12 @@ use drivers::Driver;
 use play::{Place, Play};
 use stage::Stage;
 use table::Outcome;
+use tidegate::routing::Scope;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p1_p3_a_drivers_session_reads_through_tidegate_what_it_reads_directly() {
-    let stage = Stage::new().await;
+    // Their pools and their tools use several connections.
+    let stage = Stage::with(|config| config.session.policy.scope = Scope::User).await;
     let mut outcomes = Vec::new();
     for (driver, ready) in drivers::chosen().await {
         let outcome = match ready {
@@ -57,22 +59,30 @@ async fn p1_p3_a_drivers_session_reads_through_tidegate_what_it_reads_directly()
 async fn compare(stage: &Stage, driver: &Driver) -> Result<usize, String> {
     let at = |port, tls| Place { port, tls };
     let direct = play::play(driver, at(stage.lab.writer().port(), !driver.plain)).await?;
-    stage.thaw().await;
+    thaw(stage).await;
     if driver.plain {
         let live = play::play(driver, at(stage.port, false)).await;
         same(driver, "readers follow", &direct, &live?)?;
+        thaw(stage).await;
         stage.freeze().await;
         let still = play::play(driver, at(stage.port, false)).await;
-        stage.thaw().await;
+        thaw(stage).await;
         same(driver, "readers stand still", &direct, &still?)?;
     }
     if driver.tls {
+        thaw(stage).await;
         stage.freeze().await;
         let still = play::play(driver, at(stage.port, true)).await;
-        stage.thaw().await;
+        thaw(stage).await;
         same(driver, "TLS, readers stand still", &direct, &still?)?;
     }
     Ok(direct.told.len())
+}
+
+/// Lets the readers follow, and waits until reads go to them again.
+async fn thaw(stage: &Stage) {
+    stage.thaw().await;
+    stage::on_a_reader(&mut stage.client().await).await;
 }
 
 /// Whether a play through Tidegate told what the direct one did, and read on readers.
