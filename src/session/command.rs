@@ -72,3 +72,18 @@ impl Request {
         Ok(self.more)
     }
 }
+
+/// Commands that a backend answers; MySQL knows no other from a client, but for replication.
+pub(super) fn is_relayed(command: Command) -> bool {
+    matches!(
+        command,
+        Command::Query
+            | Command::Ping
+            | Command::InitDb
+            | Command::Statistics
+            | Command::FieldList
+            | Command::ProcessInfo
+            | Command::Debug
+            | Command::SetOption
+    )
+}

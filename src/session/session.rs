@@ -12,7 +12,7 @@
 use std::sync::Arc;
 
 use super::awaiting::News;
-use super::command::Request;
+use super::command::{Request, is_relayed};
 use super::connections::{Connections, Held};
 use super::dump::is_replication;
 use super::login::{Claimed, encode_error};
@@ -488,19 +488,4 @@ impl Session {
             .bytes(Side::Client, Direction::Out)
             .inc_by(sent);
     }
-}
-
-/// Commands that a backend answers; MySQL knows no other from a client, but for replication.
-fn is_relayed(command: Command) -> bool {
-    matches!(
-        command,
-        Command::Query
-            | Command::Ping
-            | Command::InitDb
-            | Command::Statistics
-            | Command::FieldList
-            | Command::ProcessInfo
-            | Command::Debug
-            | Command::SetOption
-    )
 }
