@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
 
 use super::listeners::{Door, Listeners, accept};
+use super::upgrade::{Program, Successor};
 use crate::admin::{Operator, Pending};
 use crate::backend;
 use crate::config::{self, Config, Written};
@@ -217,6 +218,29 @@ impl Control {
         }
         tracing::info!(backend = name, all_left = left, "backend removed");
         self.leaving().remove(&id);
+    }
+
+    /// Starts another process in this one's place, which then only has to drain.
+    pub(super) async fn hand_over(&self, program: Option<&Program>) -> Option<Successor> {
+        let Some(program) = program else {
+            tracing::error!("nobody knows which program this is, so none can take over");
+            return None;
+        };
+        tracing::info!("handing over");
+        // Before the other one takes its first client.
+        self.shared.scopes.set_beside(true);
+        match program.start(&self.listeners).await {
+            Ok(successor) => {
+                self.listeners.leave_files();
+                tracing::info!(pid = successor.pid, "handed over");
+                Some(successor)
+            }
+            Err(error) => {
+                self.shared.scopes.set_alone(Instant::now());
+                tracing::error!(error, "not handed over; this process goes on");
+                None
+            }
+        }
     }
 
     /// Lets a reader get no new reads, or again some; its sessions leave it meanwhile.

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::StartError;
-use crate::net::{Endpoint, Listener};
+use crate::net::{Endpoint, Heritage, Inherited, Listener};
 use crate::session::Shared;
 
 /// How long to wait when the system gives no more descriptors.
@@ -45,7 +45,11 @@ impl Drop for Open {
 
 /// Every listener.
 #[derive(Debug, Default)]
-pub(super) struct Listeners(Mutex<Vec<Open>>);
+pub(super) struct Listeners {
+    open: Mutex<Vec<Open>>,
+    /// What was handed over to this process at its start.
+    inherited: Inherited,
+}
 
 /// A listener that is bound and accepts nobody yet.
 #[derive(Debug)]
@@ -66,6 +70,38 @@ impl Bound {
 }
 
 impl Listeners {
+    /// None yet; these were handed over.
+    pub(super) fn with(inherited: Inherited) -> Self {
+        Self {
+            open: Mutex::default(),
+            inherited,
+        }
+    }
+
+    /// Copies of all, for a process that takes over.
+    ///
+    /// # Errors
+    /// As the system gives them.
+    pub(super) fn heritage(&self) -> io::Result<Heritage> {
+        let mut heritage = Heritage::default();
+        for open in &*self.lock() {
+            heritage.add(&label(open.door, &open.wanted), &open.listener)?;
+        }
+        Ok(heritage)
+    }
+
+    /// Another process has them, too: their files stay when they are closed here.
+    pub(super) fn leave_files(&self) {
+        self.lock()
+            .iter()
+            .for_each(|open| open.listener.leave_file());
+    }
+
+    /// Closes what was handed over and nothing has asked for.
+    pub(super) fn close_rest(&self) {
+        self.inherited.close_rest();
+    }
+
     /// Binds those addresses that are not listened on yet.
     ///
     /// # Errors
@@ -84,7 +120,14 @@ impl Listeners {
                 endpoint: endpoint.clone(),
                 error,
             };
-            let listener = Listener::bind(endpoint).await.map_err(failed)?;
+            let label = label(door, endpoint);
+            let listener = match self.inherited.take(&label, endpoint) {
+                Some(socket) => {
+                    let by_manager = !self.inherited.has_predecessor();
+                    Listener::adopt(socket, by_manager).map_err(failed)?
+                }
+                None => Listener::bind(endpoint).await.map_err(failed)?,
+            };
             bound.push(Bound(Open {
                 door,
                 wanted: endpoint.clone(),
@@ -120,8 +163,13 @@ impl Listeners {
 
     fn lock(&self) -> MutexGuard<'_, Vec<Open>> {
         // A list is whole between two statements that hold it.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How a listener is called when it is handed over.
+fn label(door: Door, endpoint: &Endpoint) -> String {
+    format!("{door:?} {endpoint}")
 }
 
 /// Accepts clients and spreads them evenly over the workers.

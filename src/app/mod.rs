@@ -3,7 +3,9 @@
 mod control;
 mod greeting;
 mod listeners;
+mod notify;
 mod show;
+mod upgrade;
 mod workers;
 
 use std::io;
@@ -19,17 +21,20 @@ pub use self::control::Loader;
 use self::control::{Control, Current, Hand};
 use self::greeting::{learn_greeting, made_up};
 use self::listeners::{Door, Listeners};
+use self::notify::Manager;
 use self::show::Gauges;
+use self::upgrade::Program;
 use self::workers::Workers;
 use crate::admin::{self, Operator, console};
 use crate::backend::online::{self, Finding, Severity};
 use crate::backend::watch::Watch;
 use crate::backend::{self, Dialer, Reach};
 use crate::config::Config;
-use crate::net::{Endpoint, TlsError, acceptor};
+use crate::net::{Endpoint, Inherited, TlsError, acceptor};
 use crate::routing::{Reads, Reason, Snapshot, UnknownCause};
 use crate::session::{
-    Loads, LoginKeys, PreparedCount, Pressure, ReadsSwitch, Registry, Roster, Scopes, Shared,
+    Failures, Loads, LoginKeys, PreparedCount, Pressure, ReadsSwitch, Registry, Roster, Scopes,
+    Shared,
 };
 use crate::telemetry::{LogHandle, Metrics, MetricsError};
 
@@ -100,9 +105,12 @@ pub struct Setup {
     pub load: Option<Loader>,
     /// Changes what is logged.
     pub log: Option<LogHandle>,
+    /// Listeners that were handed over to it.
+    pub inherited: Inherited,
 }
 
-/// Serves until SIGTERM or SIGINT, then drains. SIGHUP reads the configuration again.
+/// Serves until SIGTERM or SIGINT, then drains. SIGHUP reads the configuration again; SIGUSR2 starts
+/// the program that is there now in this one's place.
 ///
 /// # Errors
 /// [`StartError`] says what kept it from starting.
@@ -110,8 +118,20 @@ pub async fn serve(config: Config, setup: Setup) -> Result<(), StartError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
+    let mut replace = signal(SignalKind::user_defined2())?;
+    let mut successor = None;
     let backends = config.backend.clone();
+    let program = Program::of_process();
+    let manager = Manager::of_process();
+    let takes_over = setup.inherited.has_predecessor();
     let running = start_with(config, setup).await?;
+    let control = Arc::clone(&running.control.0);
+    control.listeners.close_rest();
+    // The service manager hears of it before the process before does, which then names this one.
+    manager.ready();
+    if takes_over {
+        upgrade::take_over(&control.shared);
+    }
     for address in &running.addresses {
         tracing::info!(%address, "serving");
     }
@@ -120,11 +140,26 @@ pub async fn serve(config: Config, setup: Setup) -> Result<(), StartError> {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            // The log tells how it went.
-            _ = hang_up.recv() => drop(running.control.0.reload().await),
+            _ = hang_up.recv() => {
+                manager.reloading();
+                // The log tells how it went.
+                drop(control.reload().await);
+                manager.ready();
+            }
+            _ = replace.recv() => {
+                successor = control.hand_over(program.as_ref()).await;
+                if let Some(next) = &successor {
+                    manager.succeeded_by(next.pid);
+                    break;
+                }
+            }
         }
     }
+    if successor.is_none() {
+        manager.stopping();
+    }
     running.drain().await;
+    drop(successor);
     Ok(())
 }
 
@@ -193,6 +228,9 @@ pub async fn start_with(config: Config, setup: Setup) -> Result<Running, StartEr
     }
     watch.probe(&[writer]).await;
     scopes.settle_floor(&watch.snapshot());
+    if setup.inherited.has_predecessor() {
+        scopes.set_beside(true);
+    }
     let loads = Loads::new(names.len());
     let fallback = Semaphore::new(config.session.fallback_reads);
     let reads = Arc::new(ReadsSwitch::new(config.session.reads));
@@ -222,6 +260,7 @@ pub async fn start_with(config: Config, setup: Setup) -> Result<Running, StartEr
         registry: Arc::clone(&registry),
         prepared: Arc::new(PreparedCount::new(Arc::clone(&metrics))),
 
+        failures: Failures::default(),
         keys: LoginKeys::default(),
         tls: ArcSwap::from_pointee(acceptor(&config.listen.tls, &config.listen.tls_rules)?),
         draining: draining.clone(),
@@ -229,7 +268,7 @@ pub async fn start_with(config: Config, setup: Setup) -> Result<Running, StartEr
     let workers = Workers::start()?;
     let control = Arc::new(Control {
         shared,
-        listeners: Listeners::default(),
+        listeners: Listeners::with(setup.inherited),
         workers: workers.handles(),
         draining: draining.clone(),
         load: setup.load,

@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::backend::online;
 use crate::config::{self, Config, Fault, Flags, process_environment};
+use crate::net::Inherited;
 use crate::{app, lab, telemetry};
 
 /// A replication-lag-aware MySQL proxy: reads scale, and every session reads its own writes.
@@ -101,6 +102,7 @@ pub fn run() -> ExitCode {
 
 #[tokio::main(flavor = "current_thread")]
 async fn serve(arguments: Serve) -> Result<(), String> {
+    let inherited = Inherited::from_environment();
     let load: app::Loader = match arguments.config.clone() {
         Some(path) => Box::new(move || config::load(&path)),
         None => {
@@ -113,6 +115,7 @@ async fn serve(arguments: Serve) -> Result<(), String> {
     let setup = app::Setup {
         load: Some(load),
         log: Some(log),
+        inherited,
     };
     let served = app::serve(config, setup).await;
     served.map_err(|error| error.to_string())

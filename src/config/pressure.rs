@@ -12,6 +12,7 @@ pub(super) fn limits(document: &Document<'_>, faults: &mut Faults<'_>) -> Option
         let read = table.read(key, value::count, faults)?;
         usize::try_from(read.value).ok()
     };
+    let login_failures = count(&keys::LIMITS_LOGIN_FAILURES).and_then(|it| u32::try_from(it).ok());
     let clients_per_user = count(&keys::LIMITS_CLIENTS_PER_USER);
     let backend_connections = count(&keys::LIMITS_BACKEND_CONNECTIONS);
     let backend_connections_total = count(&keys::LIMITS_BACKEND_CONNECTIONS_TOTAL);
@@ -27,6 +28,7 @@ pub(super) fn limits(document: &Document<'_>, faults: &mut Faults<'_>) -> Option
     let dead_peer_timeout = span(&keys::LIMITS_DEAD_PEER_TIMEOUT);
     let on_client_gone = table.read(&keys::LIMITS_ON_CLIENT_GONE, value::word, faults);
     Some(session::Limits {
+        login_failures: login_failures?,
         clients_per_user,
         backend_connections,
         backend_connections_total,

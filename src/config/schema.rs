@@ -323,6 +323,7 @@ pub const LIMITS: Section = Section {
     keys: &[
         &LIMITS_CLIENTS,
         &LIMITS_LOGIN_TIMEOUT,
+        &LIMITS_LOGIN_FAILURES,
         &LIMITS_CONNECT_TIMEOUT,
         &LIMITS_DRAIN_TIMEOUT,
         &LIMITS_FALLBACK_READS,

@@ -6,8 +6,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream, lookup_host};
 
 use super::{Endpoint, Plain};
@@ -24,13 +25,27 @@ pub enum Listener {
     Unix(UnixListener, SocketFile),
 }
 
-/// Removes a unix socket's file when dropped.
+/// Removes a unix socket's file when dropped, unless another process listens there.
 #[derive(Debug)]
-pub struct SocketFile(PathBuf);
+pub struct SocketFile {
+    path: PathBuf,
+    stays: AtomicBool,
+}
+
+impl SocketFile {
+    fn new(path: PathBuf, stays: bool) -> Self {
+        Self {
+            path,
+            stays: AtomicBool::new(stays),
+        }
+    }
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
+        if !self.stays.load(Ordering::Relaxed) {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -118,8 +133,41 @@ impl Listener {
                     fs::remove_file(path)?;
                 }
                 let listener = UnixListener::bind(path)?;
-                Ok(Self::Unix(listener, SocketFile(path.clone())))
+                Ok(Self::Unix(listener, SocketFile::new(path.clone(), false)))
             }
+        }
+    }
+
+    /// One that was handed over. The file of a unix socket stays if it is `shared` with whoever did.
+    ///
+    /// # Errors
+    /// As the system gives them.
+    pub fn adopt(socket: Socket, shared: bool) -> io::Result<Self> {
+        let address = socket.local_addr()?;
+        Ok(match address.as_pathname() {
+            Some(path) => {
+                let file = SocketFile::new(path.into(), shared);
+                Self::Unix(UnixListener::from_std(socket.into())?, file)
+            }
+            None => Self::Tcp(TcpListener::from_std(socket.into())?),
+        })
+    }
+
+    /// The same socket, for another process.
+    ///
+    /// # Errors
+    /// As the system gives them.
+    pub fn duplicate(&self) -> io::Result<Socket> {
+        match self {
+            Self::Tcp(listener) => SockRef::from(listener).try_clone(),
+            Self::Unix(listener, _) => SockRef::from(listener).try_clone(),
+        }
+    }
+
+    /// Another process listens there from now on.
+    pub fn leave_file(&self) {
+        if let Self::Unix(_, file) = self {
+            file.stays.store(true, Ordering::Relaxed);
         }
     }
 
@@ -133,7 +181,7 @@ impl Listener {
                     port: address.port(),
                 }
             }
-            Self::Unix(_, file) => Endpoint::Unix(file.0.clone()),
+            Self::Unix(_, file) => Endpoint::Unix(file.path.clone()),
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod connector;
 mod endpoint;
+mod inherit;
 mod listener;
 mod network;
 mod proxied;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 
 pub use connector::{BackendTls, TlsMode, connector};
 pub use endpoint::{Endpoint, EndpointError};
+pub use inherit::{HANDED_OVER, Heritage, Inherited};
 pub use listener::{Accepted, Listener, Origin, connect};
 pub use network::{Network, NetworkError};
 pub use proxied::read_proxy_header;

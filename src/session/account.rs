@@ -69,7 +69,7 @@ impl Session {
         self.begin_anew();
         let user = String::from_utf8_lossy(&self.request.credentials.user).into_owned();
         self.entry.peer().introduce(&user, &self.host);
-        match self.log_in().await? {
+        match self.try_log_in().await? {
             true => Ok(()),
             false => Err(Ended::Refused),
         }

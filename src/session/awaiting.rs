@@ -1,6 +1,7 @@
 //! Between two commands: the client's next one, or what ends the session first.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use smallvec::SmallVec;
 use tokio::sync::watch;
@@ -9,6 +10,10 @@ use super::command::Request;
 use super::session::Session;
 use super::{Ended, Leave, Shared};
 use crate::routing::{BackendId, Transaction};
+
+/// Where another process takes over there is no hurry: a client that sends one command after the
+/// other is not cut off between two of them.
+const BETWEEN: Duration = Duration::from_millis(500);
 
 /// What an idle session listens to besides its client.
 pub(super) struct News {
@@ -36,6 +41,14 @@ impl News {
 }
 
 impl Session {
+    /// How long it may be idle once the process drains.
+    fn pause(&self) -> Duration {
+        match self.shared.scopes.is_beside() {
+            true => BETWEEN,
+            false => Duration::ZERO,
+        }
+    }
+
     /// Reads the next command. Meanwhile connections to backends that are to be left are given up.
     ///
     /// # Errors
@@ -47,9 +60,11 @@ impl Session {
                 news.take();
             }
             self.leave_backends(&news.due).await;
+            let pause = self.pause();
             let drained = async {
                 // The sender lives as long as the process serves.
                 let _ = news.draining.wait_for(|draining| *draining).await;
+                tokio::time::sleep(pause).await;
             };
             let limit = self.config.limits.idle_timeout;
             let idles = async {
@@ -78,8 +93,10 @@ impl Session {
             }
         }
         // A command that has begun can't be left in the middle but by ending the session.
+        let pause = self.pause();
         let drained = async {
             let _ = news.draining.wait_for(|draining| *draining).await;
+            tokio::time::sleep(pause).await;
         };
         let request = tokio::select! {
             biased;

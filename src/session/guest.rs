@@ -45,7 +45,15 @@ pub async fn admit(
     let greeted = Greeted::greet(plain, greeting, id, &front, tls.is_some()).await?;
     let answered = greeted.answer(Option::as_ref(&tls)).await?;
     let user = answered.user();
-    let claimed = answered.claim(auth, &shared.keys, origin).await?;
+    let free = shared.config.load().limits.login_failures;
+    let host = origin.host();
+    let claiming = answered.claim(auth, &shared.keys, origin);
+    // Its accounts are not those of the backends.
+    let named = format!("console {user}");
+    let claimed = shared
+        .failures
+        .around((host.as_str(), named.as_bytes()), free, claiming)
+        .await?;
     Ok(Guest {
         wire: claimed.wire,
         capabilities: claimed.capabilities,

@@ -11,6 +11,7 @@ mod deciding;
 mod diagnostics;
 mod dump;
 mod explain;
+mod failures;
 mod following;
 mod guest;
 mod hold;
@@ -53,6 +54,7 @@ mod writer;
 
 pub use config::{AuthMode, Config, FrontConfig, PoolPolicy};
 pub use explain::explain_for;
+pub use failures::Failures;
 pub use guest::{Guest, GuestError, admit};
 pub use hold::Hold;
 pub use keys::LoginKeys;

@@ -1,6 +1,6 @@
 //! Whose writes and reads count: one [`Causality`] for each scope there is.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -71,6 +71,8 @@ pub struct Scopes {
     kept: DashMap<Name, Kept>,
     limit: AtomicUsize,
     clock: AtomicU64,
+    /// Others know of writes that count here.
+    beside: AtomicBool,
     /// Every connection's, at scope `proxy`.
     all: ScopeHandle,
     /// What a scope without an entry starts from: a proxy that was restarted has forgotten the
@@ -87,6 +89,7 @@ impl Scopes {
             kept: DashMap::new(),
             limit: AtomicUsize::new(limit),
             clock: AtomicU64::new(0),
+            beside: AtomicBool::new(false),
             all: unknown(),
             floor: unknown(),
         }
@@ -97,6 +100,29 @@ impl Scopes {
         for scope in [&self.floor, &self.all] {
             scope.lock().settle_at_writer(snapshot, Instant::now());
         }
+    }
+
+    /// Another process serves clients of the same accounts, too: what a scope that connections share
+    /// must see is known to the writer alone.
+    pub fn set_beside(&self, beside: bool) {
+        self.beside.store(beside, Ordering::SeqCst);
+    }
+
+    /// That process has ended, and what it wrote has to be found out once more.
+    pub fn set_alone(&self, now: Instant) {
+        let unknown = Causality::starting_from(Token::Unknown, now);
+        for scope in [&self.floor, &self.all] {
+            scope.lock().merge_from(&unknown, now);
+        }
+        for kept in &self.kept {
+            kept.handle.lock().merge_from(&unknown, now);
+        }
+        self.beside.store(false, Ordering::SeqCst);
+    }
+
+    /// Does another process serve clients, too?
+    pub(super) fn is_beside(&self) -> bool {
+        self.beside.load(Ordering::SeqCst)
     }
 
     /// Keeps up to so many from now on.

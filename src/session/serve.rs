@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tokio::time::timeout;
 
-use super::Shared;
 use super::login::{Greeted, LoginFailure, encode_error};
 use super::session::Session;
+use super::{AuthMode, Shared};
 use crate::error::ClientError;
 use crate::net::{Origin, Plain, Stream, Wire, WireError, read_proxy_header};
 use crate::protocol::compression::Algorithm;
@@ -91,7 +91,16 @@ async fn log_in(
     let answered = greeted.answer(Option::as_ref(&tls)).await?;
     let user = answered.user();
     entry.peer().introduce(&user, &origin.to_string());
-    let mut claimed = answered.claim(&config.auth, &shared.keys, *origin).await?;
+    let claiming = answered.claim(&config.auth, &shared.keys, *origin);
+    let mut claimed = match &config.auth {
+        AuthMode::Passthrough => claiming.await?,
+        AuthMode::Users(_) => {
+            let free = config.limits.login_failures;
+            let host = origin.host();
+            let who = (host.as_str(), user.as_bytes());
+            shared.failures.around(who, free, claiming).await?
+        }
+    };
     claimed.wire.cut_by(entry.peer().cutter());
     let limits = &config.limits;
     claimed
@@ -101,7 +110,7 @@ async fn log_in(
     stream.expect_life(limits.dead_peer_timeout, limits.write_timeout);
     let compression = claimed.compression;
     let mut session = Session::new(shared, entry, claimed, origin.host());
-    match session.log_in().await {
+    match session.try_log_in().await {
         Ok(true) => {
             if let Some(algorithm) = compression {
                 session.client.compress(algorithm);

@@ -42,6 +42,8 @@ pub(super) struct Session {
     /// Its place among the clients of its account.
     member: Option<Member>,
     peer: Arc<Peer>,
+    /// The error with which a backend has refused its login.
+    pub(super) refused: Option<u16>,
     pub(super) client: Wire,
     pub(super) capabilities: Capabilities,
     pub(super) request: LoginRequest,
@@ -126,6 +128,7 @@ impl Session {
         let writer = shared.writer();
         Self {
             peer: entry.peer(),
+            refused: None,
             connections: Connections::new(Arc::clone(&shared), entry.peer()),
             config: shared.config.load_full(),
             shared,
@@ -423,6 +426,7 @@ impl Session {
     ) -> Result<(), Ended> {
         let backend = self.shared.name(backend);
         if let ConnectError::Refused(refusal) = error {
+            self.refused = Some(refusal.code);
             self.shared.metrics.errors(ErrorKind::BackendLogin).inc();
             tracing::info!(
                 client = self.entry.id,

@@ -10,7 +10,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
 use super::scopes::{ScopeHandle, Scopes};
-use super::{Config, Loads, LoginKeys, PreparedCount, Pressure, ReadsSwitch, Registry, Roster};
+use super::{
+    Config, Failures, Loads, LoginKeys, PreparedCount, Pressure, ReadsSwitch, Registry, Roster,
+};
 use crate::backend::watch::{ThreadEnd, Watch};
 use crate::backend::{Dialer, Greeting};
 use crate::routing::{BackendId, Policy, Reads};
@@ -52,6 +54,8 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// The clients there are.
     pub registry: Arc<Registry>,
+    /// Logins that failed.
+    pub failures: Failures,
     /// For clients without TLS.
     pub keys: LoginKeys,
     /// For clients with TLS.

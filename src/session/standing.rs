@@ -7,6 +7,7 @@
 //! its own writes.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use smallvec::SmallVec;
 
@@ -16,9 +17,9 @@ use super::scopes::ScopeHandle;
 use super::session::Session;
 use super::wishes::{Key, Wishes};
 use crate::error::ClientError;
-use crate::gtid::Set;
+use crate::gtid::{Set, Token};
 use crate::protocol::connection_attributes;
-use crate::routing::{Policy, Scope, Transaction};
+use crate::routing::{Causality, Policy, Scope, Transaction};
 use crate::sql::{Class, Setting};
 
 /// So many keys are told apart that a session has left; beyond it the oldest counts as its own at
@@ -143,6 +144,21 @@ impl Session {
         }
         self.standing.keyed = Some((key, scope.clone()));
         self.scope = scope;
+    }
+
+    /// While another process serves clients of the same accounts, too, what they have written by now
+    /// is to be found out before a read.
+    pub(super) fn doubt_scope(&self, job: &Job) {
+        if !self.shared.scopes.is_beside() || !job.shows_rows() {
+            return;
+        }
+        let alone = matches!(self.policy.scope, Scope::Connection | Scope::Key);
+        if alone && self.scope.is(&self.standing.own) {
+            return;
+        }
+        let now = Instant::now();
+        let unknown = Causality::starting_from(Token::Unknown, now);
+        self.scope.lock().merge_from(&unknown, now);
     }
 
     /// A statement has ended: the scope of its key must see what its transaction writes, also if

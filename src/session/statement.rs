@@ -132,6 +132,7 @@ impl Session {
     /// Decides and runs until the client has an answer.
     pub(super) async fn execute(&mut self, job: Job) -> Result<(), Ended> {
         self.enter_scope(&job);
+        self.doubt_scope(&job);
         let ended = self.run_until_answered(job).await;
         self.note_scope();
         ended

@@ -44,6 +44,7 @@ pub struct Metrics {
     prepared_statements: IntGauge,
     prepared_bytes: IntGauge,
     logins_failed: IntCounter,
+    logins_slowed: IntCounter,
     killed_statements: IntCounter,
     /// Done, refused.
     reloads: Vec<IntCounter>,
@@ -235,6 +236,11 @@ impl Metrics {
     /// `tidegate_killed_statements_total`.
     pub fn killed_statements(&self) -> &IntCounter {
         &self.killed_statements
+    }
+
+    /// `tidegate_logins_slowed_total`.
+    pub fn logins_slowed(&self) -> &IntCounter {
+        &self.logins_slowed
     }
 
     /// `tidegate_reloads_total`.

@@ -349,6 +349,21 @@ pub const LIMITS_LOGIN_TIMEOUT: Key = key(
 )
 .reloads();
 
+/// How many logins may fail.
+pub const LIMITS_LOGIN_FAILURES: Key = key(
+    "limits",
+    "login_failures",
+    Kind::Count {
+        min: 0,
+        max: 1_000_000,
+    },
+    Default("5"),
+    "After so many failed logins of one account from one address, one is tried in each pause, of 1 s \
+     at first and 1 min at last; others get error 1045, and no backend hears of them. A password \
+     that was right before is tried at once. 0: never.",
+)
+.reloads();
+
 /// How long connecting to a backend may take.
 pub const LIMITS_CONNECT_TIMEOUT: Key = key(
     "limits",

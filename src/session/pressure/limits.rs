@@ -5,6 +5,8 @@ use std::time::Duration;
 /// The limits that guard against peers that hang, vanish or come in crowds.
 #[derive(Clone, Debug)]
 pub struct Limits {
+    /// Failed logins of one account from one address before others are slowed down; 0: never.
+    pub login_failures: u32,
     /// Clients of one account; no limit of its own without.
     pub clients_per_user: Option<usize>,
     /// Connections to each backend that serve clients.
@@ -46,6 +48,7 @@ pub enum OnClientGone {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            login_failures: 5,
             clients_per_user: None,
             backend_connections: None,
             backend_connections_total: None,

@@ -107,6 +107,13 @@ pub(super) fn metrics(
                 "Statements killed on a backend since their client had gone away.",
             )?,
         )?,
+        logins_slowed: register(
+            &registry,
+            IntCounter::new(
+                "tidegate_logins_slowed_total",
+                "Logins refused without asking a backend, since too many before them had failed.",
+            )?,
+        )?,
         reloads: labelled(
             &registry,
             "tidegate_reloads_total",
