@@ -294,6 +294,15 @@ impl ClientError {
         )
     }
 
+    /// 1105: a failover has lost what the session's scope had written or seen.
+    pub fn lost_writes() -> Self {
+        Self::new(1105, "HY000", Fault::Promise, false).says(
+            "Tidegate: another server has become the writer, and it does not have all that was \
+             written or read here before; from the next statement on it counts as it is \
+             ([failover] on_lost_writes)",
+        )
+    }
+
     /// 1836: no backend is proven writable.
     pub fn no_writer() -> Self {
         Self::new(1836, "HY000", Fault::Backend, true)

@@ -7,6 +7,7 @@ use super::table::Document;
 use super::users::Accounts;
 use super::{Config, Written, addresses, backends, consoles, front, pressure, tls, users, value};
 use crate::net::{Endpoint, ListenConfig, TlsConfig};
+use crate::routing::OnLostWrites;
 use crate::session::AuthMode;
 use crate::telemetry::{LogConfig, LogFormat, check_filter};
 use crate::{backend, session};
@@ -30,7 +31,7 @@ pub(super) fn config(
     let log = log(document, faults);
     let limits = Limits::read(document, faults);
     let pressure = pressure::limits(document, faults);
-    let hold = hold(document, faults);
+    let failover = failover(document, faults);
     let front = front::front(document, faults);
     let replication = backends::replication(document, &drafts, faults);
 
@@ -54,6 +55,7 @@ pub(super) fn config(
         );
     }
     let limits = limits?;
+    let (hold, on_lost_writes) = failover?;
     Some(Config {
         listen: ListenConfig {
             addresses: listen.into_iter().map(|at| at.value).collect(),
@@ -84,7 +86,8 @@ pub(super) fn config(
             scopes: limits.scopes,
             prepared: limits.prepared,
             limits: pressure?,
-            hold: hold?,
+            hold,
+            on_lost_writes,
             proxy_id: proxy_id.and_then(|id| u16::try_from(id.value).ok()),
         },
         log: log?,
@@ -136,14 +139,19 @@ impl Limits {
 }
 
 /// `[failover]`.
-fn hold(document: &Document<'_>, faults: &mut Faults<'_>) -> Option<session::Hold> {
+fn failover(
+    document: &Document<'_>,
+    faults: &mut Faults<'_>,
+) -> Option<(session::Hold, OnLostWrites)> {
     let table = document.table(&schema::FAILOVER);
     let time = table.read(&keys::FAILOVER_HOLD, value::span, faults);
     let statements = table.read(&keys::FAILOVER_HELD_STATEMENTS, value::count, faults);
-    Some(session::Hold {
+    let on_lost_writes = table.read(&keys::FAILOVER_ON_LOST_WRITES, value::word, faults);
+    let hold = session::Hold {
         time: time?.value,
         statements: usize::try_from(statements?.value).ok()?,
-    })
+    };
+    Some((hold, on_lost_writes?.value.parse().ok()?))
 }
 
 fn log(document: &Document<'_>, faults: &mut Faults<'_>) -> Option<LogConfig> {

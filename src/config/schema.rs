@@ -164,7 +164,11 @@ pub const FAILOVER: Section = Section {
     name: "failover",
     list: false,
     about: "What happens while another server becomes the writer.",
-    keys: &[&FAILOVER_HOLD, &FAILOVER_HELD_STATEMENTS],
+    keys: &[
+        &FAILOVER_HOLD,
+        &FAILOVER_HELD_STATEMENTS,
+        &FAILOVER_ON_LOST_WRITES,
+    ],
 };
 
 /// Where clients connect.

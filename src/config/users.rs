@@ -203,7 +203,7 @@ fn policy(
 mod tests {
     use super::*;
     use crate::config::schema::Kind;
-    use crate::routing::{OnTimeout, Role, Scope};
+    use crate::routing::{OnLostWrites, OnTimeout, Role, Scope};
 
     #[test]
     fn the_schema_names_every_choice_that_routing_has() {
@@ -212,6 +212,7 @@ mod tests {
             (&keys::CONSISTENCY_SCOPE, Scope::NAMES),
             (&keys::CONSISTENCY_READS, Reads::NAMES),
             (&keys::CONSISTENCY_ON_TIMEOUT, OnTimeout::NAMES),
+            (&keys::FAILOVER_ON_LOST_WRITES, OnLostWrites::NAMES),
             (&keys::BACKEND_ROLE, &[Role::NAMES, &["auto"]].concat()),
         ] {
             let Kind::Word { choices } = key.kind else {

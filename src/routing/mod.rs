@@ -12,12 +12,16 @@ mod reason;
 mod snapshot;
 mod world;
 
-pub use causality::{Causality, MAX_LOST_THREADS, MAX_TOKEN_INTERVALS, ReadMark, UnknownCause};
+pub use causality::{
+    Causality, LostWrites, MAX_LOST_THREADS, MAX_TOKEN_INTERVALS, ReadMark, UnknownCause,
+};
 pub use decide::{
     Decision, Exclusion, Isolation, Kind, Need, RefuseKind, SessionFacts, Transaction,
     WRITER_GATE_PATIENCE, Waiting, decide,
 };
 pub use lag::{LagClock, MAX_SAMPLED_INTERVALS, MAX_SAMPLES, Sample};
-pub use policy::{Asks, BackendId, Level, OnTimeout, Policy, Reads, Role, Scope, UnknownChoice};
+pub use policy::{
+    Asks, BackendId, Level, OnLostWrites, OnTimeout, Policy, Reads, Role, Scope, UnknownChoice,
+};
 pub use reason::Reason;
 pub use snapshot::{BackendView, Lag, Load, Place, Probe, Replication, Routines, Seat, Snapshot};

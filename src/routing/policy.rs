@@ -61,6 +61,16 @@ pub enum OnTimeout {
     Error,
 }
 
+/// What a session is told of writes that a failover has lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OnLostWrites {
+    /// Its next read gets an error, once.
+    #[default]
+    Error,
+    /// Nothing: they are logged and counted.
+    Continue,
+}
+
 /// Whether reads are split at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Reads {
@@ -209,4 +219,5 @@ choices!(Level {
 });
 choices!(Scope { Connection = "connection", User = "user", Key = "key", Proxy = "proxy" });
 choices!(OnTimeout { Writer = "writer", Error = "error" });
+choices!(OnLostWrites { Error = "error", Continue = "continue" });
 choices!(Reads { Split = "split", Writer = "writer", Mirror = "mirror" });

@@ -195,4 +195,6 @@ reasons! {
     RefusedReadOnlyTransaction = "refused_read_only_transaction",
     /// Refused: the backend of the open transaction, or of the last statement, is lost.
     RefusedStateLost = "refused_state_lost",
+    /// Refused, once: a failover has lost what the scope had written or seen.
+    RefusedLostWrites = "refused_lost_writes",
 }

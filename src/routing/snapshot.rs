@@ -34,6 +34,8 @@ pub struct Seat {
     pub backend: Option<BackendId>,
     /// The server that it was then.
     pub server: Option<Uuid>,
+    /// Whether it has executed all that it has received from others: what it lacks now is lost.
+    pub drained: bool,
     /// How often another server has become the writer.
     pub generation: u64,
 }

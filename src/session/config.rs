@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Hold, Limits, PreparedLimits};
 use crate::error::Secret;
 use crate::net::Network;
-use crate::routing::{Policy, Reads};
+use crate::routing::{OnLostWrites, Policy, Reads};
 
 /// How sessions log in and how their reads are treated.
 #[derive(Clone, Debug)]
@@ -43,6 +43,8 @@ pub struct Config {
     pub limits: Limits,
     /// How statements wait for a writer.
     pub hold: Hold,
+    /// What a session is told of writes that a failover has lost.
+    pub on_lost_writes: OnLostWrites,
 }
 
 /// What clients are offered, or have to do, before they log in.

@@ -174,6 +174,9 @@ impl Session {
         {
             *reason = Reason::ReadsSwitched;
         }
+        if let Some(told) = self.tell_lost_writes(job, &mut scope) {
+            decision = told;
+        }
         if let Some(errant) = scope.take_errant() {
             tracing::warn!(client = self.entry.id, %errant, "errant transactions on a reader");
         }

@@ -17,7 +17,7 @@ use super::session::Session;
 use super::statement::{Attempt, Run};
 use crate::error::ClientError;
 use crate::protocol::Command;
-use crate::routing::{RefuseKind, Transaction, UnknownCause};
+use crate::routing::{Causality, Decision, OnLostWrites, RefuseKind, Transaction, UnknownCause};
 use crate::sql::Class;
 
 /// "The MySQL server is running with the --read-only option so it cannot execute this statement",
@@ -55,6 +55,26 @@ impl Drop for Waits {
 }
 
 impl Session {
+    /// A failover may have lost what the scope had written or seen: says so once, instead of the
+    /// answer to its next read.
+    pub(super) fn tell_lost_writes(&self, job: &Job, scope: &mut Causality) -> Option<Decision> {
+        let continues = self.config.on_lost_writes == OnLostWrites::Continue;
+        if !continues && !job.shows_rows() {
+            return None;
+        }
+        let lost = scope.take_lost_writes()?;
+        self.shared.metrics.lost_writes().inc();
+        tracing::error!(
+            client = self.entry.id,
+            lost = %lost.known,
+            perhaps_more = lost.doubted,
+            "a failover has lost what a client had written or seen"
+        );
+        let kind = RefuseKind::LostWrites;
+        let reason = kind.reason();
+        (!continues).then_some(Decision::Refuse { kind, reason })
+    }
+
     /// Is a statement held that no writer is there for? Nothing of it was sent.
     pub(super) fn may_hold(&self, kind: RefuseKind, arrived: Instant) -> bool {
         let for_a_writer = matches!(kind, RefuseKind::NoWriter | RefuseKind::TokenUnknown);

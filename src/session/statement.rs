@@ -291,5 +291,6 @@ fn refusal(kind: RefuseKind) -> ClientError {
         }
         RefuseKind::ReadOnlyTransaction => ClientError::read_only_transaction(),
         RefuseKind::StateLost => ClientError::transaction_lost(),
+        RefuseKind::LostWrites => ClientError::lost_writes(),
     }
 }

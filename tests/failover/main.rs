@@ -13,7 +13,9 @@ mod support;
 #[path = "../wire/mod.rs"]
 mod wire;
 
+mod flows;
 mod hold;
+mod lost;
 mod roles;
 mod stage;
 mod switchover;

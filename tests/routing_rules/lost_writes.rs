@@ -1,7 +1,9 @@
 //! P1: writes whose GTID nobody told.
 
 use tidegate::gtid::Token;
-use tidegate::routing::{MAX_LOST_THREADS, OnTimeout, Reason, RefuseKind, UnknownCause};
+use tidegate::routing::{
+    Level, MAX_LOST_THREADS, OnTimeout, Reason, RefuseKind, Role, UnknownCause,
+};
 
 use crate::stage::{A, B, READ, W, probe, refuse, set, stage, wait_of};
 
@@ -129,4 +131,45 @@ fn a_read_at_the_writer_sees_what_was_lost_there_without_a_probe() {
     stage.causality.lose(UnknownCause::Error, stage.now, None);
     stage.autocommit = false;
     stage.assert_runs(READ, W, Reason::AutocommitOff);
+}
+
+#[test]
+fn p2_what_a_new_writer_lacks_once_it_has_drained_is_lost_and_told_once() {
+    let mut stage = stage();
+    stage.acknowledges("w:101-102");
+    stage.goes_down(W);
+    stage.view(B).role = Role::Writer;
+    stage.view(B).writable = true;
+    stage.executes(B, "w:1-101");
+    stage.policy.level = Level::Writer;
+    stage.arrives(READ);
+    stage.pass(1);
+    stage.answers(B, "w:1-101", "");
+    // It may have received what it has not executed yet.
+    stage.decide(READ);
+    assert_eq!(stage.causality.take_lost_writes(), None);
+    stage.snapshot.seat.drained = true;
+    assert_eq!(stage.decide(READ), stage.run(B, Reason::WriterLevel));
+    let lost = stage.causality.take_lost_writes().unwrap();
+    assert_eq!((lost.known, lost.doubted), (set("w:102"), false));
+    stage.arrives(READ);
+    assert_eq!(stage.causality.take_lost_writes(), None);
+}
+
+#[test]
+fn p2_what_was_seen_on_a_writer_that_went_for_good_is_in_doubt() {
+    let mut stage = stage();
+    stage.arrives(READ);
+    stage.reads(W);
+    stage.goes_down(W);
+    stage.view(B).role = Role::Writer;
+    stage.view(B).writable = true;
+    stage.snapshot.seat.drained = true;
+    stage.executes(B, "w:1-100");
+    stage.pass(1);
+    stage.arrives(READ);
+    stage.answers(B, "w:1-100", "");
+    stage.decide(READ);
+    let lost = stage.causality.take_lost_writes().unwrap();
+    assert!(lost.doubted && lost.known.is_empty());
 }

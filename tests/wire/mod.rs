@@ -115,6 +115,7 @@ pub fn config(cluster: &Cluster) -> Config {
             scopes: 1000,
             prepared: session::PreparedLimits::default(),
             limits: session::Limits::default(),
+            on_lost_writes: tidegate::routing::OnLostWrites::Error,
             // Tests of what happens without a writer do not wait for one.
             hold: session::Hold {
                 time: Duration::ZERO,

@@ -123,7 +123,8 @@ impl Monitor {
             Role::Reader => told.replication,
             Role::Writer => None,
         };
-        self.publisher.replication(self.id, shown, told.sources);
+        let told = (told.sources, told.received);
+        self.publisher.replication(self.id, shown, told);
         Ok(anew)
     }
 

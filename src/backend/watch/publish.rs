@@ -69,6 +69,8 @@ pub(super) struct Known {
     pub(super) claims: bool,
     /// From whom it replicates, by its own word since it was reached.
     pub(super) sources: Option<Sources>,
+    /// All that it has received from them; none if that is not known.
+    pub(super) received: Option<Set>,
     /// Its own limit; none on a fixed writer.
     pub(super) max_lag: Option<Duration>,
     /// Its configured share of the reads.
@@ -151,6 +153,7 @@ impl Publisher {
             };
             known.claims = false;
             known.sources = None;
+            known.received = None;
             view.up = false;
             view.replication = None;
             forget(view);
@@ -276,13 +279,16 @@ impl Publisher {
         &self,
         id: BackendId,
         replication: Option<Replication>,
-        sources: Option<Sources>,
+        (sources, received): (Option<Sources>, Option<Set>),
     ) {
         self.change(id, |known, snapshot| {
             let Some(view) = snapshot.backends.get_mut(id.index()) else {
                 return false;
             };
-            let changed = view.replication != replication || known.sources != sources;
+            let changed = view.replication != replication
+                || known.sources != sources
+                || known.received != received;
+            known.received = received;
             view.replication = replication;
             known.sources = sources;
             changed

@@ -9,6 +9,7 @@ use mysql_async::{Conn, Row};
 use super::ask::Group;
 use super::election::{Source, Sources};
 use crate::backend::client::{Broken, answer, first};
+use crate::gtid::Set;
 use crate::routing::Replication;
 use crate::sql::Flavour;
 
@@ -42,6 +43,8 @@ pub(super) struct Told {
     pub(super) replication: Option<Replication>,
     /// From whom; none if the account may not know.
     pub(super) sources: Option<Sources>,
+    /// All that it has received, executed or not; none if that is not told.
+    pub(super) received: Option<Set>,
     /// Whether it is in a group.
     pub(super) group: Group,
 }
@@ -94,7 +97,13 @@ impl Following {
             );
         }
         self.group = group;
+        let received = match group {
+            Group::None => rows.as_ref().and_then(|_| received(&channels)),
+            // What a group has sent is told elsewhere.
+            Group::Member | Group::Hidden => None,
+        };
         Ok(Told {
+            received,
             replication,
             sources: rows.is_some().then(|| {
                 let sources = channels.iter().filter_map(|row| source(row, flavour));
@@ -103,6 +112,16 @@ impl Following {
             group,
         })
     }
+}
+
+/// What all channels have received.
+fn received(channels: &[&Row]) -> Option<Set> {
+    let mut all = Set::default();
+    for row in channels {
+        let told = cell(row, &["Retrieved_Gtid_Set", "Gtid_IO_Pos"])?;
+        all.union(&Set::parse(&told).ok()?);
+    }
+    Some(all)
 }
 
 async fn group(conn: &mut Conn) -> Result<Group, Broken> {

@@ -22,8 +22,17 @@ pub(super) fn settle(snapshot: &mut Snapshot, known: &[Known]) -> Option<Backend
         view.writable = Some(view.id) == writer;
     }
     let writer = writer?;
-    let server = snapshot.backend(writer)?.incarnation?.server_uuid;
+    let view = snapshot.backend(writer)?;
+    let server = view.incarnation?.server_uuid;
+    let received = known
+        .get(writer.index())
+        .and_then(|it| it.received.as_ref());
+    // From a source that it still has, more may come.
+    let own = known.get(writer.index()).and_then(|it| it.sources.as_ref());
+    let alone = own.is_some_and(|sources| sources.is_empty());
+    let drained = alone && received.is_some_and(|received| view.has_executed(received));
     let seat = &mut snapshot.seat;
+    seat.drained = drained;
     let moves = seat.backend != Some(writer);
     if seat.server.is_some_and(|before| before != server) {
         seat.generation += 1;

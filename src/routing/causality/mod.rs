@@ -26,6 +26,7 @@
 //! [`Probe`]: super::Probe
 
 mod debt;
+mod inherited;
 mod lost;
 mod settle;
 
@@ -37,12 +38,14 @@ use smallvec::SmallVec;
 use crate::gtid::{Set, Token, Uuid};
 
 use self::debt::{Debt, Mark};
+use self::inherited::Inherited;
 use self::lost::Lost;
 use super::policy::BackendId;
 use super::snapshot::{Place, Snapshot};
 use super::world::World;
 
 pub use self::debt::ReadMark;
+pub use self::inherited::LostWrites;
 pub use self::lost::{MAX_LOST_THREADS, UnknownCause};
 pub(super) use self::settle::Settlement;
 
@@ -63,6 +66,10 @@ pub struct Causality {
     /// The writer that `gated` speaks of; a new one has to prove the whole token.
     proven_on: Option<Uuid>,
     lost: Lost,
+    /// What it had to see when another server became the writer.
+    inherited: Inherited,
+    /// What that one does not have, until somebody is told.
+    lost_writes: Option<LostWrites>,
     /// At most one for each backend.
     marks: SmallVec<[Mark; 2]>,
     /// Reads on places that are gone.
@@ -84,6 +91,8 @@ impl Causality {
             gated: Set::default(),
             proven_on: None,
             lost: Lost::default(),
+            inherited: Inherited::default(),
+            lost_writes: None,
             marks: SmallVec::new(),
             gone: Debt::default(),
             errant: Set::default(),
@@ -101,7 +110,7 @@ impl Causality {
     /// that are gone, as far as it has.
     pub fn settle_at_writer(&mut self, snapshot: &Snapshot, now: Instant) {
         let world = World::new(snapshot, &[]);
-        self.refresh(&world);
+        self.refresh(&world, now);
         self.settle_where_gone(now, &world);
     }
 
@@ -116,7 +125,7 @@ impl Causality {
         arrived: Instant,
     ) -> Result<Option<Arc<Set>>, SmallVec<[BackendId; 2]>> {
         let world = World::new(snapshot, &[]);
-        self.refresh(&world);
+        self.refresh(&world, arrived);
         match self.settle_everywhere(arrived, &world) {
             Settlement::Done => Ok(Some(Arc::clone(&self.known))),
             Settlement::Ask(backends) => Err(backends),
@@ -221,6 +230,7 @@ impl Causality {
         self.has_seen(&other.seen);
         self.gated.union(&other.gated);
         self.lost.absorb(&other.lost);
+        self.inherit_from(other);
         self.gone.absorb(other.gone.interrupted(at));
         for theirs in &other.marks {
             let debt = theirs.debt.interrupted(at);
@@ -286,15 +296,21 @@ impl Causality {
     }
 
     /// Brings it up to what is known of the writer; the first step of every decision.
-    pub(super) fn refresh(&mut self, world: &World<'_>) {
+    pub(super) fn refresh(&mut self, world: &World<'_>, now: Instant) {
         let Some(incarnation) = world.writer.ok().and_then(|writer| writer.incarnation) else {
             return;
         };
         let executed = world.executed_by_writer();
         if self.proven_on != Some(incarnation.server_uuid) {
+            let follows_another = self.proven_on.is_some();
             self.gated = (*self.known).clone();
             self.proven_on = Some(incarnation.server_uuid);
+            // As long as nobody else was the writer nothing can be lost.
+            if follows_another || world.snapshot.seat.generation > 0 {
+                self.note_change(follows_another, world, now);
+            }
         }
+        self.account_for(world, now);
         if !self.gated.is_empty() {
             executed.iter().for_each(|set| self.gated.subtract(set));
         }

@@ -92,6 +92,8 @@ pub enum RefuseKind {
     ReadOnlyTransaction,
     /// The backend of the open transaction, or of the last statement, is lost.
     StateLost,
+    /// A failover has lost what the scope had written or seen.
+    LostWrites,
 }
 
 /// Decides about one statement of one session.
@@ -106,7 +108,7 @@ pub fn decide(
     now: Instant,
 ) -> Decision {
     let world = World::new(snapshot, facts.excluded);
-    causality.refresh(&world);
+    causality.refresh(&world, now);
     Deciding {
         need,
         facts,
@@ -199,6 +201,7 @@ impl RefuseKind {
             Self::TokenUnknown => Reason::RefusedTokenUnknown,
             Self::ReadOnlyTransaction => Reason::RefusedReadOnlyTransaction,
             Self::StateLost => Reason::RefusedStateLost,
+            Self::LostWrites => Reason::RefusedLostWrites,
         }
     }
 }

@@ -33,3 +33,16 @@ pub const FAILOVER_HELD_STATEMENTS: Key = key(
     "Statements that wait so at once; more get the error at once.",
 )
 .reloads();
+
+/// What is told of writes that are lost.
+pub const FAILOVER_ON_LOST_WRITES: Key = key(
+    "failover",
+    "on_lost_writes",
+    Kind::Word {
+        choices: &["error", "continue"],
+    },
+    Default(r#""error""#),
+    "Whoever had written or seen what the new writer does not have: error: the next read gets error \
+     1105, once. continue: it is counted and logged.",
+)
+.reloads();
