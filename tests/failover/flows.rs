@@ -3,7 +3,42 @@
 use mysql_async::Error;
 use mysql_async::prelude::Queryable;
 
-use crate::stage::{Stage, number, served_by, until_written, write};
+use crate::stage::{LIMIT, Stage, number, served_by, until_written, write};
+
+/// A hundred megabytes, each row with the name of who answers.
+const LARGE: &str = "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 900) \
+                     SELECT name, REPEAT('x', 110000) FROM app.whoami, n";
+
+#[tokio::test]
+async fn p1_rows_whose_reader_dies_end_with_an_error_and_never_as_if_they_were_whole() {
+    let stage = Stage::new().await;
+    let mut conn = stage.client().await;
+    let mut rows = conn.query_iter(LARGE).await.unwrap();
+    let first = rows.next().await.unwrap().expect("a row");
+    let name: String = first.get(0).unwrap();
+    let member = ["w1", "r1", "r2"].iter().position(|it| *it == name);
+    stage
+        .member(member.expect("a member"))
+        .kill9()
+        .await
+        .unwrap();
+    let mut count = 1;
+    let reading = async {
+        loop {
+            match rows.next().await {
+                Ok(Some(_)) => count += 1,
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+    };
+    let ended = tokio::time::timeout(LIMIT, reading).await;
+    let ended = ended.expect("an end");
+    assert!(ended.is_err(), "{count} of 900 rows, and taken for all");
+    drop(rows);
+    drop(conn);
+    stage.end().await;
+}
 
 #[tokio::test]
 async fn with_everything_gone_the_same_connection_works_again_once_a_writer_is_found() {
