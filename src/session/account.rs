@@ -1,11 +1,13 @@
 //! COM_CHANGE_USER and COM_PROCESS_KILL: the commands in which the proxy has a word of its own.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::command::Request;
 use super::connections::Held;
 use super::login::{Challenge, LoginFailure, make_nonce};
 use super::pins::Pins;
+use super::pressure::Patience;
 use super::registry::{Peer, Thread};
 use super::session::Session;
 use super::state::SessionState;
@@ -121,29 +123,54 @@ impl Session {
     /// and the token is kept, since pools reset what they lend.
     pub(super) async fn reset(&mut self, request: Request) -> Result<(), Ended> {
         self.client.set_sequence(request.sequence);
-        let lost_write = self.transaction_wrote;
-        let mut kept = None;
-        for mut held in self.connections.drain() {
-            match kept {
-                None if held.backend == self.writer => {
-                    held.statements.clear();
-                    kept = Some(held);
-                }
-                _ => held.quit().await,
-            }
-        }
-        if let Some(mut held) = kept
-            && self.reset_connection(&mut held).await.is_ok()
-        {
-            self.connections.put(held);
-        } else if lost_write {
+        if self.transaction_wrote {
             // Whoever resets gives up an open transaction; MySQL rolls it back.
             tracing::debug!(client = self.entry.id, "reset with an open transaction");
         }
+        let all: Vec<Held> = self.connections.drain().collect();
         self.forget();
         self.standing.reset();
         self.state.reset();
+        let (writers, readers): (Vec<_>, Vec<_>) = all
+            .into_iter()
+            .partition(|held| held.backend == self.writer);
+        // The writer's first: it says what the session begins with.
+        for mut held in writers.into_iter().chain(readers) {
+            // A reader's connection that can't be reset is made anew when it is needed.
+            if self.reset_in_time(&mut held).await.is_ok() {
+                self.connections.put(held);
+            }
+        }
         self.send_ok().await
+    }
+
+    /// Resets a connection, unless its backend answers nobody any more.
+    async fn reset_in_time(&mut self, held: &mut Held) -> Result<(), ConnectError> {
+        let shared = Arc::clone(&self.shared);
+        let limit = self.config.limits.first_byte_timeout;
+        let backend = held.backend;
+        let reset = async {
+            match backend == self.writer {
+                true => self.reset_connection(held).await,
+                false => self.reset_on_reader(held).await,
+            }
+        };
+        Patience::before(&shared, backend, limit, reset).await
+    }
+
+    /// The same on a reader, where nothing of the session is left but what a new connection would
+    /// be told.
+    async fn reset_on_reader(&mut self, held: &mut Held) -> Result<(), ConnectError> {
+        let tracking = tracking_on_reader(held.flavour(), self.wants_watermarks(held.backend));
+        held.queue_command(Command::ResetConnection);
+        held.queue_query(tracking.as_bytes());
+        held.wire.flush().await?;
+        held.read_answer(Command::ResetConnection).await?;
+        held.read_answer(Command::Query).await?;
+        held.statements.clear();
+        held.state.reset();
+        self.keep_defaults(held);
+        Ok(())
     }
 
     async fn reset_connection(&mut self, held: &mut Held) -> Result<(), ConnectError> {
@@ -156,6 +183,7 @@ impl Session {
         held.read_answer(Command::ResetConnection).await?;
         held.read_proof().await?;
         held.read_answer(Command::Query).await?;
+        held.statements.clear();
         held.state.reset();
         self.begin_on(held);
         Ok(())
