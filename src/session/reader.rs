@@ -256,7 +256,9 @@ impl Session {
             }
             Verdict::Stale => {
                 // Rows have left already: the result ends with an error instead of its end.
-                self.client.output().clear();
+                let (length, sequence) = progress.before_end();
+                self.client.output().truncate(length);
+                self.client.set_sequence(sequence);
                 let error = ClientError::not_proven();
                 self.shared.metrics.errors(ErrorKind::BackendIdentity).inc();
                 self.client.queue(&encode_error(&error));
@@ -305,7 +307,7 @@ impl Session {
             // In the middle of a row there is no way to say anything but good-bye.
             return Err(Ended::StateLost);
         }
-        self.client.output().clear();
+        // What is still to be written may be the rest of a row that the client has half of.
         self.refuse(&ClientError::connection_lost("the reader"))
             .await?;
         Ok(Attempt::Done)

@@ -47,6 +47,9 @@ pub(super) struct Progress {
     flushed: bool,
     /// There was a result with rows, or one that could have had some.
     rows: bool,
+    /// How much the client's output held before the packet that was interpreted last, and the
+    /// number that this packet got.
+    before_end: (usize, u8),
 }
 
 impl Progress {
@@ -63,6 +66,12 @@ impl Progress {
     /// Was there a result with columns?
     pub(super) fn had_rows(&self) -> bool {
         self.rows
+    }
+
+    /// For a response that has ended: how much of the client's output comes before its end, and the
+    /// sequence number that the end got.
+    pub(super) fn before_end(&self) -> (usize, u8) {
+        self.before_end
     }
 
     /// The error number it ended with.
@@ -303,6 +312,7 @@ impl<'a, O: Observer> Relay<'a, O> {
             self.connection.status = ok.status;
             self.observer.ended(ok)?;
         }
+        self.progress.before_end = (self.client.output().len(), self.client.sequence());
         let around = self.around(&part);
         self.put_eof(around.before);
         let part = self.in_transaction(part);

@@ -33,6 +33,7 @@ async fn p1_rows_whose_reader_dies_end_with_an_error_and_never_as_if_they_were_w
         }
     };
     let ended = tokio::time::timeout(LIMIT, reading).await;
+    assert!(ended.is_ok(), "no end after {count} rows of {name}");
     let ended = ended.expect("an end");
     assert!(ended.is_err(), "{count} of 900 rows, and taken for all");
     drop(rows);
