@@ -1,7 +1,7 @@
 # The commands for people; CI runs `make test`.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help test fmt clippy demo latency bench bench-short soak matrix lab lab-down audit
+.PHONY: help test fmt clippy demo latency bench bench-short soak matrix regression lab lab-down audit
 
 help:
 	@echo "make test       everything that CI runs: format, lints, unit tests, tests on real MySQL and MariaDB"
@@ -10,6 +10,7 @@ help:
 	@echo "make bench      Tidegate against HAProxy: queries per second, latency, CPU per query"
 	@echo "make soak       the simulation, random statements and the checker on many more seeds than make test plays (SEEDS=20 READS=1000000)"
 	@echo "make matrix     a session of each of many drivers, directly and through Tidegate (DRIVERS='go php-pdo')"
+	@echo "make regression MySQL's own regression tests, directly and through Tidegate (TESTS='cast sp' PROTOCOL=ps)"
 	@echo "make audit      known weaknesses of the dependencies; needs cargo-audit and the network"
 	@echo "make lab        a writer and two lagging readers on loopback, to play with"
 	@echo "make lab-down   end that lab and remove it"
@@ -58,6 +59,12 @@ soak:
 DRIVERS ?= all
 matrix:
 	TIDEGATE_MATRIX="$(DRIVERS)" cargo test --locked --test matrix -- --nocapture
+
+TESTS ?= all
+PROTOCOL ?= text
+regression:
+	TIDEGATE_REGRESSION="$(TESTS)" TIDEGATE_REGRESSION_PROTOCOL=$(PROTOCOL) \
+	cargo test --locked --test regression -- --nocapture
 
 lab:
 	cargo run --locked --quiet -- lab up

@@ -55,6 +55,10 @@ pub struct ClientError {
     pub retry: bool,
 }
 
+/// MySQL's words for 4031.
+const IDLE: &str = "The client was disconnected by the server because of inactivity. See \
+                    wait_timeout and interactive_timeout for configuring this behavior.";
+
 impl ClientError {
     const fn new(code: u16, state: &'static str, fault: Fault, retry: bool) -> Self {
         Self {
@@ -286,12 +290,15 @@ impl ClientError {
         ))
     }
 
-    /// 4031: no command came for too long, in MySQL's own words.
+    /// 4031: no command came for as long as the session has set, in MySQL's own words.
     pub fn idle() -> Self {
-        Self::new(4031, "HY000", Fault::Client, true).says(
-            "The client was disconnected by the server because of inactivity. See wait_timeout and \
-             interactive_timeout for configuring this behavior. (Tidegate: [limits] idle_timeout)",
-        )
+        Self::new(4031, "HY000", Fault::Client, true).says(IDLE)
+    }
+
+    /// 4031: no command came for as long as the configuration lets a client idle.
+    pub fn idle_here() -> Self {
+        let says = format!("{IDLE} (Tidegate: [limits] idle_timeout)");
+        Self::new(4031, "HY000", Fault::Client, true).says(says)
     }
 
     /// 1105: a failover has lost what the session's scope had written or seen.

@@ -54,7 +54,8 @@ impl Session {
     /// # Errors
     /// How the session ended instead.
     pub(super) async fn next_request(&mut self, news: &mut News) -> Result<Request, Ended> {
-        let idle = self.transaction == Transaction::None;
+        let may_leave = self.transaction == Transaction::None;
+        let idle = self.idle();
         loop {
             if news.leave.has_changed().unwrap_or(false) {
                 news.take();
@@ -65,13 +66,6 @@ impl Session {
                 // The sender lives as long as the process serves.
                 let _ = news.draining.wait_for(|draining| *draining).await;
                 tokio::time::sleep(pause).await;
-            };
-            let limit = self.config.limits.idle_timeout;
-            let idles = async {
-                match limit {
-                    Some(limit) => tokio::time::sleep(limit).await,
-                    None => std::future::pending().await,
-                }
             };
             let spare = self.spare_connections();
             let shared = Arc::clone(&self.shared);
@@ -86,9 +80,9 @@ impl Session {
                 // What went wrong shows again when the command is read.
                 _ = self.client.fill_to(1) => break,
                 () = self.entry.killed() => return Err(Ended::Killed),
-                () = drained, if idle => return Err(Ended::Drained),
+                () = drained, if may_leave => return Err(Ended::Drained),
                 Ok(()) = news.leave.changed() => news.take(),
-                () = idles => return Err(self.idled().await),
+                () = idle.over() => return Err(self.idled(idle).await),
                 id = wanted => self.give_back(id).await,
             }
         }
@@ -102,7 +96,7 @@ impl Session {
             biased;
             request = Request::read(&mut self.client) => request,
             () = self.entry.killed() => return Err(Ended::Killed),
-            () = drained, if idle => return Err(Ended::Drained),
+            () = drained, if may_leave => return Err(Ended::Drained),
         };
         match request {
             Ok(request) => Ok(request),

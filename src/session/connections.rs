@@ -30,6 +30,8 @@ pub(super) struct Held {
     incarnation: Option<Incarnation>,
     /// When it was logged in.
     pub opened: Instant,
+    /// When it was used last.
+    pub used: Instant,
     /// The executed set that the backend told last, as text: most answers repeat it.
     pub last_executed: String,
     /// The prepared statements that it knows, by the client's id.
@@ -57,6 +59,7 @@ impl Held {
             slot: Slot::default(),
             incarnation: None,
             opened,
+            used: opened,
             last_executed: String::new(),
             statements: HashMap::new(),
         }
@@ -224,7 +227,8 @@ impl Connections {
     }
 
     /// Puts a connection back that is between two commands.
-    pub(super) fn put(&mut self, held: Held) {
+    pub(super) fn put(&mut self, mut held: Held) {
+        held.used = Instant::now();
         let index = held.backend.index();
         if self.slots.len() <= index {
             self.slots.resize_with(index + 1, || None);

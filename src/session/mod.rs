@@ -15,6 +15,7 @@ mod failures;
 mod following;
 mod guest;
 mod hold;
+mod idling;
 mod ids;
 mod job;
 mod keys;

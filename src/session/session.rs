@@ -276,7 +276,10 @@ impl Session {
             };
             self.take_up_config();
             self.peer.note_busy(true);
-            let done = self.dispatch(request).await;
+            let done = match self.keep_alive().await {
+                Ok(()) => self.dispatch(request).await,
+                Err(ended) => Err(ended),
+            };
             self.peer.note_busy(false);
             if let Err(ended) = done {
                 break ended;
@@ -288,14 +291,6 @@ impl Session {
         }
         self.close().await;
         ended
-    }
-
-    /// The client has sent no command for as long as it may; it is told what MySQL would tell it.
-    pub(super) async fn idled(&mut self) -> Ended {
-        self.client.restart_sequence();
-        // The session ends either way.
-        let _ = self.refuse(&ClientError::idle()).await;
-        Ended::Idle
     }
 
     /// Closes the session's backend connections and the client's.

@@ -1,12 +1,13 @@
 //! Clients that stop: in the middle of a command, before the next one, or while they should read.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use mysql_async::prelude::Queryable as _;
 use tidegate::lab::APP;
 use tidegate::protocol::{Command, ErrPacket};
 use tidegate::telemetry::{Direction, ErrorKind, Side};
 
-use crate::stage::{LIMIT, Stage};
+use crate::stage::{LIMIT, Stage, WRITER, served_by};
 use crate::until;
 use crate::wire::{Client, MODERN};
 
@@ -68,5 +69,47 @@ async fn a_client_that_sends_no_command_for_too_long_is_told_so() {
     let told = told.expect("in time").expect("an error packet");
     assert_eq!(ErrPacket::parse(&told).unwrap().code, 4031);
     assert!(idle.wire.read_payload(1 << 16).await.is_err());
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn p3_a_session_that_sets_wait_timeout_ends_when_and_as_it_would_directly() {
+    let stage = Stage::new().await;
+    let mut told = Vec::new();
+    for port in [stage.lab.writer().port(), stage.port] {
+        let mut idle = Client::connect(port, APP, MODERN).await;
+        assert_eq!(idle.query("SET wait_timeout = 1").await.len(), 1);
+        // What it does on readers counts, too.
+        assert_eq!(idle.query(Stage::SERVED_BY).await.len(), 4);
+        idle.wire.restart_sequence();
+        let last = tokio::time::timeout(LIMIT, idle.wire.read_payload(1 << 16)).await;
+        told.push(last.expect("in time").expect("an error packet"));
+        assert!(idle.wire.read_payload(1 << 16).await.is_err());
+    }
+    assert_eq!(ErrPacket::parse(&told[0]).unwrap().code, 4031);
+    assert_eq!(told[0], told[1]);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn p3_what_lives_on_the_writer_outlives_wait_timeout_while_its_session_reads_on_readers() {
+    let stage = Stage::new().await;
+    let mut conn = stage.client().await;
+    for statement in [
+        "SET wait_timeout = 3",
+        "CREATE TEMPORARY TABLE app.mine (a INT)",
+        "INSERT INTO app.mine VALUES (7)",
+    ] {
+        conn.query_drop(statement).await.unwrap();
+    }
+    let began = Instant::now();
+    let mut on_readers = 0;
+    while began.elapsed() < Duration::from_secs(5) {
+        on_readers += u32::from(served_by(&mut conn).await != WRITER);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(on_readers > 0, "it never left the writer");
+    let mine: Option<u32> = conn.query_first("SELECT a FROM app.mine").await.unwrap();
+    assert_eq!(mine, Some(7));
     stage.end().await;
 }

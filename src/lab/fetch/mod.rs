@@ -6,6 +6,7 @@ mod cache;
 mod installed;
 mod release;
 mod sources;
+mod suite;
 mod tools;
 
 use std::ffi::OsString;
@@ -16,6 +17,7 @@ use apt::Tree;
 pub use cache::cache_directory;
 pub(super) use cache::{Lock, Unfinished};
 use release::Architecture;
+pub use suite::{TestSuite, test_suite};
 pub use tools::{Tool, tool};
 
 use super::programs::{Launcher, Programs, first_file};
@@ -64,29 +66,6 @@ async fn fetched(flavour: Flavour, refused: &[Error]) -> Result<Programs, Error>
     programs_in(flavour, &root, architecture)
         .await
         .map_err(|error| broken(&root, &error))
-}
-
-/// MySQL's test driver, from the archive that [`programs`] fetches from. Its package is large:
-/// 420 MB are downloaded and 110 MB stay, so it comes on request only.
-///
-/// # Errors
-/// [`Error::Fetch`] if it can't be fetched.
-pub async fn mysqltest() -> Result<Launcher, Error> {
-    let cache = cache_directory()?;
-    let architecture = architecture()?;
-    let target = cache.join(format!("mysqltest-{}", env::consts::ARCH));
-    if !target.is_dir() {
-        let _lock = Lock::acquire(&cache).await?;
-        if !target.is_dir() {
-            fetch_mysqltest(&target, architecture).await?;
-        }
-    }
-    let launcher = launcher(&target, target.join("bin/mysqltest"), architecture);
-    launcher
-        .version(Flavour::MySql)
-        .await
-        .map_err(|error| broken(&target, &error))?;
-    Ok(launcher)
 }
 
 fn architecture() -> Result<Architecture, Error> {
@@ -147,24 +126,6 @@ async fn fetch_root(
         target.display()
     ));
     Ok(())
-}
-
-async fn fetch_mysqltest(target: &Path, architecture: Architecture) -> Result<(), Error> {
-    let sources = release::mysql_sources()?;
-    let unfinished = Unfinished::begin(target)?;
-    let tree = Tree::open(unfinished.path().join("apt"), &sources).await?;
-    let package = tree.package("mysql-testsuite").await?;
-    progress("downloading MySQL's test suite, about 420 MB (once)");
-    let archives = tree.download(&[&package]).await?;
-    progress("unpacking");
-    let unpacked = unfinished.path().join("unpacked");
-    unpack_all(&archives, &unpacked).await?;
-    let root = unfinished.path().join("root");
-    keep(&unpacked.join("usr/lib/mysql-test"), &root, "bin", |name| {
-        name == "mysqltest"
-    })?;
-    keep_libraries(&unpacked, &root, architecture.triplet)?;
-    unfinished.finish(&root, target)
 }
 
 async fn unpack_all(archives: &[PathBuf], directory: &Path) -> Result<(), Error> {

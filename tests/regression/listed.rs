@@ -1,0 +1,78 @@
+//! Which tests there are, and what is known to differ.
+
+use std::env;
+
+/// The tests, by name; those of the short form stand before the first empty line.
+const TESTS: &str = include_str!("tests.txt");
+
+/// Tests whose output differs for a reason, each followed by the reason.
+const EXCEPTIONS: &str = include_str!("exceptions.txt");
+
+/// How the driver sends statements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// As text.
+    Text,
+    /// Prepared.
+    Prepared,
+    /// Prepared, and read by cursors.
+    Cursor,
+    /// Reads by a view that is made for each.
+    View,
+    /// By a stored procedure that is made for each.
+    Procedure,
+}
+
+impl Protocol {
+    /// The one of this run.
+    pub(crate) fn chosen() -> Self {
+        match env::var("TIDEGATE_REGRESSION_PROTOCOL").as_deref() {
+            Err(_) | Ok("" | "text") => Self::Text,
+            Ok("ps") => Self::Prepared,
+            Ok("cursor") => Self::Cursor,
+            Ok("view") => Self::View,
+            Ok("sp") => Self::Procedure,
+            Ok(other) => panic!("TIDEGATE_REGRESSION_PROTOCOL={other}: text, ps, cursor, view, sp"),
+        }
+    }
+
+    /// What tells the driver.
+    pub(crate) fn options(self) -> &'static [&'static str] {
+        match self {
+            Self::Text => &[],
+            Self::Prepared => &["--ps-protocol"],
+            Self::Cursor => &["--ps-protocol", "--cursor-protocol"],
+            Self::View => &["--view-protocol"],
+            Self::Procedure => &["--sp-protocol"],
+        }
+    }
+}
+
+/// The tests of this run, and whether they are all.
+pub(crate) fn chosen() -> (Vec<String>, bool) {
+    let owned = |text: &str| text.split_whitespace().map(str::to_owned).collect();
+    match env::var("TIDEGATE_REGRESSION").as_deref() {
+        Ok("all") => (owned(TESTS), true),
+        Err(_) | Ok("") => {
+            let (short, _) = TESTS.split_once("\n\n").expect("a short form");
+            (owned(short), false)
+        }
+        Ok(names) => (owned(names), false),
+    }
+}
+
+/// Why this test's output may differ, if it may.
+pub(crate) fn exception(test: &str) -> Option<&'static str> {
+    let mut lines = EXCEPTIONS.lines().filter_map(|line| line.split_once(": "));
+    lines.find(|(name, _)| *name == test).map(|(_, why)| why)
+}
+
+#[test]
+fn the_exceptions_are_of_tests_that_are_listed_and_say_why() {
+    let known: Vec<_> = TESTS.split_whitespace().collect();
+    for line in EXCEPTIONS.lines().filter(|line| !line.is_empty()) {
+        let (name, why) = line.split_once(": ").expect(line);
+        assert!(known.contains(&name), "{name} is not listed");
+        assert!(why.len() > 20, "{line}");
+    }
+}
