@@ -217,6 +217,50 @@ async fn statements_and_rows_beyond_16_mib_pass_both_ways() {
 }
 
 #[tokio::test]
+async fn p3_servers_that_take_no_more_than_1_kib_serve_clients_as_any_other() {
+    let lab = support::lab_alone().await;
+    let (running, port) = wire::proxy(wire::config(&lab)).await;
+    let names = ["net_buffer_length", "max_allowed_packet"];
+    let set = |name: &str, value: u64| [format!("SET GLOBAL {name} = {value}")];
+    let row = lab
+        .writer()
+        .row("SELECT @@global.net_buffer_length, @@global.max_allowed_packet");
+    let before: (u64, u64) = mysql_async::from_row(row.await.unwrap().unwrap());
+    for instance in lab.instances() {
+        for name in names {
+            instance.execute(set(name, 1024)).await.unwrap();
+        }
+    }
+    let answers = async move {
+        let mut client = Client::connect(port, APP, MODERN).await;
+        let mut answers = vec![client.login.clone()];
+        for sql in [
+            "SET NAMES latin1, sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT', join_buffer_size = 8192",
+            "SELECT 'a' || @@join_buffer_size",
+            "SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = 'app'",
+        ] {
+            answers.extend(client.query(sql).await);
+        }
+        client.ask(Command::ResetConnection, &[]).await;
+        answers.extend(client.query("SELECT 'a' || @@join_buffer_size").await);
+        answers
+    };
+    let answers = tokio::spawn(answers).await;
+    for instance in lab.instances() {
+        for (name, value) in names.into_iter().zip([before.0, before.1]) {
+            instance.execute(set(name, value)).await.unwrap();
+        }
+    }
+    let answers = answers.expect("answers");
+    let errors = answers
+        .iter()
+        .filter(|answer| answer.first() == Some(&0xff));
+    assert_eq!(errors.count(), 0, "{answers:?}");
+    assert!(answers.contains(&b"\x05a8192".to_vec()), "{answers:?}");
+    running.drain().await;
+}
+
+#[tokio::test]
 async fn change_user_logs_in_anew_and_a_wrong_password_ends_the_connection() {
     let lab = support::lab().await;
     let (running, port) = wire::proxy(wire::config(&lab)).await;

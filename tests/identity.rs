@@ -58,12 +58,24 @@ async fn p3_a_connection_is_told_the_id_that_it_was_greeted_with() {
             .map(|mut row| row.take(0).unwrap())
             .collect();
         assert!(ids.contains(&own), "{own} in {ids:?}");
+        for sql in [
+            format!("SELECT ID FROM information_schema.processlist WHERE ID = {own}"),
+            format!("SELECT p.ID FROM information_schema.processlist p WHERE p.ID IN (1,{own})"),
+        ] {
+            assert_eq!(id(&mut conn, &sql).await, own, "{sql}");
+        }
+        let shown = format!(
+            "SELECT {own} FROM information_schema.processlist WHERE ID = {own} AND ID <> 0{own}"
+        );
+        let row: Option<Row> = conn.query_first(&shown).await.unwrap();
+        assert!(row.is_none(), "{shown}");
         // What it means inside an expression is the backend's, and fits together there.
         conn.query_drop("SELECT GET_LOCK('mine', 0)").await.unwrap();
         assert_eq!(
             id(&mut conn, "SELECT IS_USED_LOCK('mine') = CONNECTION_ID()").await,
             1
         );
+        assert_eq!(id(&mut conn, "SELECT IS_USED_LOCK('mine')").await, own);
         stage.end().await;
     }
 }

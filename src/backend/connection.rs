@@ -151,13 +151,22 @@ pub struct Proof {
 }
 
 impl Proof {
-    fn question(flavour: Flavour) -> String {
+    /// So many variables are asked for with who the server is.
+    const IN_FIRST: usize = 10;
+
+    /// Two of them: there are servers that take statements of 1 KiB at most.
+    fn questions(flavour: Flavour) -> [String; 2] {
         let history = [(flavour.identity(), 0), (flavour.history(), 0)];
         let defaults: Vec<_> = answering(flavour)
             .map(|(name, since)| (format!("@@session.{name}"), since))
             .collect();
         let defaults = defaults.iter().map(|(name, since)| (name.as_str(), *since));
-        versioned(history.into_iter().chain(defaults))
+        let (first, rest): (Vec<_>, Vec<_>) = defaults
+            .enumerate()
+            .partition(|(index, _)| *index < Self::IN_FIRST);
+        let first = first.into_iter().map(|(_, asked)| asked);
+        let rest = rest.into_iter().map(|(_, asked)| asked);
+        [versioned(history.into_iter().chain(first)), versioned(rest)]
     }
 
     /// A session variable that changes what a read answers; empty for one that it has not told.
@@ -234,9 +243,11 @@ impl Connection {
         prepared.ok_or(ConnectError::Unexpected)
     }
 
-    /// Queues the question whose answer [`Connection::read_proof`] reads.
+    /// Queues the questions whose answers [`Connection::read_proof`] reads.
     pub fn queue_proof(&mut self) {
-        self.queue_query(Proof::question(self.flavour()).as_bytes());
+        for question in Proof::questions(self.flavour()) {
+            self.queue_query(question.as_bytes());
+        }
     }
 
     /// Reads who the backend says it is, and how far it has come.
@@ -245,7 +256,8 @@ impl Connection {
     /// As [`Connection::read_answer`]; [`ConnectError::Unexpected`] for an answer that makes no
     /// sense.
     pub async fn read_proof(&mut self) -> Result<(), ConnectError> {
-        let row = self.read_answer(Command::Query).await?;
+        let mut row = self.read_answer(Command::Query).await?;
+        row.extend(self.read_answer(Command::Query).await?);
         self.proof = Proof::read(self.flavour(), row)?;
         Ok(())
     }
@@ -319,4 +331,18 @@ fn text_row(payload: &[u8]) -> Result<Row, ProtocolError> {
         }
     }
     Ok(row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_question_is_too_long_for_the_smallest_max_allowed_packet() {
+        for flavour in [Flavour::MySql, Flavour::MariaDb] {
+            for question in Proof::questions(flavour) {
+                assert!(question.len() < 1000, "{question}");
+            }
+        }
+    }
 }

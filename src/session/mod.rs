@@ -22,6 +22,7 @@ mod keys;
 mod killing;
 mod loads;
 mod login;
+mod naming;
 mod observe;
 mod own;
 mod pins;

@@ -318,6 +318,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn tracking_is_not_too_long_for_the_smallest_max_allowed_packet() {
+        for flavour in [Flavour::MySql, Flavour::MariaDb] {
+            let set = Visible::of(flavour).tracking_on_writer(flavour, std::iter::empty());
+            assert!(set.len() < 1000, "{} of {flavour:?}", set.len());
+        }
+    }
+
+    #[test]
     fn switches_are_read_in_the_words_of_either_flavour() {
         for (on, off) in [("1", "0"), ("ON", "OFF")] {
             let row = ["OFF", on, off, "autocommit", "OFF"].map(|it| Some(it.into()));

@@ -72,7 +72,7 @@ impl Session {
         self.address(&mut held, job);
         let scopes = self.scopes_of_write();
         let mut notes = WriterNotes::new(&scopes).tapping(self.row_tap(job, &held));
-        let (progress, ended) = match self.send(&mut held, &mut job.request).await {
+        let (progress, ended) = match self.send_named(&mut held, job).await {
             Ok(()) => self.relay_from_writer(job, &mut held, &mut notes).await,
             Err(error) => (Progress::default(), Err(error)),
         };

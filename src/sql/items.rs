@@ -117,7 +117,7 @@ fn item(tokens: &[Token<'_>]) -> Item {
     }
     let about_locks = |token: &Token<'_>| matches!(token, Token::Word(word) if is_one_of(&["GET_LOCK", "RELEASE_LOCK"], word));
     let nested = arguments.iter().any(about_locks);
-    if is(name, "CONNECTION_ID") {
+    if is_one_of(&["CONNECTION_ID", "IS_USED_LOCK"], name) && !nested {
         Item::Id
     } else if is(name, "GET_LOCK") && !nested {
         Item::Lock(LockCall::Take)
@@ -220,6 +220,7 @@ mod tests {
             ),
             ("SELECT CONNECTION_ID() FROM t WHERE a = 1", &[0]),
             ("SHOW FULL PROCESSLIST", &[0]),
+            ("SELECT 1, IS_USED_LOCK('a') holder", &[1]),
         ] {
             assert_eq!(ids(sql), Some(IdColumns::At(places.to_vec())), "{sql}");
         }

@@ -2,6 +2,7 @@
 
 mod administer;
 mod classify;
+mod conditions;
 mod diagnostics;
 mod facts;
 mod flavour;
@@ -22,6 +23,7 @@ mod transaction;
 mod variables;
 
 pub use classify::classify;
+pub use conditions::compared_numbers;
 pub use diagnostics::{Target, diagnostics_targets};
 pub use facts::is_instance_schema;
 pub use flavour::{Flavour, ForEach};

@@ -3,12 +3,13 @@
 use super::Flavour;
 
 /// Session variables whose value the server's tracker tells and a SET on another connection
-/// restores, in the order in which they have to be set: `character_set_connection` sets
+/// restores, in the order in which they have to be set. Those that sessions set now and then: any
+/// other one follows once it is set, and a server that takes statements of 1 KiB at most has to be
+/// told of these. The order: `character_set_connection` sets
 /// `collation_connection` too (MySQL manual, "Server System Variables"; MariaDB documentation,
 /// "Server System Variables").
 pub const FOLLOWED: &[&str] = &[
     "autocommit",
-    "big_tables",
     "block_encryption_mode",
     "character_set_client",
     "character_set_results",
@@ -18,15 +19,12 @@ pub const FOLLOWED: &[&str] = &[
     "cte_max_recursion_depth",
     "default_week_format",
     "div_precision_increment",
-    "end_markers_in_json",
-    "eq_range_index_dive_limit",
     "explain_format",
     "explicit_defaults_for_timestamp",
     "foreign_key_checks",
     "group_concat_max_len",
     "innodb_lock_wait_timeout",
     "interactive_timeout",
-    "join_buffer_size",
     "lc_messages",
     "lc_time_names",
     "lock_wait_timeout",
@@ -35,26 +33,14 @@ pub const FOLLOWED: &[&str] = &[
     "max_execution_time",
     "max_heap_table_size",
     "max_join_size",
-    "max_length_for_sort_data",
-    "max_points_in_geometry",
-    "max_recursive_iterations",
-    "max_seeks_for_key",
     "max_sort_length",
-    "max_sp_recursion_depth",
     "max_statement_time",
     "net_read_timeout",
     "net_write_timeout",
     "old_mode",
-    "optimizer_prune_level",
-    "optimizer_search_depth",
     "optimizer_switch",
-    "range_optimizer_max_mem_size",
-    "read_buffer_size",
-    "read_rnd_buffer_size",
-    "sort_buffer_size",
     "sql_auto_is_null",
     "sql_big_selects",
-    "sql_buffer_result",
     "sql_if_exists",
     "sql_mode",
     "sql_quote_show_create",
@@ -70,7 +56,6 @@ pub const FOLLOWED: &[&str] = &[
     "tx_isolation",
     "tx_read_only",
     "unique_checks",
-    "updatable_views_with_limit",
     "wait_timeout",
     "windowing_use_high_precision",
 ];
@@ -80,11 +65,8 @@ pub const FOLLOWED: &[&str] = &[
 const MYSQL_ONLY: &[&str] = &[
     "block_encryption_mode",
     "cte_max_recursion_depth",
-    "end_markers_in_json",
     "explain_format",
     "max_execution_time",
-    "max_points_in_geometry",
-    "range_optimizer_max_mem_size",
     "transaction_isolation",
     "transaction_read_only",
     "windowing_use_high_precision",
@@ -93,7 +75,6 @@ const MYSQL_ONLY: &[&str] = &[
 /// Those that only MariaDB has.
 const MARIADB_ONLY: &[&str] = &[
     "check_constraint_checks",
-    "max_recursive_iterations",
     "max_statement_time",
     "old_mode",
     "sql_if_exists",
