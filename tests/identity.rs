@@ -4,6 +4,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a panic is how a test fails"
 )]
@@ -13,6 +14,8 @@
 mod stage;
 mod support;
 mod wire;
+
+use std::process::Stdio;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
@@ -80,6 +83,74 @@ async fn p3_a_connection_is_told_the_id_that_it_was_greeted_with() {
     }
 }
 
+/// Waits until a backend runs a statement that begins like this.
+async fn running_somewhere(stage: &Stage, start: &str) {
+    let busy =
+        format!("SELECT COUNT(*) FROM information_schema.processlist WHERE INFO LIKE '{start}%'");
+    let waiting = async {
+        loop {
+            let mut seen = 0;
+            for instance in stage.lab.instances() {
+                let row = instance.row(&busy).await.unwrap().unwrap();
+                seen += row.get::<u32, _>(0).unwrap();
+            }
+            if seen > 0 {
+                return;
+            }
+        }
+    };
+    let waited = tokio::time::timeout(LIMIT, waiting).await;
+    assert!(waited.is_ok(), "nobody runs {start}");
+}
+
+#[tokio::test]
+async fn p3_ctrl_c_in_the_command_line_client_ends_its_statement_and_no_other() {
+    let stage = Stage::new().await;
+    let Some(line) = stage.lab.mysql_line(stage.port) else {
+        println!("skipped: this server came without a client");
+        return;
+    };
+    for sql in [
+        "SELECT SLEEP(61) FROM app.whoami",
+        "SELECT SLEEP(61) FROM app.whoami LOCK IN SHARE MODE",
+    ] {
+        let mut stranger = stage.client().await;
+        let sleeping = tokio::spawn(async move {
+            let slept: Option<u32> = stranger.query_first("SELECT SLEEP(2)").await.unwrap();
+            slept
+        });
+        let mut shell = tokio::process::Command::new("sh");
+        let client = shell
+            .args(["-c", &format!("exec {line} --execute='{sql}'")])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        running_somewhere(&stage, "SELECT SLEEP(61)").await;
+        let interrupt = format!("kill -s INT {}", client.id().unwrap());
+        let sent = tokio::process::Command::new("sh")
+            .args(["-c", &interrupt])
+            .status();
+        assert!(sent.await.unwrap().success());
+        let ended = tokio::time::timeout(LIMIT, client.wait_with_output()).await;
+        let told = ended.expect("it ends before its statement would").unwrap();
+        let told = String::from_utf8_lossy(&told.stderr).into_owned();
+        assert!(!told.contains("Unknown thread"), "{told}");
+        assert_eq!(sleeping.await.unwrap(), Some(0), "the stranger's: {told}");
+    }
+    let left =
+        "SELECT COUNT(*) FROM information_schema.processlist WHERE INFO LIKE 'SELECT SLEEP(61)%'";
+    for instance in stage.lab.instances() {
+        let gone = async {
+            while instance.row(left).await.unwrap().unwrap().get::<u32, _>(0) != Some(0) {}
+        };
+        let gone = tokio::time::timeout(LIMIT, gone).await;
+        assert!(gone.is_ok(), "it still runs on {}", instance.name());
+    }
+    stage.end().await;
+}
+
 #[tokio::test]
 async fn p3_kill_query_by_the_id_of_the_greeting_ends_a_statement_on_any_backend() {
     let stage = Stage::new().await;
@@ -95,24 +166,7 @@ async fn p3_kill_query_by_the_id_of_the_greeting_ends_a_statement_on_any_backend
             let ended: Result<Option<u32>, _> = conn.query_first(sql).await;
             (conn, ended)
         });
-        let busy = format!(
-            "SELECT COUNT(*) FROM information_schema.processlist WHERE INFO LIKE '{}%'",
-            &sql[..16]
-        );
-        let waiting = async {
-            // The statement itself is not counted on the writer, where it also matches.
-            loop {
-                let mut seen = 0;
-                for instance in stage.lab.instances() {
-                    let row = instance.row(&busy).await.unwrap().unwrap();
-                    seen += row.get::<u32, _>(0).unwrap();
-                }
-                if seen > 0 {
-                    return;
-                }
-            }
-        };
-        assert!(tokio::time::timeout(LIMIT, waiting).await.is_ok());
+        running_somewhere(&stage, &sql[..16]).await;
         // By the id itself, and by a variable that holds it.
         let kill = match at_writer {
             true => format!("KILL QUERY {own}"),

@@ -213,6 +213,29 @@ async fn p3_state_that_lives_on_the_writer_is_found_there() {
             Some("1"),
         ),
         (
+            &["SET profiling = 1", "DO 1", "SET profiling = 0"],
+            "SHOW PROFILES",
+            Some("1"),
+        ),
+        (
+            &["SET profiling = 1", "DO 1", "SET profiling = 0"],
+            "SHOW PROFILE FOR QUERY 1",
+            Some("starting"),
+        ),
+        (
+            &["SELECT LAST_INSERT_ID(98)"],
+            "SELECT LAST_INSERT_ID()",
+            Some("98"),
+        ),
+        (
+            &[
+                "INSERT INTO app.counted (id, v) VALUES (4711, 1)",
+                "DO LAST_INSERT_ID(4712)",
+            ],
+            "SELECT @@identity",
+            Some("4712"),
+        ),
+        (
             &[
                 "SET optimizer_trace = 'enabled=on'",
                 "SELECT name FROM app.whoami",

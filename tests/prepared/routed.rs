@@ -1,6 +1,7 @@
 //! Where executions run, and what they see.
 
 use tidegate::lab::Instance;
+use tidegate::protocol::Command;
 
 use crate::binary::{Answer, Binary, Value};
 use crate::stage::{LIMIT, Stage};
@@ -135,6 +136,53 @@ async fn p3_a_table_that_no_reader_has_yet_is_no_error_for_a_prepared_read() {
     let read = client.prepare("SELECT v FROM app.prep_new").await;
     assert_eq!(client.execute(read, &[]).await.one(), "new");
     stage.thaw().await;
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn p3_what_a_statement_reads_is_described_as_directly_also_after_its_table_has_changed() {
+    let stage = Stage::new().await;
+    let table = [
+        "DROP TABLE IF EXISTS app.prep_meta",
+        "CREATE TABLE app.prep_meta (id INT PRIMARY KEY, v VARCHAR(9))",
+        "INSERT INTO app.prep_meta VALUES (1, 'one')",
+    ];
+    let mut roads = Vec::new();
+    for port in [stage.lab.writer().port(), stage.port] {
+        stage.prepare(table).await;
+        let mut client = Binary::connect(port).await;
+        let mut packets = Vec::new();
+        let sql = b"SELECT * FROM app.prep_meta";
+        packets.extend(client.client.ask(Command::StmtPrepare, sql).await);
+        let mut shown = Vec::new();
+        for change in [
+            "DO 1",
+            "ALTER TABLE app.prep_meta ADD COLUMN w BIGINT NOT NULL DEFAULT 7",
+            "ALTER TABLE app.prep_meta DROP COLUMN v",
+            "ALTER TABLE app.prep_meta MODIFY w VARCHAR(20)",
+        ] {
+            client.text(change).await;
+            // At once, and where it has run before the change.
+            for on_a_reader in [false, true] {
+                if on_a_reader && port == stage.port {
+                    client.until_on_a_reader().await;
+                }
+                let execute = [1, 0, 0, 0, 0, 1, 0, 0, 0];
+                let mut answer = client.client.ask(Command::StmtExecute, &execute).await;
+                // The end tells of flags and session state.
+                answer.pop();
+                shown.push(answer);
+            }
+        }
+        roads.push((packets, shown));
+    }
+    let through = roads.pop().unwrap();
+    let direct = roads.pop().unwrap();
+    assert_eq!(direct.0, through.0, "COM_STMT_PREPARE");
+    assert_eq!(direct.1[2].len(), 5, "three columns and a row");
+    for (index, (one, other)) in direct.1.iter().zip(&through.1).enumerate() {
+        assert_eq!(one, other, "execution {index}");
+    }
     stage.end().await;
 }
 
