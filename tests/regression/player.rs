@@ -12,7 +12,7 @@ use super::listed::Protocol;
 use super::stage::Stage;
 
 /// How long a test may take directly; through Tidegate twice as long.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(45);
 
 /// The driver's word that a test can't be played here.
 const SKIPPED: i32 = 62;
