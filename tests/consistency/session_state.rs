@@ -85,7 +85,7 @@ const FOLLOWS_IN_MARIADB: &[Followed] = &[
 ];
 
 #[tokio::test]
-async fn p3_what_a_session_has_set_counts_on_a_reader_and_ends_with_a_reset() {
+async fn p3_what_a_session_has_set_counts_on_a_reader_and_ends_with_a_reset_or_a_change_of_user() {
     let stage = Stage::new().await;
     stage
         .prepare(["CREATE DATABASE IF NOT EXISTS test_follows"])
@@ -107,17 +107,30 @@ async fn p3_what_a_session_has_set_counts_on_a_reader_and_ends_with_a_reset() {
             assert_eq!(seen, *value, "{set:?} on {on}");
             assert_ne!(on, WRITER, "{set:?}");
         }
-        take(&mut conn, "#reset").await;
-        take(&mut conn, "USE app").await;
         // A reset does not bring back what the login chose, but the server's own defaults.
-        let mut fresh = stage.client().await;
-        take(&mut fresh, "#reset").await;
-        take(&mut fresh, "USE app").await;
-        assert_eq!(
-            shown(&mut conn, shows).await.0,
-            shown(&mut fresh, shows).await.0,
-            "{set:?} after a reset"
-        );
+        for anew in ["#reset", "#change_user"] {
+            let mut fresh = stage.client().await;
+            for conn in [&mut conn, &mut fresh] {
+                take(conn, anew).await;
+                take(conn, "USE app").await;
+            }
+            for _ in 0..4 {
+                assert_eq!(
+                    shown(&mut conn, shows).await.0,
+                    shown(&mut fresh, shows).await.0,
+                    "{set:?} after {anew}"
+                );
+            }
+            for step in *set {
+                take(&mut conn, step).await;
+            }
+            back_on_a_reader(&mut conn, "a SET").await;
+            assert_eq!(
+                shown(&mut conn, shows).await.0,
+                *value,
+                "{set:?} after {anew}"
+            );
+        }
     }
     stage.end().await;
 }
