@@ -43,6 +43,10 @@ fn forms() -> Vec<(&'static str, Capabilities)> {
             Capabilities(MODERN.0 | Capabilities::FOUND_ROWS.0),
         ),
         (
+            "with OPTIONAL_RESULTSET_METADATA",
+            MODERN | Capabilities::OPTIONAL_RESULTSET_METADATA,
+        ),
+        (
             "one statement only",
             without(Capabilities::MULTI_STATEMENTS),
         ),
@@ -109,6 +113,55 @@ async fn p3_commands_other_than_queries_answer_the_same() {
             let one = comparable(one, capabilities);
             let other = comparable(other, capabilities);
             assert_eq!(one, other, "{} to a client {form}", command.name());
+        }
+    }
+    running.drain().await;
+}
+
+/// A client that knows its results' columns may leave them out.
+#[tokio::test]
+async fn p3_results_without_metadata_are_the_same() {
+    let lab = support::lab().await;
+    let (running, port) = wire::proxy(wire::config(&lab)).await;
+    let optional = MODERN | Capabilities::OPTIONAL_RESULTSET_METADATA;
+    for capabilities in [optional, optional.without(Capabilities::DEPRECATE_EOF)] {
+        let mut direct = Client::connect(lab.writer().port(), APP, capabilities).await;
+        let mut through = Client::connect(port, APP, capabilities).await;
+        let mut id = 0;
+        for metadata in ["NONE", "FULL", "NONE", "DEFAULT"] {
+            id += 1;
+            let mut execute = vec![id, 0, 0, 0, 0, 1, 0, 0, 0];
+            // A text: for a number, the server would prepare it again.
+            execute.extend([0, 1, 0xfd, 0, 1, b'7']);
+            let commands = [
+                (
+                    Command::Query,
+                    format!("SET resultset_metadata = {metadata}").into_bytes(),
+                ),
+                (Command::Query, b"SELECT @@resultset_metadata, 2".to_vec()),
+                (Command::Query, b"SELECT 1 FROM DUAL WHERE 0".to_vec()),
+                (
+                    Command::Query,
+                    b"SELECT 1, 2; SELECT 'three'; DO 4".to_vec(),
+                ),
+                (Command::Query, b"SELECT nonsense".to_vec()),
+                (
+                    Command::Query,
+                    b"SHOW VARIABLES LIKE 'resultset_metadata'".to_vec(),
+                ),
+                (Command::StmtPrepare, b"SELECT ?, 2".to_vec()),
+                (Command::StmtExecute, execute),
+            ];
+            for (command, argument) in commands {
+                let one = direct.ask(command, &argument).await;
+                let other = through.ask(command, &argument).await;
+                let (one, other) = (
+                    comparable(one, capabilities),
+                    comparable(other, capabilities),
+                );
+                let what = argument.escape_ascii();
+                assert_eq!(texts(&one), texts(&other), "{what} with {metadata}");
+            }
         }
     }
     running.drain().await;

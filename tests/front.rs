@@ -206,6 +206,7 @@ async fn statements_and_rows_beyond_16_mib_pass_both_ways() {
         MAX_PAYLOAD,
         MAX_PAYLOAD + 1,
         40_000_000,
+        64 << 20,
     ] {
         let text = "x".repeat(size);
         let packets = client.query(&format!("SELECT '{text}'")).await;

@@ -14,7 +14,7 @@ use crate::protocol::{
     Want, put_query,
 };
 use crate::routing::BackendId;
-use crate::sql::{Flavour, answering};
+use crate::sql::{Flavour, ForEach, answering};
 
 /// The answer to one of the proxy's own questions is never larger than this, in bytes.
 const ANSWER_LIMIT: usize = 4 * 1024 * 1024;
@@ -205,6 +205,51 @@ impl Connection {
     /// Whose server it is.
     pub fn flavour(&self) -> Flavour {
         Flavour::of(&self.greeting.version)
+    }
+
+    /// Asks the backend who it is, and switches session tracking on.
+    ///
+    /// # Errors
+    /// As [`Connection::read_answer`].
+    pub(super) async fn ask_and_track(
+        &mut self,
+        tracking: &ForEach<String>,
+    ) -> Result<(), ConnectError> {
+        // SET comes last: it leaves ROW_COUNT() as it is on a new connection. There FOUND_ROWS() is
+        // 0, too.
+        self.queue_proof();
+        self.queue_query(b"SELECT 0 LIMIT 0");
+        let tracking = tracking.of(self.flavour());
+        self.queue_query(tracking.as_bytes());
+        self.wire.flush().await?;
+        self.read_proof().await?;
+        self.read_answer(Command::Query).await?;
+        self.read_answer(Command::Query).await?;
+        Ok(())
+    }
+
+    /// The same for a connection of [`Dialer::connect_expired`](super::Dialer::connect_expired),
+    /// which gets what the client asked for at its login, too.
+    ///
+    /// # Errors
+    /// As [`Connection::read_answer`]; refused with 1820, it is as it was before.
+    pub async fn set_up(
+        &mut self,
+        tracking: &ForEach<String>,
+        wanted: Capabilities,
+    ) -> Result<(), ConnectError> {
+        // Asked alone: of a batch that is refused, three answers would be due.
+        self.queue_query(b"SELECT 0 LIMIT 0");
+        self.wire.flush().await?;
+        self.read_answer(Command::Query).await?;
+        if wanted.contains(Capabilities::MULTI_STATEMENTS) {
+            self.wire.restart_sequence();
+            self.wire.queue(&[Command::SetOption as u8, 0, 0]);
+            self.wire.flush().await?;
+            self.read_answer(Command::SetOption).await?;
+            self.capabilities.insert(Capabilities::MULTI_STATEMENTS);
+        }
+        self.ask_and_track(tracking).await
     }
 
     /// Queues a COM_QUERY without sending it.

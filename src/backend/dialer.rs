@@ -10,7 +10,7 @@ use super::encryption::Encryption;
 use super::login::{LoginRequest, log_in};
 use super::{Config, ConnectError, ConnectionState, Proof};
 use crate::net::{Stream, TlsError, Wire, connect, encode_proxy_header};
-use crate::protocol::Command;
+use crate::protocol::Capabilities;
 use crate::routing::BackendId;
 use crate::sql::ForEach;
 
@@ -71,18 +71,39 @@ impl Dialer {
         request: &LoginRequest,
         tracking: &ForEach<String>,
     ) -> Result<Connection, ConnectError> {
-        let attempt = self.attempt(id, request, tracking);
+        let attempt = async {
+            let mut connection = self.log_in(id, request).await?;
+            connection.ask_and_track(tracking).await?;
+            Ok(connection)
+        };
         match timeout(self.config().connect_timeout, attempt).await {
             Ok(result) => result,
             Err(_) => Err(ConnectError::TimedOut),
         }
     }
 
-    async fn attempt(
+    /// Connects and logs in an account whose password has expired: nothing can be asked yet, see
+    /// [`Connection::set_up`]. Until then it takes one statement at a time.
+    ///
+    /// # Errors
+    /// As [`Dialer::connect`].
+    pub async fn connect_expired(
         &self,
         id: BackendId,
         request: &LoginRequest,
-        tracking: &ForEach<String>,
+    ) -> Result<Connection, ConnectError> {
+        let mut request = request.clone();
+        request.capabilities.remove(Capabilities::MULTI_STATEMENTS);
+        match timeout(self.config().connect_timeout, self.log_in(id, &request)).await {
+            Ok(result) => result,
+            Err(_) => Err(ConnectError::TimedOut),
+        }
+    }
+
+    async fn log_in(
+        &self,
+        id: BackendId,
+        request: &LoginRequest,
     ) -> Result<Connection, ConnectError> {
         let reach = self.reach.load_full();
         let config = reach
@@ -100,7 +121,7 @@ impl Dialer {
         }
         let encryption = reach.tls.get(id.index()).and_then(Option::as_ref);
         let (wire, logged_in) = log_in(wire, request, encryption).await?;
-        let mut connection = Connection {
+        Ok(Connection {
             wire,
             port,
             backend: id,
@@ -112,17 +133,6 @@ impl Dialer {
             state: ConnectionState::after_login(request.collation, request.database.clone()),
             proof: Proof::default(),
             changed: Vec::new(),
-        };
-        // SET comes last: it leaves ROW_COUNT() as it is on a new connection. There FOUND_ROWS() is
-        // 0, too.
-        connection.queue_proof();
-        connection.queue_query(b"SELECT 0 LIMIT 0");
-        let tracking = tracking.of(connection.flavour());
-        connection.queue_query(tracking.as_bytes());
-        connection.wire.flush().await?;
-        connection.read_proof().await?;
-        connection.read_answer(Command::Query).await?;
-        connection.read_answer(Command::Query).await?;
-        Ok(connection)
+        })
     }
 }

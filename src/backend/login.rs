@@ -84,6 +84,8 @@ const CLIENT_DECIDES: Capabilities = Capabilities(
         | Capabilities::MULTI_RESULTS.0
         | Capabilities::PS_MULTI_RESULTS.0
         | Capabilities::NO_SCHEMA.0
+        | Capabilities::CAN_HANDLE_EXPIRED_PASSWORDS.0
+        | Capabilities::OPTIONAL_RESULTSET_METADATA.0
         | Capabilities::QUERY_ATTRIBUTES.0,
 );
 

@@ -4,7 +4,7 @@
 
 use bytes::BufMut;
 
-use crate::protocol::{put_lenenc_bytes, put_lenenc_int};
+use crate::protocol::{Capabilities, put_lenenc_bytes, put_lenenc_int};
 
 /// `utf8mb4_0900_ai_ci`.
 const COLLATION: u16 = 255;
@@ -15,9 +15,12 @@ const VAR_STRING: u8 = 0xfd;
 /// How long a cell may be, in bytes, as clients are told.
 const LENGTH: u32 = 65_535;
 
-/// Appends the packet with the number of columns.
-pub fn put_column_count(out: &mut impl BufMut, count: usize) {
+/// Appends the packet with the number of columns, whose definitions follow.
+pub fn put_column_count(out: &mut impl BufMut, count: usize, client: Capabilities) {
     put_lenenc_int(out, u64::try_from(count).unwrap_or(u64::MAX));
+    if client.contains(Capabilities::OPTIONAL_RESULTSET_METADATA) {
+        out.put_u8(1);
+    }
 }
 
 /// Appends the definition of a column of text that belongs to no table.
@@ -52,7 +55,7 @@ mod tests {
         let expected = "03 64 65 66 00 00 00 01 61 00 0c ff 00 ff ff 00 00 fd 00 00 00 00 00";
         assert_eq!(out, hex(expected));
         let mut out = Vec::new();
-        put_column_count(&mut out, 2);
+        put_column_count(&mut out, 2, Capabilities(0));
         put_text_row(&mut out, &["", "xy"]);
         assert_eq!(out, hex("02 00 02 78 79"));
     }

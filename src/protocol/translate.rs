@@ -46,6 +46,8 @@ pub struct Around {
     pub before: Option<EofPacket>,
     /// After it.
     pub after: Option<EofPacket>,
+    /// And once more after that.
+    pub twice: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -110,6 +112,16 @@ impl Translator {
             (_, Part::ColumnCount(_)) => self.place = Place::Definitions,
             (_, Part::PrepareOk(ok)) => {
                 let (params, columns, warnings) = (ok.params, ok.columns, ok.warnings);
+                if !ok.metadata {
+                    // The ends of two lists that are left out.
+                    let eof = EofPacket {
+                        warnings,
+                        ..Self::metadata_eof(status)
+                    };
+                    around.after = (params > 0 || columns > 0).then_some(eof);
+                    around.twice = params > 0 && columns > 0;
+                    return around;
+                }
                 self.place = Place::Prepare {
                     params,
                     columns,

@@ -226,6 +226,27 @@ impl Connections {
         Ok(held)
     }
 
+    /// Opens a connection of an account whose password has expired. Nothing was asked over it, and
+    /// it takes one statement at a time.
+    ///
+    /// # Errors
+    /// As [`Connections::open`].
+    pub(super) async fn open_expired(
+        &self,
+        id: BackendId,
+        request: &LoginRequest,
+    ) -> Result<Held, ConnectError> {
+        let config = self.shared.config.load_full();
+        let user = &request.credentials.user;
+        let room = self.shared.pressure.slot(id, user, &config.limits);
+        let slot = room.await?;
+        let connection = self.shared.dialer.connect_expired(id, request).await?;
+        let shared = Arc::clone(&self.shared);
+        let mut held = Held::new(connection, shared, Arc::clone(&self.peer));
+        held.slot = slot;
+        Ok(held)
+    }
+
     /// Puts a connection back that is between two commands.
     pub(super) fn put(&mut self, mut held: Held) {
         held.used = Instant::now();

@@ -122,7 +122,7 @@ impl Session {
             ..OkPacket::default()
         };
         let mut payload = Vec::new();
-        put_column_count(&mut payload, columns.len());
+        put_column_count(&mut payload, columns.len(), self.capabilities);
         self.client.queue(&payload);
         for column in columns {
             payload.clear();

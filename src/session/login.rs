@@ -49,9 +49,16 @@ pub(super) const OFFERED: Capabilities = Capabilities(
         | Capabilities::PLUGIN_AUTH.0
         | Capabilities::CONNECT_ATTRS.0
         | Capabilities::PLUGIN_AUTH_LENENC_CLIENT_DATA.0
+        | Capabilities::CAN_HANDLE_EXPIRED_PASSWORDS.0
         | Capabilities::SESSION_TRACK.0
         | Capabilities::DEPRECATE_EOF.0,
 );
+
+/// What is offered if the writer offers it, since it is the writer that does it.
+const HANDED_ON: [Capabilities; 2] = [
+    Capabilities::QUERY_ATTRIBUTES,
+    Capabilities::OPTIONAL_RESULTSET_METADATA,
+];
 
 /// Why a login ended before a backend was asked.
 #[derive(Debug, thiserror::Error)]
@@ -129,9 +136,10 @@ impl Greeted {
         if config.compression {
             offered.insert(Capabilities::COMPRESS | Capabilities::ZSTD);
         }
-        // They are handed on, so the writer has to know them.
-        if front.capabilities.contains(Capabilities::QUERY_ATTRIBUTES) {
-            offered.insert(Capabilities::QUERY_ATTRIBUTES);
+        for flag in HANDED_ON {
+            if front.capabilities.contains(flag) {
+                offered.insert(flag);
+            }
         }
         let handshake = Handshake {
             version: front.version.clone(),

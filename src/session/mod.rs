@@ -10,6 +10,8 @@ mod connections;
 mod deciding;
 mod diagnostics;
 mod dump;
+mod entering;
+mod expired;
 mod explain;
 mod failures;
 mod following;

@@ -355,6 +355,7 @@ impl<'a, O: Observer> Relay<'a, O> {
             }
         }
         self.put_eof(around.after);
+        self.put_eof(around.after.filter(|_| around.twice));
         Ok(())
     }
 

@@ -24,14 +24,14 @@ use super::relay::RelayError;
 use super::scopes::ScopeHandle;
 use super::standing::Standing;
 use super::state::SessionState;
-use super::visible::{Visible, tracking_on_reader};
+use super::visible::Visible;
 use super::{Config, Ended, Shared};
 use crate::backend::{ConnectError, LoginRequest, Proof, Row};
 use crate::error::ClientError;
 use crate::net::{Wire, WireError};
 use crate::protocol::{Capabilities, Command, MAX_PAYLOAD, OkPacket, Status, Translator};
-use crate::routing::{BackendId, Isolation, Place, Policy, Role, Transaction};
-use crate::sql::{Flavour, ForEach};
+use crate::routing::{BackendId, Isolation, Place, Policy, Transaction};
+use crate::sql::Flavour;
 use crate::sql::{LexMode, Marks, Target};
 use crate::telemetry::{Direction, ErrorKind, Side};
 
@@ -40,8 +40,10 @@ pub(super) struct Session {
     pub(super) shared: Arc<Shared>,
     pub(super) entry: Entry,
     /// Its place among the clients of its account.
-    member: Option<Member>,
+    pub(super) member: Option<Member>,
     peer: Arc<Peer>,
+    /// The connection of a login that is good for nothing but a new password.
+    pub(super) expired: Option<Held>,
     /// The error with which a backend has refused its login.
     pub(super) refused: Option<u16>,
     pub(super) client: Wire,
@@ -134,6 +136,7 @@ impl Session {
             shared,
             entry,
             member: None,
+            expired: None,
             client: claimed.wire,
             capabilities: claimed.capabilities,
             request,
@@ -174,96 +177,6 @@ impl Session {
         }
     }
 
-    /// Logs in at the writer and tells the client what the writer said; false if it said no.
-    pub(super) async fn log_in(&mut self) -> Result<bool, Ended> {
-        // Who changes users gives up a place of the old one first.
-        self.member = None;
-        if let Err(error) = self.take_attributes() {
-            self.refuse(&error).await?;
-            return Ok(false);
-        }
-        let held = match self.open_any().await {
-            Ok(held) => held,
-            Err((backend, error @ ConnectError::Refused(_))) => {
-                self.refuse_connection(backend, &error).await?;
-                return Ok(false);
-            }
-            Err((_, ConnectError::Full)) => {
-                self.refuse(&ClientError::too_many_connections()).await?;
-                return Ok(false);
-            }
-            Err((_, error)) => {
-                tracing::warn!(client = self.entry.id, %error, "no backend for a login");
-                self.refuse(&ClientError::all_gone()).await?;
-                return Ok(false);
-            }
-        };
-        // Only now: nobody may take the places of an account that is not theirs.
-        let user = &self.request.credentials.user;
-        let entered = self
-            .shared
-            .pressure
-            .enter_client(user, &self.shared.config.load().limits);
-        match entered {
-            Ok(member) => self.member = member,
-            Err(error) => {
-                held.quit().await;
-                self.refuse(&error).await?;
-                return Ok(false);
-            }
-        }
-        if held.backend == self.writer {
-            self.shared.greeting.store(Arc::new(held.greeting.clone()));
-        }
-        let ok = held.login_ok.clone();
-        let Ok(ok) = OkPacket::parse(&ok, held.capabilities) else {
-            return Err(Ended::StateLost);
-        };
-        self.begin_on(&held);
-        let mut payload = Vec::new();
-        let seen = super::visible::Filter::Wanted(&self.visible).apply(ok.session);
-        let seen = seen.map_err(|_| Ended::StateLost)?;
-        Translator::new(self.capabilities).final_ok(&ok, &seen, &mut payload);
-        self.connections.put(held);
-        self.client.queue(&payload);
-        self.flush().await?;
-        Ok(true)
-    }
-
-    /// Logs in at the writer, or while it can't be reached at a reader: reads go on.
-    async fn open_any(&mut self) -> Result<Held, (BackendId, ConnectError)> {
-        let writer = self.shared.writer();
-        self.writer = writer;
-        let tracking = self.tracking_for_each();
-        let failed = match self
-            .connections
-            .open(writer, &self.request, &tracking)
-            .await
-        {
-            Ok(held) => return Ok(held),
-            Err(refused @ ConnectError::Refused(_)) => return Err((writer, refused)),
-            Err(error) => error,
-        };
-        let snapshot = self.shared.watch.snapshot();
-        let readers = snapshot
-            .backends
-            .iter()
-            .filter(|view| view.role == Role::Reader && view.up && !view.draining);
-        let tracking = ForEach::new(|flavour| tracking_on_reader(flavour, false));
-        for view in readers {
-            match self
-                .connections
-                .open(view.id, &self.request, &tracking)
-                .await
-            {
-                Ok(held) => return Ok(held),
-                Err(refused @ ConnectError::Refused(_)) => return Err((view.id, refused)),
-                Err(_) => {}
-            }
-        }
-        Err((writer, failed))
-    }
-
     /// Serves commands until the session ends, then closes its backend connections.
     pub(super) async fn run(&mut self) -> Ended {
         let mut news = News::of(&self.shared);
@@ -295,13 +208,16 @@ impl Session {
 
     /// Closes the session's backend connections and the client's.
     pub(super) async fn close(&mut self) {
-        for held in self.connections.drain() {
+        for held in self.connections.drain().chain(self.expired.take()) {
             held.quit().await;
         }
         self.client.close().await;
     }
 
     async fn dispatch(&mut self, request: Request) -> Result<(), Ended> {
+        if let Some(held) = self.expired.take() {
+            return self.with_expired(held, request).await;
+        }
         match request.command {
             Some(Command::Quit) => Err(Ended::Quit),
             Some(Command::ChangeUser) => self.change_user(request).await,

@@ -36,7 +36,7 @@ pub(super) fn classify(scan: &Scan<'_>, mut lexer: Lexer<'_>) -> Statement {
     let mut statement = assignments(&mut lexer).unwrap_or_else(Statement::unknown);
     if scan
         .facts
-        .has(Facts::QUERY | Facts::TABLES | Facts::INTO | Facts::FILE | Facts::ODD)
+        .has(Facts::TABLES | Facts::INTO | Facts::FILE | Facts::ODD)
     {
         // It reads tables.
         statement.class = Class::Other(Other::Unknown);

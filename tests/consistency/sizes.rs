@@ -36,5 +36,5 @@ fn sizes() -> impl Iterator<Item = usize> {
     let around = |buffers: usize| (buffers * HELD).saturating_sub(220)..buffers * HELD + 20;
     around(1)
         .chain(around(2))
-        .chain([100_000, 1 << 20, 17 << 20])
+        .chain([100_000, 1 << 20, 17 << 20, 64 << 20])
 }

@@ -26,6 +26,8 @@ mod table;
 #[path = "../wire/mod.rs"]
 mod wire;
 
+use std::path::Path;
+
 use drivers::Driver;
 use play::{Place, Play};
 use stage::Stage;
@@ -36,10 +38,11 @@ use tidegate::routing::Scope;
 async fn p1_p3_a_drivers_session_reads_through_tidegate_what_it_reads_directly() {
     // Their pools and their tools use several connections.
     let stage = Stage::with(|config| config.session.policy.scope = Scope::User).await;
+    let tools = play::tools(&stage.lab).unwrap();
     let mut outcomes = Vec::new();
-    for (driver, ready) in drivers::chosen().await {
+    for (driver, ready) in drivers::chosen(&tools).await {
         let outcome = match ready {
-            Ok(version) => Outcome::Played(version, compare(&stage, driver).await),
+            Ok(version) => Outcome::Played(version, compare(&stage, driver, &tools).await),
             Err(why) => Outcome::Skipped(why),
         };
         println!("{}", table::line(driver, &outcome));
@@ -56,8 +59,12 @@ async fn p1_p3_a_drivers_session_reads_through_tidegate_what_it_reads_directly()
 }
 
 /// Plays one driver's session on all roads; what was different, if anything.
-async fn compare(stage: &Stage, driver: &Driver) -> Result<usize, String> {
-    let at = |port, tls| Place { port, tls };
+async fn compare(stage: &Stage, driver: &Driver, tools: &Path) -> Result<usize, String> {
+    let at = |port, tls| Place {
+        port,
+        tls,
+        tools: tools.to_owned(),
+    };
     let direct = play::play(driver, at(stage.lab.writer().port(), !driver.plain)).await?;
     thaw(stage).await;
     if driver.plain {

@@ -1,11 +1,13 @@
 //! One play of a driver's session.
 
-use std::env;
-use std::path::Path;
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use tidegate::lab::{APP, APP_SCHEMA};
+use tidegate::lab::{APP, APP_SCHEMA, Cluster, Launcher};
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -18,6 +20,8 @@ const LIMIT: Duration = Duration::from_secs(180);
 pub(crate) struct Place {
     pub(crate) port: u16,
     pub(crate) tls: bool,
+    /// Where [`tools`] has put the server's.
+    pub(crate) tools: PathBuf,
 }
 
 /// What a session has printed.
@@ -33,6 +37,26 @@ pub(crate) fn scripts() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/matrix"))
 }
 
+/// A directory with the command line tools that came with the lab's servers; those that did not come
+/// with them can't be started there.
+pub(crate) fn tools(lab: &Cluster) -> io::Result<PathBuf> {
+    let directory = lab.directory().join("tools");
+    fs::create_dir_all(&directory)?;
+    let Some(client) = &lab.programs().mysql else {
+        return Ok(directory);
+    };
+    for tool in ["mysql", "mysqldump", "mysqlslap"] {
+        let launcher = Launcher {
+            program: client.program.with_file_name(tool),
+            ..client.clone()
+        };
+        let path = directory.join(tool);
+        fs::write(&path, launcher.script())?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(directory)
+}
+
 /// Plays a session to its end.
 pub(crate) async fn play(driver: &Driver, place: Place) -> Result<Play, String> {
     let name = driver.name;
@@ -45,6 +69,7 @@ pub(crate) async fn play(driver: &Driver, place: Place) -> Result<Play, String> 
         .env("MATRIX_USER", APP.user)
         .env("MATRIX_PASSWORD", APP.password)
         .env("MATRIX_SCHEMA", APP_SCHEMA)
+        .env("MATRIX_TOOLS", &place.tools)
         .env("LC_ALL", "C.UTF-8")
         .stdin(Stdio::null())
         .kill_on_drop(true);

@@ -51,21 +51,45 @@ python() {
     "$cache/python/bin/pip" list --format=freeze 2>/dev/null | grep -i "^$1==" | cut -d= -f3
 }
 
+# Installs packages of Node's beside each other.
+node() {
+    command -v npm >/dev/null || packages nodejs npm
+    mkdir -p "$cache/node"
+    local one missing=()
+    for one in "$@"; do
+        [ -d "$cache/node/node_modules/$one" ] || missing+=("$one")
+    done
+    [ ${#missing[@]} = 0 ] ||
+        npm --prefix "$cache/node" install --silent "${missing[@]}" >/dev/null || skip "npm install ${missing[*]} failed"
+    command node -p "require('$cache/node/node_modules/$1/package.json').version"
+}
+
 case $1 in
 pymysql) python pymysql cryptography ;;
 connector-pure) python mysql-connector-python ;;
+connector-c)
+    # The last release whose packages have the extension for each Python.
+    version=9.5.0
+    python pip >/dev/null
+    [ -d "$cache/connector-c" ] ||
+        "$cache/python/bin/pip" install -q --no-deps --target "$cache/connector-c" \
+            "mysql-connector-python==$version" >/dev/null || skip "pip install failed"
+    echo "$version"
+    ;;
 asyncmy) python asyncmy cryptography ;;
 mysqlclient)
     packages libmariadb-dev pkg-config gcc python3-dev
     python mysqlclient
     ;;
-node-mysql2)
-    command -v npm >/dev/null || packages nodejs npm
-    mkdir -p "$cache/node"
-    [ -d "$cache/node/node_modules/mysql2" ] ||
-        npm --prefix "$cache/node" install --silent mysql2 >/dev/null || skip "npm install failed"
-    node -p "require('$cache/node/node_modules/mysql2/package.json').version"
+sqlalchemy) python sqlalchemy pymysql cryptography ;;
+django)
+    packages libmariadb-dev pkg-config gcc python3-dev
+    python django mysqlclient
     ;;
+node-mysql2) node mysql2 ;;
+node-mysql) node mysql ;;
+sequelize) node sequelize mysql2 ;;
+knex) node knex mysql2 ;;
 php-*)
     packages php-cli php-mysql php-mbstring
     php -r 'echo PHP_VERSION;'
@@ -94,6 +118,26 @@ java-mariadb)
     mkdir -p "$cache/java"
     javac -d "$cache/java" "$here/drivers/Session.java" || skip "javac failed"
     dpkg-query -W -f='${Version}' libmariadb-java
+    ;;
+rust-*)
+    packages libmariadb-dev pkg-config gcc
+    CARGO_TARGET_DIR="$cache/rust" cargo build --locked --quiet --manifest-path "$here/drivers/rust/Cargo.toml" ||
+        skip "cargo build failed"
+    crate=${1#rust-}
+    cargo tree --locked --manifest-path "$here/drivers/rust/Cargo.toml" --depth 1 --prefix none |
+        sed -n "s/^$crate v\\([0-9.]*\\).*/\\1/p"
+    ;;
+wordpress)
+    packages python3 php-cli php-mysql php-xml php-mbstring php-gd wordpress
+    theme=$(apt-cache search --names-only '^wordpress-theme-twenty' | cut -d' ' -f1 | sort | tail -1)
+    [ -z "$theme" ] || packages "$theme"
+    dpkg-query -W -f='${Version}' wordpress
+    ;;
+mysql-cli)
+    for tool in mysql mysqldump mysqlslap; do
+        "$MATRIX_TOOLS/$tool" --version >/dev/null 2>&1 || skip "no $tool beside the server"
+    done
+    "$MATRIX_TOOLS/mysql" --version | grep -o 'Ver [0-9.]*' | cut -d' ' -f2
     ;;
 mariadb-cli)
     packages mariadb-client

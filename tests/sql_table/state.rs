@@ -122,15 +122,27 @@ pub(crate) const ROWS: Rows = &[
     (
         "unknown +user_variable",
         &[
-            "SET @x = (SELECT 1)",
             "SET @x = (TABLE t)",
+            "SET @x = (SELECT 1 FROM DUAL)",
             "SET @x = (SELECT MAX(a) FROM t), sql_mode = ''",
         ],
     ),
     ("unknown +user_variable +unknown", &["SET @x = f(1)"]),
     (
         "set +user_variable +user_lock",
-        &["SET @x = GET_LOCK('a', 1)"],
+        &[
+            "SET @x = GET_LOCK('a', 1)",
+            "SET @x = (SELECT GET_LOCK('a', 1))",
+        ],
+    ),
+    ("set +user_variable", &["SET @x = (SELECT 1)"]),
+    (
+        "set",
+        &[
+            // What a driver says first.
+            "SET sql_mode = (SELECT CONCAT(@@sql_mode, ',PIPES_AS_CONCAT')), time_zone = '+00:00', \
+             NAMES utf8mb4 COLLATE utf8mb4_unicode_ci",
+        ],
     ),
     ("use", &["USE db", "use `db`;"]),
     (

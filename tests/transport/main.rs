@@ -12,9 +12,11 @@
 mod clients;
 mod compression;
 mod encryption;
+mod expired;
 mod plugins;
 mod proxied;
 mod replication;
+mod sockets;
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../wire/mod.rs"]

@@ -1,6 +1,8 @@
 //! Accounts with every plugin that a server has, and with expired passwords.
 
-use tidegate::lab::{Account, Flavour};
+use std::process::Stdio;
+
+use tidegate::lab::{APP, Account, Flavour};
 use tidegate::net::{BackendTls, TlsMode};
 
 use crate::wire::{Client, MODERN};
@@ -91,4 +93,40 @@ async fn accounts_log_in_whatever_their_plugin() {
     assert!(played > 0);
     running.drain().await;
     encrypted.drain().await;
+}
+
+#[tokio::test]
+async fn p10_a_password_in_clear_text_is_taken_over_tls_and_not_without() {
+    let lab = support::lab().await;
+    if support::skips(Flavour::MySql, "MariaDB's client has no choice of plugin") {
+        return;
+    }
+    let Some(line) = lab.mysql_line(0) else {
+        println!("skipped: no mysql client beside the server");
+        return;
+    };
+    let (running, port) = wire::proxy(wire::config(&lab)).await;
+    let program = line.split_whitespace().next().unwrap().to_owned();
+    let log_in = async |tls: &str, password: &str| {
+        let client = tokio::process::Command::new(&program)
+            .args(["--no-defaults", "--host=127.0.0.1", "--user=app", "--batch"])
+            .arg(format!("--port={port}"))
+            .arg(format!("--password={password}"))
+            .args(["--default-auth=mysql_clear_password", tls])
+            .args(["--enable-cleartext-plugin", "--get-server-public-key"])
+            .args(["--skip-column-names", "-e", "SELECT CURRENT_USER()"])
+            .stdin(Stdio::null())
+            .output();
+        let client = client.await.unwrap();
+        let texts = [client.stdout, client.stderr];
+        texts.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    };
+    for tls in ["--ssl-mode=REQUIRED", "--ssl-mode=DISABLED"] {
+        let [said, errors] = log_in(tls, APP.password).await;
+        assert_eq!(said, "app@%\n", "{tls}: {errors}");
+        let [said, errors] = log_in(tls, "wrong").await;
+        assert_eq!(said, "", "{tls}");
+        assert!(errors.contains("1045"), "{tls}: {errors}");
+    }
+    running.drain().await;
 }

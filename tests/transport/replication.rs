@@ -1,6 +1,8 @@
 //! Replication clients.
 
-use tidegate::lab::{APP, ROOT};
+use std::time::Duration;
+
+use tidegate::lab::{APP, Flavour, ROOT};
 use tidegate::net::Wire;
 use tidegate::protocol::{Command, ErrPacket};
 
@@ -28,7 +30,7 @@ fn dump(id: u32, file: &str) -> Vec<u8> {
 /// Everything that a stream sends until it ends.
 async fn stream(wire: &mut Wire) -> Vec<Vec<u8>> {
     let mut events = Vec::new();
-    while let Ok(event) = wire.read_payload(1 << 24).await {
+    while let Ok(event) = wire.read_payload(1 << 26).await {
         let ended = event.first() != Some(&0);
         events.push(event.to_vec());
         if ended {
@@ -79,7 +81,11 @@ async fn the_binary_log_of_the_named_backend_streams_as_it_would_directly() {
     assert!(
         found
             .iter()
-            .any(|event| event.windows(8).any(|it| it == b"streamed"))
+            .any(|event| event.windows(8).any(|it| it == b"streamed")),
+        "{file}: {} and {} events, the last {:?}",
+        expected.len(),
+        found.len(),
+        found.last().map(|event| event.escape_ascii().to_string())
     );
     running.drain().await;
 }
@@ -142,5 +148,38 @@ async fn the_servers_own_refusal_reaches_the_replica() {
     }
     assert_ne!(code(&answers[0]), 0);
     assert_eq!(answers[0], answers[1]);
+    running.drain().await;
+}
+
+#[tokio::test]
+async fn a_real_replica_follows_through_tidegate() {
+    let lab = support::lab_alone().await;
+    let mut config = wire::config(&lab);
+    config.session.replication = Some("w1".to_owned());
+    let (running, port) = wire::proxy(config).await;
+    let replica = &lab.readers()[1];
+    let change = match replica.flavour() {
+        Flavour::MySql => "CHANGE REPLICATION SOURCE TO SOURCE_PORT",
+        Flavour::MariaDb => "CHANGE MASTER TO MASTER_PORT",
+    };
+    let redirect = format!("{change} = {port}");
+    replica
+        .execute(["STOP REPLICA", &redirect, "START REPLICA"])
+        .await
+        .unwrap();
+    lab.writer()
+        .execute([
+            "CREATE TABLE app.relayed (body LONGTEXT)",
+            "INSERT INTO app.relayed VALUES (REPEAT('tide', 5000000))",
+        ])
+        .await
+        .unwrap();
+    let executed = lab.writer().executed().await.unwrap();
+    let limit = Duration::from_secs(30);
+    assert!(replica.wait_executed(&executed, limit).await.unwrap());
+    let status = replica.row("SHOW REPLICA STATUS").await.unwrap().unwrap();
+    let source = ["Source_Port", "Master_Port"];
+    let followed = source.iter().find_map(|name| status.get::<u16, _>(*name));
+    assert_eq!(followed, Some(port));
     running.drain().await;
 }

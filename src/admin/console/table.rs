@@ -141,7 +141,7 @@ pub(super) async fn send_table(
 ) -> io::Result<()> {
     let translator = Translator::new(capabilities);
     let mut payload = Vec::new();
-    put_column_count(&mut payload, table.columns.len());
+    put_column_count(&mut payload, table.columns.len(), capabilities);
     wire.queue(&payload);
     for column in &table.columns {
         payload.clear();

@@ -128,8 +128,9 @@ class Session:
         return [tuple(row) for row in self.cursor.fetchall()]
 
     def prepared(self, sql, *given):
-        """By the binary protocol, where the driver has it."""
-        if not DRIVER.startswith("connector"):
+        """By the binary protocol, where the driver has it. The C extension raises an error that is
+        none, whoever it talks to."""
+        if DRIVER != "connector-pure":
             return self.rows(sql, *given)
         cursor = self.conn.cursor(prepared=True)
         cursor.execute(sql, given)

@@ -1,0 +1,133 @@
+//! Sessions of an account whose password has expired: until it has a new one they are good for
+//! nothing else, and everything else is error 1820.
+//!
+//! MySQL lets in clients that say they can change it, MariaDB by its `disconnect_on_expired_password`
+//! all. None of the proxy's own questions would be answered, so such a session has one connection,
+//! on which what the client asks is handed on as it came, until the proxy's own are answered too.
+//!
+//! <https://dev.mysql.com/doc/refman/en/expired-password-handling.html>
+
+use super::Ended;
+use super::command::Request;
+use super::connections::Held;
+use super::session::Session;
+use crate::backend::ConnectError;
+use crate::error::ClientError;
+use crate::net::WireError;
+use crate::protocol::{Command, ErrPacket, OkPacket, Translator};
+use crate::routing::{BackendId, UnknownCause};
+
+/// MySQL's error number for anything but a new password.
+pub(super) const MUST_CHANGE_PASSWORD: u16 = 1820;
+
+/// The longest statement that changes a password, and the longest answer to it, in bytes.
+const LIMIT: usize = 64 * 1024;
+
+impl Session {
+    /// Lets the client in to change its password; false if the backend does not.
+    pub(super) async fn log_in_expired(&mut self, backend: BackendId) -> Result<bool, Ended> {
+        let held = match self.connections.open_expired(backend, &self.request).await {
+            Ok(held) => held,
+            Err(error) => {
+                self.refuse_connection(backend, &error).await?;
+                return Ok(false);
+            }
+        };
+        if !self.take_place().await? {
+            held.quit().await;
+            return Ok(false);
+        }
+        self.welcome(&held).await?;
+        self.expired = Some(held);
+        Ok(true)
+    }
+
+    /// Answers a command of such a client.
+    pub(super) async fn with_expired(
+        &mut self,
+        mut held: Held,
+        mut request: Request,
+    ) -> Result<(), Ended> {
+        let whole = request.complete(&mut self.client, LIMIT).await;
+        if !whole.map_err(|_| Ended::ClientGone)? {
+            return Err(Ended::Protocol);
+        }
+        self.client.set_sequence(request.sequence);
+        match request.command {
+            Some(Command::Quit) => {
+                held.quit().await;
+                return Err(Ended::Quit);
+            }
+            Some(Command::ChangeUser) => {
+                held.quit().await;
+                return self.change_user(request).await;
+            }
+            Some(Command::Query | Command::Ping) => {}
+            _ => {
+                self.expired = Some(held);
+                return self.refuse(&ClientError::must_change_password()).await;
+            }
+        }
+        let answer = match ask(&mut held, &request.payload).await {
+            Ok(answer) => answer,
+            Err(error) => return self.lost_expired(&held, error.into()).await,
+        };
+        if answer.first() == Some(&ErrPacket::HEADER) {
+            self.expired = Some(held);
+            self.client.queue(&answer);
+            return self.flush().await;
+        }
+        match self.regain(&mut held).await {
+            Ok(true) => {
+                // Nothing told the GTID of what it wrote.
+                self.lose(UnknownCause::NoGtid, None);
+                self.begin_on(&held);
+                self.acknowledge(&answer, &held)?;
+                self.connections.put(held);
+            }
+            Ok(false) => {
+                self.acknowledge(&answer, &held)?;
+                self.expired = Some(held);
+            }
+            Err(error) => return self.lost_expired(&held, error).await,
+        }
+        self.flush().await
+    }
+
+    /// Tells the proxy's own wishes to the connection; false if the password is still the old one.
+    async fn regain(&mut self, held: &mut Held) -> Result<bool, ConnectError> {
+        let tracking = self.tracking_for_each();
+        let before = self.shared.watch.snapshot();
+        match held.set_up(&tracking, self.request.capabilities).await {
+            Ok(()) => {
+                held.adopt(&before);
+                Ok(true)
+            }
+            Err(ConnectError::Refused(refusal)) if refusal.code == MUST_CHANGE_PASSWORD => {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn acknowledge(&mut self, answer: &[u8], held: &Held) -> Result<(), Ended> {
+        let ok = OkPacket::parse(answer, held.capabilities).map_err(|_| Ended::StateLost)?;
+        let mut payload = Vec::new();
+        Translator::new(self.capabilities).final_ok(&ok, &[], &mut payload);
+        self.client.queue(&payload);
+        Ok(())
+    }
+
+    async fn lost_expired(&mut self, held: &Held, error: ConnectError) -> Result<(), Ended> {
+        self.lose(UnknownCause::ConnectionLost, Some(held));
+        self.refuse_connection(held.backend, &error).await?;
+        Err(Ended::StateLost)
+    }
+}
+
+/// One command and the one packet that answers it: nothing that is allowed has rows.
+async fn ask(held: &mut Held, payload: &[u8]) -> Result<Vec<u8>, WireError> {
+    held.wire.restart_sequence();
+    held.wire.send(payload).await?;
+    Ok(held.wire.read_payload(LIMIT).await?.to_vec())
+}
