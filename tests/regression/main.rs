@@ -3,7 +3,7 @@
 //!
 //! `TIDEGATE_REGRESSION=all` plays all that are listed (`make regression`), a list of names plays
 //! those; otherwise it is a few that are quick. `TIDEGATE_REGRESSION_PROTOCOL` has the driver use
-//! another protocol: `ps`, `cursor`, `view` or `sp`.
+//! another protocol: `ps`, `view` or `sp`.
 
 #![allow(
     clippy::expect_used,
