@@ -33,9 +33,13 @@ impl TestSuite {
         self.root.join(HOME)
     }
 
-    /// The driver.
+    /// The driver, where either of Debian and Ubuntu has it.
     pub fn mysqltest(&self) -> Launcher {
-        self.program(&format!("{HOME}/bin/mysqltest"))
+        let own = format!("{HOME}/bin/mysqltest");
+        match self.root.join(&own).exists() {
+            true => self.program(&own),
+            false => self.client("mysqltest"),
+        }
     }
 
     /// A client program that tests call, such as `mysqldump`.
