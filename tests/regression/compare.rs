@@ -72,7 +72,7 @@ pub(crate) async fn compare(
             return Outcome::Same { to_the_end: true };
         }
     }
-    match exception(test) {
+    match exception(test, protocol) {
         Some(why) => Outcome::Excepted(why),
         None => Outcome::Differs(difference(&direct[0], &through[0])),
     }
