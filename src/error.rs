@@ -310,14 +310,6 @@ impl ClientError {
         )
     }
 
-    /// 1820: the account's password has expired, in MySQL's own words.
-    pub fn must_change_password() -> Self {
-        Self::new(1820, "HY000", Fault::Client, false).says(
-            "You must reset your password using ALTER USER statement before executing this \
-             statement.",
-        )
-    }
-
     /// 1836: no backend is proven writable.
     pub fn no_writer() -> Self {
         Self::new(1836, "HY000", Fault::Backend, true)

@@ -32,12 +32,23 @@ use drivers::Driver;
 use play::{Place, Play};
 use stage::Stage;
 use table::Outcome;
+use tidegate::error::Secret;
+use tidegate::lab::{APP, Flavour};
 use tidegate::routing::Scope;
+use tidegate::session::AuthMode;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p1_p3_a_drivers_session_reads_through_tidegate_what_it_reads_directly() {
     // Their pools and their tools use several connections.
-    let stage = Stage::with(|config| config.session.policy.scope = Scope::User).await;
+    let stage = Stage::with(|config| {
+        config.session.policy.scope = Scope::User;
+        if support::flavour() == Flavour::MariaDb {
+            // For Node's mysql, which knows mysql_native_password only.
+            let secret = Secret::new(APP.password.to_owned());
+            config.session.auth = AuthMode::Users([(APP.user.to_owned(), secret)].into());
+        }
+    })
+    .await;
     let tools = play::tools(&stage.lab).unwrap();
     let mut outcomes = Vec::new();
     for (driver, ready) in drivers::chosen(&tools).await {

@@ -153,16 +153,18 @@ async fn the_servers_own_refusal_reaches_the_replica() {
 
 #[tokio::test]
 async fn a_real_replica_follows_through_tidegate() {
+    if support::skips(
+        Flavour::MySql,
+        "as a client, this MariaDB server has no plugin for the login",
+    ) {
+        return;
+    }
     let lab = support::lab_alone().await;
     let mut config = wire::config(&lab);
     config.session.replication = Some("w1".to_owned());
-    let (running, port) = wire::proxy(config).await;
     let replica = &lab.readers()[1];
-    let change = match replica.flavour() {
-        Flavour::MySql => "CHANGE REPLICATION SOURCE TO SOURCE_PORT",
-        Flavour::MariaDb => "CHANGE MASTER TO MASTER_PORT",
-    };
-    let redirect = format!("{change} = {port}");
+    let (running, port) = wire::proxy(config).await;
+    let redirect = format!("CHANGE REPLICATION SOURCE TO SOURCE_PORT = {port}");
     replica
         .execute(["STOP REPLICA", &redirect, "START REPLICA"])
         .await
@@ -176,10 +178,11 @@ async fn a_real_replica_follows_through_tidegate() {
         .unwrap();
     let executed = lab.writer().executed().await.unwrap();
     let limit = Duration::from_secs(30);
-    assert!(replica.wait_executed(&executed, limit).await.unwrap());
+    let caught_up = replica.wait_executed(&executed, limit).await.unwrap();
     let status = replica.row("SHOW REPLICA STATUS").await.unwrap().unwrap();
-    let source = ["Source_Port", "Master_Port"];
-    let followed = source.iter().find_map(|name| status.get::<u16, _>(*name));
-    assert_eq!(followed, Some(port));
+    let told = |name| status.get::<Option<String>, _>(name).flatten();
+    let why = [told("Last_IO_Error"), told("Last_SQL_Error")];
+    assert!(caught_up, "{why:?}");
+    assert_eq!(status.get::<u16, _>("Source_Port"), Some(port));
     running.drain().await;
 }
