@@ -60,14 +60,16 @@ impl Tree {
     pub(super) async fn download(&self, packages: &[&str]) -> Result<Vec<PathBuf>, Error> {
         let words = ["-q", "-y", "install", "--download-only"];
         self.apt("apt-get", words.iter().chain(packages)).await?;
-        let archives = self.directory.join("archives");
-        let entries = fs::read_dir(&archives).map_err(Error::path("reading", &archives))?;
-        let is_archive = |path: &PathBuf| path.extension().is_some_and(|e| e == "deb");
-        Ok(entries
-            .flatten()
-            .map(|entry| entry.path())
-            .filter(is_archive)
-            .collect())
+        archives_in(&self.directory.join("archives"))
+    }
+
+    /// Downloads one package without what it depends on; gives back its archive.
+    pub(super) async fn download_alone(&self, package: &str) -> Result<Vec<PathBuf>, Error> {
+        let folder = self.directory.join("alone");
+        fs::create_dir_all(&folder).map_err(Error::path("making", &folder))?;
+        self.apt_in(&folder, "apt-get", ["-q", "download", package])
+            .await?;
+        archives_in(&folder)
     }
 
     async fn apt<W: AsRef<OsStr>>(
@@ -75,13 +77,33 @@ impl Tree {
         program: &str,
         words: impl IntoIterator<Item = W>,
     ) -> Result<String, Error> {
+        self.apt_in(&self.directory, program, words).await
+    }
+
+    async fn apt_in<W: AsRef<OsStr>>(
+        &self,
+        folder: &Path,
+        program: &str,
+        words: impl IntoIterator<Item = W>,
+    ) -> Result<String, Error> {
         let mut command = Command::new(program);
         command
+            .current_dir(folder)
             .arg("-c")
             .arg(self.directory.join("apt.conf"))
             .args(words);
         output(&mut command).await
     }
+}
+
+fn archives_in(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let entries = fs::read_dir(folder).map_err(Error::path("reading", folder))?;
+    let is_archive = |path: &PathBuf| path.extension().is_some_and(|e| e == "deb");
+    Ok(entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(is_archive)
+        .collect())
 }
 
 /// Unpacks an archive below a directory.

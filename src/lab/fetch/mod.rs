@@ -102,7 +102,14 @@ async fn fetch_root(
     let server = tree.package(&server).await?;
     let client = tree.package(&client).await?;
     progress("downloading about 70 MB");
-    let archives = tree.download(&[&server, &client]).await?;
+    let mut archives = tree.download(&[&server, &client]).await?;
+    if flavour == Flavour::MariaDb {
+        // Plugins that the server may load, authentication among them. It runs without.
+        match tree.download_alone("mariadb-server").await {
+            Ok(plugins) => archives.extend(plugins),
+            Err(error) => progress(&format!("without the server's plugins: {error}")),
+        }
+    }
     progress("unpacking");
     let unpacked = unfinished.path().join("unpacked");
     unpack_all(&archives, &unpacked).await?;
