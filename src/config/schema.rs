@@ -295,6 +295,7 @@ pub const USER: Section = Section {
         &USER_PASSWORD_ENV,
         &USER_PASSWORD_FILE,
         &USER_LEVEL,
+        &USER_READ_FROM,
         &USER_MAX_STALENESS,
         &USER_SCOPE,
         &USER_WAIT,
@@ -311,6 +312,7 @@ pub const CONSISTENCY: Section = Section {
     keys: &[
         &CONSISTENCY_READS,
         &CONSISTENCY_LEVEL,
+        &CONSISTENCY_READ_FROM,
         &CONSISTENCY_MAX_STALENESS,
         &CONSISTENCY_SCOPE,
         &CONSISTENCY_WAIT,

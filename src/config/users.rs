@@ -23,6 +23,7 @@ pub(super) struct Accounts {
 /// The keys that a policy comes from.
 struct PolicyKeys {
     level: &'static Key,
+    read_from: &'static Key,
     max_staleness: &'static Key,
     scope: &'static Key,
     wait: &'static Key,
@@ -32,6 +33,7 @@ struct PolicyKeys {
 
 const CONSISTENCY: PolicyKeys = PolicyKeys {
     level: &keys::CONSISTENCY_LEVEL,
+    read_from: &keys::CONSISTENCY_READ_FROM,
     max_staleness: &keys::CONSISTENCY_MAX_STALENESS,
     scope: &keys::CONSISTENCY_SCOPE,
     wait: &keys::CONSISTENCY_WAIT,
@@ -41,6 +43,7 @@ const CONSISTENCY: PolicyKeys = PolicyKeys {
 
 const USER: PolicyKeys = PolicyKeys {
     level: &keys::USER_LEVEL,
+    read_from: &keys::USER_READ_FROM,
     max_staleness: &keys::USER_MAX_STALENESS,
     scope: &keys::USER_SCOPE,
     wait: &keys::USER_WAIT,
@@ -161,6 +164,7 @@ fn policy(
 ) -> Option<Policy> {
     let place = table.place(keys.level);
     let level = table.read(keys.level, value::word, faults);
+    let read_from = table.read(keys.read_from, value::word, faults);
     let max_staleness = table.read(keys.max_staleness, value::span, faults);
     let scope = table.read(keys.scope, value::word, faults);
     let wait = table.read(keys.wait, value::span, faults);
@@ -172,6 +176,9 @@ fn policy(
         level: level
             .and_then(|level| level.value.parse().ok())
             .or(base(keys.level).map(|base| base.level))?,
+        read_from: read_from
+            .and_then(|read_from| read_from.value.parse().ok())
+            .or(base(keys.read_from).map(|base| base.read_from))?,
         max_staleness: max_staleness
             .map(|bound| bound.value)
             .or(base(keys.max_staleness).and_then(|base| base.max_staleness)),
@@ -203,7 +210,7 @@ fn policy(
 mod tests {
     use super::*;
     use crate::config::schema::Kind;
-    use crate::routing::{OnLostWrites, OnTimeout, Role, Scope};
+    use crate::routing::{OnLostWrites, OnTimeout, ReadFrom, Role, Scope};
 
     #[test]
     fn the_schema_names_every_choice_that_routing_has() {
@@ -212,6 +219,7 @@ mod tests {
             (&keys::CONSISTENCY_SCOPE, Scope::NAMES),
             (&keys::CONSISTENCY_READS, Reads::NAMES),
             (&keys::CONSISTENCY_ON_TIMEOUT, OnTimeout::NAMES),
+            (&keys::CONSISTENCY_READ_FROM, ReadFrom::NAMES),
             (&keys::FAILOVER_ON_LOST_WRITES, OnLostWrites::NAMES),
             (&keys::BACKEND_ROLE, &[Role::NAMES, &["auto"]].concat()),
         ] {

@@ -21,7 +21,8 @@ pub use decide::{
 };
 pub use lag::{LagClock, MAX_SAMPLED_INTERVALS, MAX_SAMPLES, Sample};
 pub use policy::{
-    Asks, BackendId, Level, OnLostWrites, OnTimeout, Policy, Reads, Role, Scope, UnknownChoice,
+    Asks, BackendId, Level, OnLostWrites, OnTimeout, Policy, ReadFrom, Reads, Role, Scope,
+    UnknownChoice,
 };
 pub use reason::Reason;
 pub use snapshot::{BackendView, Lag, Load, Place, Probe, Replication, Routines, Seat, Snapshot};

@@ -61,6 +61,15 @@ pub enum OnTimeout {
     Error,
 }
 
+/// Where a read that a reader might take runs first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ReadFrom {
+    /// On a reader; on the writer if none is fit for it.
+    Readers,
+    /// On the writer; on a reader, as far as the level allows, while there is no writer.
+    Writer,
+}
+
 /// What a session is told of writes that a failover has lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OnLostWrites {
@@ -88,6 +97,8 @@ pub enum Reads {
 pub struct Policy {
     /// How fresh a read has to be.
     pub level: Level,
+    /// Where a read runs first.
+    pub read_from: ReadFrom,
     /// Whose writes and reads count.
     pub scope: Scope,
     /// A read at level `session` or `bounded` sees everything that was committed this long before
@@ -105,6 +116,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             level: Level::Session,
+            read_from: ReadFrom::Readers,
             scope: Scope::Connection,
             max_staleness: None,
             wait: Duration::from_millis(50),
@@ -219,5 +231,6 @@ choices!(Level {
 });
 choices!(Scope { Connection = "connection", User = "user", Key = "key", Proxy = "proxy" });
 choices!(OnTimeout { Writer = "writer", Error = "error" });
+choices!(ReadFrom { Readers = "readers", Writer = "writer" });
 choices!(OnLostWrites { Error = "error", Continue = "continue" });
 choices!(Reads { Split = "split", Writer = "writer", Mirror = "mirror" });

@@ -70,6 +70,8 @@ reasons! {
     Write = "write",
     /// The level asks for the writer.
     WriterLevel = "writer_level",
+    /// Reads run on the writer for as long as there is one: read_from asks for that.
+    ReadFromWriter = "read_from_writer",
     /// The operator has switched all reads to the writer.
     ReadsSwitched = "reads_switched",
     /// It begins or ends a transaction.

@@ -60,6 +60,7 @@ impl Session {
         rows.push(("reads".to_owned(), reads.to_owned()));
         let policy = self.standing_policy().narrowed(job.wishes.asks);
         rows.push(("level".to_owned(), policy.level.name().to_owned()));
+        rows.push(("read_from".to_owned(), policy.read_from.name().to_owned()));
         let bound = policy.bound().map(humantime::format_duration);
         let bound = bound.map_or("none".to_owned(), |bound| bound.to_string());
         rows.push(("max_staleness".to_owned(), bound));

@@ -1,6 +1,8 @@
 //! What each level asks for, and reads that may run anywhere.
 
-use tidegate::routing::{Isolation, Kind, Level, Reason, RefuseKind};
+use tidegate::routing::{
+    BackendId, Exclusion, Isolation, Kind, Level, ReadFrom, Reason, RefuseKind,
+};
 
 use crate::stage::{A, B, READ, W, probe, refuse, stage};
 
@@ -123,4 +125,42 @@ fn p2_a_read_after_one_on_another_backend_first_asks_what_was_seen_there() {
         stage.answers(seen_on, "w:1-100", "");
         assert_eq!(stage.decide(READ), stage.run(A, Reason::ReadCovered));
     }
+}
+
+#[test]
+fn p1_reads_that_run_on_the_writer_first_run_on_a_reader_without_one_as_far_as_it_has_the_token() {
+    let tableless = Kind::Read { tables: false };
+    let mut stage = stage();
+    stage.policy.read_from = ReadFrom::Writer;
+    stage.acknowledges("w:101");
+    for kind in [READ, tableless, Kind::BeginReadOnly] {
+        stage.assert_runs(kind, W, Reason::ReadFromWriter);
+    }
+    stage.level = Some(Level::Eventual);
+    stage.assert_runs(READ, W, Reason::ReadFromWriter);
+    stage.level = None;
+    stage.executes(B, "w:1-101");
+    stage.goes_down(W);
+    stage.assert_runs(READ, B, Reason::ReadCovered);
+    stage.assert_runs(tableless, A, Reason::ReadNoTables);
+    stage.level = Some(Level::Writer);
+    assert_eq!(stage.arrives(READ), refuse(RefuseKind::NoWriter));
+    stage.level = Some(Level::Strong);
+    assert_eq!(stage.arrives(READ), refuse(RefuseKind::NoWriter));
+}
+
+#[test]
+fn p1_a_read_that_has_failed_on_the_writer_runs_on_a_reader_where_the_writer_comes_first() {
+    let mut stage = stage();
+    stage.policy.read_from = ReadFrom::Writer;
+    stage.assert_runs(READ, W, Reason::ReadFromWriter);
+    stage.excluded = vec![(BackendId(0), Exclusion::Unreachable)];
+    let retried = stage.run(A, Reason::RetriedReaderLost);
+    assert_eq!(stage.decide(READ), retried);
+    stage.reads(A);
+    stage.excluded.clear();
+    assert_eq!(
+        stage.arrives(READ),
+        probe(&[A, W], Reason::ReadAfterOtherReader)
+    );
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rand::Rng;
 use rand::rngs::StdRng;
-use tidegate::routing::{Asks, Level, OnTimeout, Policy};
+use tidegate::routing::{Asks, Level, OnTimeout, Policy, ReadFrom};
 
 use crate::simulation::{Event, Simulation};
 
@@ -18,6 +18,11 @@ pub(crate) fn policy(random: &mut StdRng) -> Policy {
             OnTimeout::Writer
         } else {
             OnTimeout::Error
+        },
+        read_from: if random.random_ratio(7, 8) {
+            ReadFrom::Readers
+        } else {
+            ReadFrom::Writer
         },
         max_lag: Duration::from_micros([5_000, 20_000, 1_000_000][random.random_range(0..3)]),
         ..Policy::default()

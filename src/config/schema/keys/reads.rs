@@ -19,6 +19,9 @@ const WAIT: Kind = Kind::Span {
 const ON_TIMEOUT: Kind = Kind::Word {
     choices: &["writer", "error"],
 };
+const READ_FROM: Kind = Kind::Word {
+    choices: &["readers", "writer"],
+};
 const MAX_STALENESS: Kind = Kind::Span {
     min: Duration::ZERO,
     max: Duration::from_secs(24 * 60 * 60),
@@ -38,6 +41,19 @@ pub const USER_LEVEL: Key = key(
         absent: "as in [consistency]",
     },
     "This account's own level.",
+)
+.reloads();
+
+/// Where an account's own reads run first.
+pub const USER_READ_FROM: Key = key(
+    "user",
+    "read_from",
+    READ_FROM,
+    Optional {
+        example: r#""writer""#,
+        absent: "as in [consistency]",
+    },
+    "Where this account's reads run first.",
 )
 .reloads();
 
@@ -132,6 +148,18 @@ pub const CONSISTENCY_READS: Key = key(
     "Where the switch for reads stands when Tidegate starts; PUT /reads of [http] moves it. split: \
      reads run where their level says. writer: all of them run on the writer. mirror: the same, \
      and tidegate_mirrored_reads_total counts where they would have run.",
+)
+.reloads();
+
+/// Where reads run first.
+pub const CONSISTENCY_READ_FROM: Key = key(
+    "consistency",
+    "read_from",
+    READ_FROM,
+    Default(r#""readers""#),
+    "Where a read runs first. readers: on a reader that has what it must see, and on the writer if \
+     there is none. writer: on the writer; while there is none, on a reader that has what the read \
+     must see, as far as its level allows that.",
 )
 .reloads();
 
