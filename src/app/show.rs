@@ -33,7 +33,7 @@ impl Gauges {
     fn show_writer(&self, snapshot: &Snapshot) {
         let mut shown = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let rivals = self.metrics.rival_writers();
-        rivals.set(i64::from(snapshot.rivals));
+        rivals.set(i64::from(snapshot.rivals || snapshot.contested));
         let changes = snapshot.seat.generation.saturating_sub(shown.generation);
         self.metrics.writer_changes().inc_by(changes);
         shown.generation = snapshot.seat.generation;

@@ -24,6 +24,8 @@ pub struct Snapshot {
     pub seat: Seat,
     /// More than one backend may be the writer, so none is taken for it.
     pub rivals: bool,
+    /// More than one backend takes writes, and the last proven writer keeps them.
+    pub contested: bool,
 }
 
 /// Who is the writer, or was it last.

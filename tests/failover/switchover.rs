@@ -69,7 +69,7 @@ async fn p5_after_a_crash_the_promoted_one_is_followed_and_nothing_runs_twice() 
 }
 
 #[tokio::test]
-async fn p5_of_two_that_take_writes_and_do_not_follow_each_other_neither_gets_one() {
+async fn p5_of_two_that_take_writes_the_last_writer_keeps_them_while_the_other_one_follows_it() {
     let stage = Stage::new().await;
     let mut conn = stage.client().await;
     until_written(&mut conn, "before").await;
@@ -83,8 +83,20 @@ async fn p5_of_two_that_take_writes_and_do_not_follow_each_other_neither_gets_on
         let what = format!("sloppy {number_of}");
         number(&mut conn, &write(&what)).await.unwrap();
     }
-    // Promoted, and nobody has fenced the old one.
+    // Promoted, and nobody has fenced the old one, from which the sloppy one still receives.
     stage.member(1).promote().await.unwrap();
+    until_metric(&stage, "tidegate_rival_writers", 1.0).await;
+    for number_of in 0..20 {
+        let what = format!("contested {number_of}");
+        number(&mut conn, &write(&what)).await.unwrap();
+        assert_eq!(stage.count(0, &what).await, 1);
+    }
+    assert_eq!(stage.metric("tidegate_backend_writer{backend=\"w1\"}"), 1.0);
+    stage
+        .member(2)
+        .execute(["STOP REPLICA IO_THREAD"])
+        .await
+        .unwrap();
     until_refused(&mut conn, "two writers", 1836).await;
     assert_eq!(stage.metric("tidegate_rival_writers"), 1.0);
     for _ in 0..20 {
@@ -142,4 +154,12 @@ async fn p3_last_insert_id_goes_along() {
     let id: Option<u64> = conn.query_first("SELECT LAST_INSERT_ID()").await.unwrap();
     assert_eq!(id, Some(7));
     stage.end().await;
+}
+
+async fn until_metric(stage: &Stage, sample: &str, value: f64) {
+    let since = std::time::Instant::now();
+    while (stage.metric(sample) - value).abs() > f64::EPSILON {
+        assert!(since.elapsed() < crate::stage::LIMIT, "{sample}");
+        tokio::task::yield_now().await;
+    }
 }

@@ -1,7 +1,8 @@
 //! Who the writer is, by what the backends say of themselves: a pure function.
 //!
 //! Nobody is promoted here. A backend is taken for the writer only if it says that it takes writes
-//! and is nobody's reader; of two such, neither is.
+//! and is nobody's reader. Of two such neither is, unless one was it last and all the others still
+//! receive from it.
 
 use smallvec::SmallVec;
 
@@ -30,6 +31,8 @@ pub(super) struct Source {
     pub(super) server_id: Option<u32>,
     pub(super) host: String,
     pub(super) port: u16,
+    /// Whether it really receives from there now, and does not only try to.
+    pub(super) receives: bool,
 }
 
 /// A backend, as far as it matters for who the writer is.
@@ -52,6 +55,8 @@ pub(super) enum Outcome {
     Writer(BackendId),
     /// None is.
     Nobody,
+    /// This one was it last and still is the others' source, and another one takes writes as well.
+    Contested(BackendId),
     /// More than one may be, so none is.
     Rivals,
 }
@@ -59,14 +64,19 @@ pub(super) enum Outcome {
 /// Finds the writer; `before` is who was it last.
 pub(super) fn elect(all: &[Candidate<'_>], before: Option<BackendId>) -> Outcome {
     let claims = |it: &&Candidate<'_>| it.eligible && it.claims();
-    let mut heads = all
+    let heads: SmallVec<[&Candidate<'_>; 2]> = all
         .iter()
         .filter(claims)
-        .filter(|it| !it.is_somebodys_reader(all, before));
-    match (heads.next(), heads.next()) {
-        (Some(head), None) => Outcome::Writer(head.id),
-        (Some(_), Some(_)) => Outcome::Rivals,
-        (None, _) => Outcome::Nobody,
+        .filter(|it| !it.is_somebodys_reader(all, before))
+        .collect();
+    match heads.as_slice() {
+        [] => Outcome::Nobody,
+        [head] => Outcome::Writer(head.id),
+        _ => {
+            let last = heads.iter().find(|it| Some(it.id) == before);
+            let kept = last.filter(|it| it.is_source_of_all_but(&heads, all));
+            kept.map_or(Outcome::Rivals, |it| Outcome::Contested(it.id))
+        }
     }
 }
 
@@ -92,6 +102,23 @@ impl Candidate<'_> {
         })
     }
 
+    /// Do all others but its rivals answer, and really receive from it and from no rival? At least
+    /// one has to: nobody else tells which of them the others follow.
+    fn is_source_of_all_but(&self, rivals: &[&Self], all: &[Self]) -> bool {
+        let is_rival = |it: &Self| rivals.iter().any(|rival| rival.id == it.id);
+        let mut others = all.iter().filter(|it| !is_rival(it)).peekable();
+        let follows = |other: &Self| {
+            let sources = other.stance.map_or(&[][..], |stance| stance.sources);
+            let receives = |source: &Source| source.receives && self.is(source);
+            let from_rival = |source: &Source| {
+                let others = rivals.iter().filter(|rival| rival.id != self.id);
+                others.into_iter().any(|rival| rival.is(source))
+            };
+            sources.iter().any(receives) && !sources.iter().any(from_rival)
+        };
+        others.peek().is_some() && others.all(follows)
+    }
+
     fn is(&self, source: &Source) -> bool {
         let by_uuid = source.uuid.is_some() && source.uuid == self.uuid;
         let number = self.uuid.and_then(|uuid| uuid.mariadb_server_id());
@@ -113,12 +140,13 @@ mod tests {
         Uuid::from_bytes([index + 1; 16])
     }
 
-    /// Backend 9 is one that is not configured.
+    /// Backend 9 is one that is not configured. From 100 and its number one only tries to receive.
     fn outcome(all: &[Told<'_>], eligible: &[bool], before: Option<u16>) -> Outcome {
         let sources = |told: &Told<'_>| -> Sources {
             let indices = told.iter().flat_map(|(_, sources)| sources.iter());
             let source = |index: &u8| Source {
-                uuid: Some(uuid(*index)),
+                uuid: Some(uuid(index % TRIES)),
+                receives: *index < TRIES,
                 ..Source::default()
             };
             indices.map(source).collect()
@@ -137,6 +165,8 @@ mod tests {
             .collect();
         elect(&candidates, before.map(BackendId))
     }
+
+    const TRIES: u8 = 100;
 
     #[test]
     fn p5_the_writer_is_the_one_that_takes_writes_and_is_nobodys_reader() {
@@ -250,6 +280,93 @@ mod tests {
                 first,
             ),
             ("nobody is there", vec![None, None], Some(0), Nobody),
+        ] {
+            let before: Option<u16> = before;
+            assert_eq!(outcome(&all, &[], before), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn p5_of_two_that_take_writes_the_last_writer_keeps_them_only_while_all_others_receive_from_it()
+    {
+        use Outcome::{Contested, Rivals};
+        let writes = Some((true, &[][..]));
+        let of = |source: &'static [u8]| Some((false, source));
+        let first = Contested(BackendId(0));
+        for (what, all, before, expected) in [
+            (
+                "one follows",
+                vec![writes, writes, of(&[0])],
+                Some(0),
+                first,
+            ),
+            (
+                "two follow",
+                vec![writes, writes, of(&[0]), of(&[0])],
+                Some(0),
+                first,
+            ),
+            (
+                "a sloppy one follows",
+                vec![writes, writes, Some((true, &[0][..]))],
+                Some(0),
+                first,
+            ),
+            (
+                "three take writes",
+                vec![writes, writes, writes, of(&[0])],
+                Some(0),
+                first,
+            ),
+            ("nobody is left", vec![writes, writes], Some(0), Rivals),
+            (
+                "nobody was it before",
+                vec![writes, writes, of(&[0])],
+                None,
+                Rivals,
+            ),
+            (
+                "the one that follows follows the other",
+                vec![writes, writes, of(&[0])],
+                Some(1),
+                Rivals,
+            ),
+            (
+                "it follows both",
+                vec![writes, writes, of(&[0, 1])],
+                Some(0),
+                Rivals,
+            ),
+            (
+                "they are divided",
+                vec![writes, writes, of(&[0]), of(&[1])],
+                Some(0),
+                Rivals,
+            ),
+            (
+                "one is silent",
+                vec![writes, writes, of(&[0]), None],
+                Some(0),
+                Rivals,
+            ),
+            (
+                "one was stopped",
+                vec![writes, writes, of(&[0]), of(&[])],
+                Some(0),
+                Rivals,
+            ),
+            (
+                "it only tries to",
+                vec![writes, writes, of(&[TRIES])],
+                Some(0),
+                Rivals,
+            ),
+            (
+                "of a stranger",
+                vec![writes, writes, of(&[9])],
+                Some(0),
+                Rivals,
+            ),
         ] {
             let before: Option<u16> = before;
             assert_eq!(outcome(&all, &[], before), expected, "{what}");

@@ -151,7 +151,9 @@ fn source(row: &Row, flavour: Flavour) -> Option<Source> {
         return None;
     }
     let number = |columns: &[&str]| cell(row, columns).and_then(|text| text.parse().ok());
+    let receives = ["Replica_IO_Running", "Slave_IO_Running"];
     Some(Source {
+        receives: cell(row, &receives).as_deref() == Some("Yes"),
         uuid: cell(row, &["Source_UUID", "Master_UUID"]).and_then(|text| text.parse().ok()),
         server_id: match flavour {
             Flavour::MySql => None,

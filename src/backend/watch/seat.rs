@@ -10,12 +10,14 @@ use crate::sql::Flavour;
 /// While none is proven, roles stay as they were: who was the writer may be again.
 pub(super) fn settle(snapshot: &mut Snapshot, known: &[Known]) -> Option<BackendId> {
     let outcome = outcome(snapshot, known);
-    let rivals = outcome == Outcome::Rivals;
-    if std::mem::replace(&mut snapshot.rivals, rivals) != rivals {
-        tell_rivals(rivals, known);
+    let before = (snapshot.rivals, snapshot.contested);
+    snapshot.rivals = outcome == Outcome::Rivals;
+    snapshot.contested = matches!(outcome, Outcome::Contested(_));
+    if before != (snapshot.rivals, snapshot.contested) {
+        tell_rivals(outcome, known);
     }
     let writer = match outcome {
-        Outcome::Writer(writer) => Some(writer),
+        Outcome::Writer(writer) | Outcome::Contested(writer) => Some(writer),
         Outcome::Nobody | Outcome::Rivals => None,
     };
     for view in &mut snapshot.backends {
@@ -90,21 +92,37 @@ fn outcome(snapshot: &Snapshot, known: &[Known]) -> Outcome {
             })
         })
         .collect();
-    elect(&candidates, snapshot.seat.backend)
+    match elect(&candidates, snapshot.seat.backend) {
+        // Another server under its address was never the writer.
+        Outcome::Contested(writer) if !is_seated(snapshot, writer) => Outcome::Rivals,
+        outcome => outcome,
+    }
 }
 
-fn tell_rivals(rivals: bool, known: &[Known]) {
-    match rivals {
-        true => {
-            let claim = known.iter().filter(|it| it.claims);
-            let names: Vec<_> = claim.filter_map(Known::name).collect();
-            tracing::error!(
-                backends = names.join(", "),
-                "more than one backend takes writes, and none of them replicates from the other: no \
-                 write is let through before all but one are read only"
-            );
+fn is_seated(snapshot: &Snapshot, writer: BackendId) -> bool {
+    let life = snapshot.backend(writer).and_then(|view| view.incarnation);
+    life.is_some_and(|life| snapshot.seat.server == Some(life.server_uuid))
+}
+
+fn tell_rivals(outcome: Outcome, known: &[Known]) {
+    let claim = known.iter().filter(|it| it.claims);
+    let names: Vec<_> = claim.filter_map(Known::name).collect();
+    let backends = names.join(", ");
+    match outcome {
+        Outcome::Rivals => tracing::error!(
+            backends,
+            "more than one backend takes writes, and none of them replicates from the other: no \
+             write is let through before all but one are read only"
+        ),
+        Outcome::Contested(writer) => tracing::error!(
+            backends,
+            writer = known.get(writer.index()).and_then(Known::name),
+            "more than one backend takes writes, and none of them replicates from the other: the \
+             last writer keeps them while all others receive from it; make the rest read only"
+        ),
+        Outcome::Writer(_) | Outcome::Nobody => {
+            tracing::info!("no more than one backend takes writes again");
         }
-        false => tracing::info!("no more than one backend takes writes again"),
     }
 }
 

@@ -36,7 +36,7 @@ impl Topology {
             )?,
             rivals: gauge(
                 "tidegate_rival_writers",
-                "1 while more than one backend takes writes and none gets any.",
+                "1 while more than one backend takes writes without replicating from the other.",
             )?,
             changes: counter(
                 "tidegate_writer_changes_total",
