@@ -1,6 +1,6 @@
 //! Statements that wait for a writer while others switch over.
 //!
-//! Either nothing was sent, or one single statement outside of a transaction was refused before it
+//! Either nothing was sent, as there is no writer or no connection to it, or one single statement outside of a transaction was refused before it
 //! was executed: then it may be sent again, to whoever takes writes now.
 
 use std::time::{Duration, Instant};
@@ -15,9 +15,12 @@ use super::job::Job;
 use super::relay::Progress;
 use super::session::Session;
 use super::statement::{Attempt, Run};
+use crate::backend::ConnectError;
 use crate::error::ClientError;
 use crate::protocol::Command;
-use crate::routing::{Causality, Decision, OnLostWrites, RefuseKind, Transaction, UnknownCause};
+use crate::routing::{
+    BackendId, Causality, Decision, OnLostWrites, RefuseKind, Transaction, UnknownCause,
+};
 use crate::sql::Class;
 
 /// "The MySQL server is running with the --read-only option so it cannot execute this statement",
@@ -43,6 +46,14 @@ impl Default for Hold {
             statements: 1000,
         }
     }
+}
+
+/// Why a write was not run, and may run elsewhere.
+pub(super) enum NotRun {
+    /// The writer takes no writes any more. This is what it said.
+    ReadOnly(Vec<u8>),
+    /// There was no connection to send it on.
+    Unsent(ConnectError),
 }
 
 /// One that waits, until this is dropped.
@@ -138,7 +149,7 @@ impl Session {
             self.scope.lock().cancel_read(mark);
         }
         let refusal = self.client.output().split().to_vec();
-        Ok(Some(Attempt::ReadOnly(refusal)))
+        Ok(Some(Attempt::Held(NotRun::ReadOnly(refusal))))
     }
 
     /// One single statement outside of a transaction, which a server refuses before it executes
@@ -164,35 +175,63 @@ impl Session {
         self.refuse(&ClientError::transaction_lost()).await
     }
 
-    /// The writer has refused a statement: waits for another one, or for it to take writes again.
+    /// No connection to the writer could be had for a statement, so nothing of it was sent: it waits
+    /// if it is one that may be held, or gets its error.
+    ///
+    /// # Errors
+    /// The client is gone.
+    pub(super) async fn not_sent(
+        &mut self,
+        at: BackendId,
+        error: ConnectError,
+        job: &mut Job,
+    ) -> Result<Attempt, Ended> {
+        let broken = !matches!(error, ConnectError::Refused(_) | ConnectError::Full);
+        let free = self.transaction == Transaction::None && !self.holds_state();
+        if broken && free && self.may_send_again(job) {
+            return Ok(Attempt::Held(NotRun::Unsent(error)));
+        }
+        self.skip_rest(&mut job.request).await?;
+        self.refuse_connection(at, &error).await?;
+        Ok(Attempt::Done)
+    }
+
+    /// The writer has not run a statement: waits for another one, or for it to take writes again.
     /// False if the client has its answer.
     ///
     /// # Errors
     /// As [`Session::unless_gone`].
-    pub(super) async fn hold_refused(
+    pub(super) async fn hold_not_run(
         &mut self,
-        refusal: &[u8],
-        run_at: crate::routing::BackendId,
-        job: &Job,
+        why: NotRun,
+        at: BackendId,
+        job: &mut Job,
         tried: &mut Tried,
         arrived: Instant,
     ) -> Result<bool, Ended> {
-        // What was known of it is not true any more.
-        self.shared.watch.probe(&[run_at]).await;
-        if self.hold_until(arrived).is_none() {
-            self.client.output().extend_from_slice(refusal);
-            self.flush().await?;
-            return Ok(false);
+        // What was known of it is not true any more. One that answers as the writer is at fault in
+        // another way, for which nobody switches over.
+        let silent = self.shared.watch.probe(&[at]).await;
+        let switching = matches!(why, NotRun::ReadOnly(_)) || !silent.is_empty();
+        if switching && self.hold_until(arrived).is_some() {
+            self.hold(arrived).await?;
+            if self.shared.watch.writers().borrow().is_some() {
+                self.client.set_sequence(job.request.sequence);
+                *tried = Tried::default();
+                return Ok(true);
+            }
         }
-        self.hold(arrived).await?;
-        if self.shared.watch.writers().borrow().is_none() {
-            self.client.output().extend_from_slice(refusal);
-            self.flush().await?;
-            return Ok(false);
+        match why {
+            NotRun::ReadOnly(said) => {
+                self.client.output().extend_from_slice(&said);
+                self.flush().await?;
+            }
+            NotRun::Unsent(error) => {
+                self.skip_rest(&mut job.request).await?;
+                self.refuse_connection(at, &error).await?;
+            }
         }
-        self.client.set_sequence(job.request.sequence);
-        *tried = Tried::default();
-        Ok(true)
+        Ok(false)
     }
 }
 

@@ -153,6 +153,7 @@ impl Job {
         match class {
             Class::Read { tables } => Kind::Read { tables: *tables },
             Class::ReadWithFunctions(_) => Kind::ReadWithFunctions { functions },
+            Class::WriterRead(WriterRead::Instance) if !self.shows_rows() => Kind::Variables,
             Class::WriterRead(read) => Kind::WriterRead(match read {
                 WriterRead::Instance => Reason::InstanceRead,
                 WriterRead::Locking => Reason::LockingRead,
@@ -240,7 +241,7 @@ impl Job {
 fn kind_of(command: Command) -> Kind<'static> {
     match command {
         Command::InitDb | Command::SetOption | Command::Ping => Kind::State,
-        Command::Statistics => Kind::WriterRead(Reason::InstanceRead),
+        Command::Statistics => Kind::Variables,
         Command::ProcessInfo | Command::Debug | Command::ProcessKill => Kind::Admin,
         Command::StmtExecute => Kind::Other(Reason::PreparedStatement),
         _ => Kind::Other(Reason::UnknownStatement),

@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::Ended;
 use super::command::Request;
 use super::deciding::{Begun, Tried};
+use super::hold::NotRun;
 use super::job::{Job, Uses};
 use super::relay::Progress;
 use super::session::Session;
@@ -24,8 +25,8 @@ pub(super) enum Attempt {
     Again(Exclusion),
     /// The same, and the backend may well take it on a new connection.
     Anew,
-    /// The writer takes no writes any more, and has executed nothing of it. This is what it said.
-    ReadOnly(Vec<u8>),
+    /// It is a write, of which nothing was executed, and another writer may take it.
+    Held(NotRun),
 }
 
 /// A decision to run, with what was noted under the scope's lock.
@@ -200,10 +201,10 @@ impl Session {
                         Attempt::Anew => {
                             tried.excluded.push((place.backend, Exclusion::Unreachable));
                         }
-                        Attempt::ReadOnly(said) => {
-                            let backend = place.backend;
+                        Attempt::Held(why) => {
+                            let at = place.backend;
                             if !self
-                                .hold_refused(&said, backend, &job, &mut tried, arrived)
+                                .hold_not_run(why, at, &mut job, &mut tried, arrived)
                                 .await?
                             {
                                 return Ok(());

@@ -302,9 +302,7 @@ impl Session {
         if job.is_read() && !is_refusal && !self.holds_state() {
             return Ok(Attempt::Again(Exclusion::Unreachable));
         }
-        self.skip_rest(&mut job.request).await?;
-        self.refuse_connection(place.backend, &error).await?;
-        Ok(Attempt::Done)
+        self.not_sent(place.backend, error, job).await
     }
 
     /// Makes the writer's connection know a prepared statement, and be in the session's state
@@ -354,9 +352,7 @@ impl Session {
                 error
             }
         };
-        self.skip_rest(&mut job.request).await?;
-        self.refuse_connection(run.place.backend, &error).await?;
-        Ok(Attempt::Done)
+        self.not_sent(run.place.backend, error, job).await
     }
 
     /// The connection broke before the statement was sent.

@@ -115,6 +115,22 @@ fn without_a_writer_a_reader_answers_for_the_state_of_an_instance() {
 }
 
 #[test]
+fn without_a_writer_a_reader_answers_for_variables_whatever_the_scope_has_seen() {
+    let mut stage = stage();
+    stage.reads(W);
+    stage.acknowledges("w:101");
+    stage.assert_runs(Kind::Variables, W, Reason::InstanceRead);
+    stage.pass(1);
+    stage.goes_down(W);
+    let tables = Kind::WriterRead(Reason::InstanceRead);
+    assert_eq!(stage.arrives(tables), refuse(RefuseKind::TokenUnknown));
+    stage.assert_runs(Kind::Variables, A, Reason::InstanceReadNoWriter);
+    stage.level = Some(Level::Writer);
+    let refused = refuse(RefuseKind::NoWriter);
+    assert_eq!(stage.arrives(Kind::Variables), refused);
+}
+
+#[test]
 fn p2_without_a_writer_a_read_that_follows_one_there_is_refused_unless_it_was_probed_since() {
     let mut stage = stage();
     stage.reads(W);

@@ -34,6 +34,8 @@ pub enum Kind<'a> {
     },
     /// A read that belongs on the writer, with the reason.
     WriterRead(Reason),
+    /// Reads the state of the instance, and no table: its variables.
+    Variables,
     /// Reads what the statement before left on its connection: warnings, row counts.
     LastStatement,
     /// Changes data or schema and shows no rows.

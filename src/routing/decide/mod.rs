@@ -150,7 +150,12 @@ impl Deciding<'_> {
         match self.need.kind {
             Kind::Read { .. } | Kind::ReadWithFunctions { .. } | Kind::BeginReadOnly => self.read(),
             // Drivers ask for variables before anything else: reads go on without a writer.
-            Kind::WriterRead(Reason::InstanceRead) if self.world.writer.is_err() => self.read(),
+            Kind::Variables | Kind::WriterRead(Reason::InstanceRead)
+                if self.world.writer.is_err() =>
+            {
+                self.read()
+            }
+            Kind::Variables => self.gated(Reason::InstanceRead),
             Kind::WriterRead(reason) | Kind::Other(reason) => self.gated(reason),
             Kind::LastStatement => self.last_statement(),
             Kind::Write => self.ungated(Reason::Write),

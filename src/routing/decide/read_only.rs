@@ -24,6 +24,7 @@ impl Deciding<'_> {
             // The writer's connection holds the session's state; the reader's is told of it.
             Kind::State => self.ungated(Reason::SessionState),
             Kind::Prepare => self.ungated(Reason::PreparedStatement),
+            Kind::Variables => self.gated(Reason::InstanceRead),
             Kind::WriterRead(reason) if reason != Reason::LockingRead => self.gated(reason),
             _ if self.asks_for_the_writer(snapshot_taken && isolation.keeps_its_snapshot()) => {
                 self.gated(Reason::WriterLevel)

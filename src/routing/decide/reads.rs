@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::super::policy::{BackendId, Level, Role};
+use super::super::policy::{BackendId, Level, ReadFrom, Role};
 use super::super::reason::Reason;
 use super::super::snapshot::BackendView;
 use super::{Deciding, Decision, Exclusion, Isolation, Kind, Transaction};
@@ -13,7 +13,17 @@ impl Deciding<'_> {
         if let Some(reason) = self.bound_to_writer() {
             return self.gated(reason);
         }
-        if matches!(self.need.kind, Kind::Read { tables: false }) {
+        let tables = !matches!(
+            self.need.kind,
+            Kind::Read { tables: false } | Kind::Variables
+        );
+        if self.policy.read_from == ReadFrom::Writer && self.world.writer.is_ok() {
+            return match tables {
+                true => self.gated(Reason::ReadFromWriter),
+                false => self.ungated(Reason::ReadFromWriter),
+            };
+        }
+        if !tables {
             return self.without_tables();
         }
         // Where a reader's state was at fault, another reader's would be as well.
@@ -61,7 +71,7 @@ impl Deciding<'_> {
     }
 
     fn without_tables(&mut self) -> Decision {
-        let reason = self.or_retry(Reason::ReadNoTables);
+        let reason = self.reads(Reason::ReadNoTables);
         match self
             .choose(&self.open_readers())
             .and_then(BackendView::place)
@@ -105,7 +115,7 @@ impl Deciding<'_> {
     pub(super) fn reads(&self, reason: Reason) -> Reason {
         match self.need.kind {
             Kind::BeginReadOnly => Reason::ReadOnlyTransaction,
-            Kind::WriterRead(_) => Reason::InstanceReadNoWriter,
+            Kind::Variables | Kind::WriterRead(_) => Reason::InstanceReadNoWriter,
             _ => self.or_retry(reason),
         }
     }

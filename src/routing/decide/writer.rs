@@ -142,7 +142,10 @@ impl Deciding<'_> {
     /// Must the writer have finished what is being committed there? A reader may have shown it to
     /// somebody already.
     fn is_strong_at_writer(&self) -> bool {
-        let shows_rows = !matches!(self.need.kind, Kind::WriterRead(Reason::InstanceRead));
+        let shows_rows = !matches!(
+            self.need.kind,
+            Kind::Variables | Kind::WriterRead(Reason::InstanceRead)
+        );
         self.level() == Level::Strong && shows_rows
     }
 

@@ -123,7 +123,7 @@ impl Session {
         };
         match self.reader_lost(place, job, progress).await? {
             Attempt::Done => Ok(()),
-            Attempt::Again(_) | Attempt::Anew | Attempt::ReadOnly(_) => {
+            Attempt::Again(_) | Attempt::Anew | Attempt::Held(_) => {
                 self.client.set_sequence(job.request.sequence);
                 self.refuse(&ClientError::connection_lost("the reader"))
                     .await
