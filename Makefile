@@ -52,6 +52,7 @@ soak:
 	TIDEGATE_CHECKER_READS=$$(( $(READS) / 4 )) cargo test --locked --test checker -- --nocapture
 	TIDEGATE_CHAOS_SECONDS=$$(( $(SEEDS) * 180 )) TIDEGATE_CHAOS_CLIENTS=5000 \
 	cargo test --locked --test chaos -- --nocapture
+	TIDEGATE_SWITCHOVERS=50 cargo test --locked --test failover back_and_forth -- --nocapture
 	TIDEGATE_HOSTILE_SECONDS=$$(( $(SEEDS) * 30 )) TIDEGATE_ATTACK_ROUNDS=$$(( $(SEEDS) * 1000 )) \
 	cargo test --locked --test pressure makes_tidegate_panic -- --nocapture
 	TIDEGATE_DECODERS_ROUNDS=$$(( $(SEEDS) * 100000 )) cargo test --locked --test decoders no_bytes

@@ -2,8 +2,10 @@
 
 use mysql_async::Error;
 use mysql_async::prelude::Queryable;
+use tidegate::routing::ReadFrom;
 
-use crate::stage::{LIMIT, Stage, number, served_by, until_written, write};
+use crate::sockets::Socket;
+use crate::stage::{LIMIT, Stage, number, served_by, until_served_by, until_written, write};
 
 /// A hundred megabytes, each row with the name of who answers.
 const LARGE: &str = "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 900) \
@@ -69,12 +71,13 @@ async fn with_everything_gone_the_same_connection_works_again_once_a_writer_is_f
 async fn p4_a_commit_without_an_answer_says_that_its_outcome_is_unknown() {
     let stage = Stage::new().await;
     let mut conn = stage.client().await;
-    let mut killer = stage.member(0).conn().await.unwrap();
     conn.query_drop("BEGIN").await.unwrap();
     number(&mut conn, &write("perhaps")).await.unwrap();
+    let socket = Socket::of_transaction(stage.member(0)).await;
     stage.member(0).pause().await.unwrap();
     let (lost, ()) = tokio::join!(conn.query_drop("COMMIT"), async {
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        // The server has it, and can't have run it.
+        socket.until_unread().await;
         stage.member(0).kill9().await.unwrap();
     });
     let Err(Error::Server(error)) = lost else {
@@ -84,6 +87,37 @@ async fn p4_a_commit_without_an_answer_says_that_its_outcome_is_unknown() {
         error.message.contains("unknown") || error.message.contains("may or may not"),
         "{error}"
     );
-    let _ = killer.query_drop("DO 1").await;
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn p1_with_the_writer_first_reads_run_on_readers_once_it_has_died_as_far_as_the_level_allows()
+{
+    let stage = Stage::with(|config| config.session.policy.read_from = ReadFrom::Writer).await;
+    let mut conn = stage.client().await;
+    let mut eventual = stage.client().await;
+    let level = "SET @tidegate_level = 'eventual'";
+    eventual.query_drop(level).await.unwrap();
+    until_written(&mut conn, "before").await;
+    for _ in 0..10 {
+        assert_eq!(served_by(&mut conn).await, "w1");
+        assert_eq!(served_by(&mut eventual).await, "w1");
+    }
+    assert!(stage.lab.settle(LIMIT).await.unwrap());
+    stage.member(0).kill9().await.unwrap();
+    assert_ne!(served_by(&mut eventual).await, "w1");
+    let mut fresh = stage.client().await;
+    assert_ne!(served_by(&mut fresh).await, "w1");
+    let at_writer = "/* tidegate: level=writer */ SELECT name FROM app.whoami";
+    assert_eq!(number(&mut fresh, at_writer).await, Err(1836));
+    // What it has seen on the writer nobody may be able to tell any more.
+    match conn.query_first("SELECT name FROM app.whoami").await {
+        Ok(name) => assert_ne!(name, Some("w1".to_owned())),
+        Err(Error::Server(error)) => assert_eq!(error.code, 1205),
+        Err(error) => panic!("{error}"),
+    }
+    stage.member(0).restart().await.unwrap();
+    until_served_by(&mut fresh, "w1").await;
+    until_written(&mut conn, "after").await;
     stage.end().await;
 }

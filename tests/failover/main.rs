@@ -4,8 +4,9 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a panic is how a test fails"
+    reason = "a panic is how a test fails, and the figures of a run are worth reading"
 )]
 
 #[path = "../support/mod.rs"]
@@ -17,5 +18,6 @@ mod flows;
 mod hold;
 mod lost;
 mod roles;
+mod sockets;
 mod stage;
 mod switchover;
