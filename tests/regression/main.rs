@@ -80,11 +80,8 @@ fn p1_p3_mysqls_own_tests_print_through_tidegate_what_they_print_directly() {
     println!("\n{}", compare::summary(&outcomes));
     let faults: Vec<_> = outcomes.iter().filter_map(compare::fault).collect();
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
-    let same = |(_, outcome): &&(String, Outcome)| matches!(outcome, Outcome::Same { .. });
-    assert!(
-        outcomes.iter().filter(same).count() > 0,
-        "nothing was played"
-    );
+    let played = |(_, outcome): &(String, Outcome)| !matches!(outcome, Outcome::Skipped(_));
+    assert!(outcomes.iter().any(played), "nothing was played");
 }
 
 /// A lane's own: a cluster belongs to the runtime that it was started on.
