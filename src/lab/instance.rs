@@ -4,6 +4,7 @@ use std::io::{self, PipeWriter};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable as _;
@@ -24,6 +25,7 @@ const POLL: Duration = Duration::from_millis(5);
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) name: String,
+    /// What it begins as.
     pub(super) role: Role,
     /// Unique in the cluster, from 1.
     pub(super) server_id: u32,
@@ -45,6 +47,8 @@ pub struct Instance {
     pub(super) layout: Layout,
     pub(super) hold: PipeWriter,
     pub(super) process: Mutex<Option<Process>>,
+    /// Whether it takes writes now, and would after a start.
+    takes_writes: AtomicBool,
 }
 
 impl Instance {
@@ -71,6 +75,7 @@ impl Instance {
             .and_then(|copied| copied);
         copied.map_err(Error::path("copying into", &plan.directory))?;
         let (port, process) = (launch::free_port()?, Mutex::new(None));
+        let takes_writes = AtomicBool::new(plan.role == Role::Writer);
         let this = Self {
             plan,
             port,
@@ -78,6 +83,7 @@ impl Instance {
             layout,
             hold,
             process,
+            takes_writes,
         };
         this.spawn().await?;
         Ok(this)
@@ -93,9 +99,18 @@ impl Instance {
         self.programs.flavour
     }
 
-    /// What it is in the cluster.
+    /// What it is in the cluster now.
     pub fn role(&self) -> Role {
-        self.plan.role
+        match self.takes_writes.load(Ordering::Acquire) {
+            true => Role::Writer,
+            false => Role::Reader,
+        }
+    }
+
+    /// It is this from now on, and after each start.
+    pub(super) fn becomes(&self, role: Role) {
+        self.takes_writes
+            .store(role == Role::Writer, Ordering::Release);
     }
 
     /// `@@server_id`: 1 for the writer, then counting up.

@@ -91,7 +91,6 @@ impl Instance {
         let Plan {
             server_id,
             socket,
-            role,
             mysqld_args,
             ..
         } = &self.plan;
@@ -100,7 +99,7 @@ impl Instance {
             format!("--server-id={server_id}"),
             format!("--port={}", self.port),
             format!("--socket={}", socket.display()),
-            flavour.read_only_option(*role),
+            flavour.read_only_option(self.role()),
         ];
         let options = flavour.storage().iter().chain(flavour.options());
         arguments.extend(options.map(|option| (*option).to_owned()));

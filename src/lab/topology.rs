@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Cluster, Error, Flavour, Instance};
+use crate::routing::Role;
 
 /// How long an instance may take until it has executed what another one had.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -14,7 +15,20 @@ impl Instance {
     /// [`Error::Query`] if it refuses.
     pub async fn demote(&self) -> Result<(), Error> {
         let variable = self.flavour().read_only_variable();
-        self.execute([format!("SET GLOBAL {variable} = ON")]).await
+        self.execute([format!("SET GLOBAL {variable} = ON")])
+            .await?;
+        self.becomes(Role::Reader);
+        Ok(())
+    }
+
+    /// Starts it again as a reader of another one, after a crash in which it lost its place.
+    ///
+    /// # Errors
+    /// [`Error`] if it doesn't come up, or can't follow.
+    pub async fn come_back(&self, writer: &Self) -> Result<(), Error> {
+        self.becomes(Role::Reader);
+        self.restart().await?;
+        self.follow_from_now(writer).await
     }
 
     /// Makes it nobody's reader, and lets it take writes.
@@ -28,7 +42,9 @@ impl Instance {
             // In MySQL super_read_only goes with it.
             "SET GLOBAL read_only = OFF",
         ];
-        self.execute(statements).await
+        self.execute(statements).await?;
+        self.becomes(Role::Writer);
+        Ok(())
     }
 
     /// Makes it a reader of another one, whatever it was before, and waits until it is connected.

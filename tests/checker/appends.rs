@@ -56,7 +56,7 @@ impl Client {
             Ok(Some((list, place))) => {
                 let list = list.split_whitespace().map(|it| it.parse().unwrap());
                 let how = format!("a select on {place}");
-                self.record.read_on(&place);
+                self.record.read_on(&place, &self.fleet);
                 let saw = Did::Saw(list.collect());
                 self.record
                     .add_to_list(scope, key, sent, saw, (level, &how));

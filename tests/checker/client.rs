@@ -8,10 +8,11 @@ use mysql_async::{ChangeUserOpts, Conn, Error};
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
-use tidegate::lab::{Account, Cluster};
+use tidegate::lab::Account;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::cluster::connect;
+use crate::fleet::Fleet;
 use crate::history::{Key, Level, What};
 use crate::record::Record;
 use crate::ways::{BUMPS, Bump, ON_THE_WRITER, READS, Read, STRONG, fill, is_wanted};
@@ -19,10 +20,11 @@ use crate::ways::{BUMPS, Bump, ON_THE_WRITER, READS, Read, STRONG, fill, is_want
 /// What a client is, and what it plays with.
 pub(crate) struct Client {
     pub(crate) port: u16,
-    pub(crate) lab: &'static Cluster,
+    pub(crate) fleet: Arc<Fleet>,
     /// Who changes something about the readers takes this, one after the other.
     pub(crate) turn: Arc<Mutex<()>>,
-    pub(crate) account: Account,
+    /// Whom it logs in as, and whom it may become; the scope stays the same.
+    pub(crate) accounts: Vec<Account>,
     pub(crate) record: Arc<Record>,
     pub(crate) chance: StdRng,
     /// Rows that a stranger counts in.
@@ -42,7 +44,7 @@ impl Client {
         let mut left = steps;
         let mut carried: Option<(u32, String)> = None;
         while left > 0 {
-            let Some(mut conn) = connect(self.port, self.account).await else {
+            let Some(mut conn) = connect(self.port, self.accounts[0]).await else {
                 tokio::time::sleep(Duration::from_millis(2)).await;
                 left -= 1;
                 continue;
@@ -52,6 +54,7 @@ impl Client {
                 let set = format!("SET @tidegate_token = '{token}'");
                 if self.take(&mut conn, &set).await.is_ok() {
                     scope = of;
+                    self.record.did("token carried along");
                 }
             }
             if self.begin(&mut conn).await.is_err() {
@@ -92,8 +95,8 @@ impl Client {
             }
             23..27 => self.append(conn, scope).await,
             27..35 => self.bump_behind(conn, scope).await,
-            35..51 => self.read(conn, scope, own_row(scope)).await,
-            51..55 => self.read_list(conn, scope).await,
+            35..48 => self.read(conn, scope, own_row(scope)).await,
+            48..55 => self.read_list(conn, scope).await,
             55..60 => self.see_a_stranger(conn, scope).await,
             60..73 => {
                 let key = *self.shared.choose(&mut self.chance).unwrap();
@@ -103,11 +106,13 @@ impl Client {
             80..83 => self.shadow(conn).await,
             83..93 => self.reset(conn).await,
             93..99 => {
+                let account = *self.accounts.choose(&mut self.chance).unwrap();
                 let to = ChangeUserOpts::default()
-                    .with_user(Some(self.account.user.to_owned()))
-                    .with_pass(Some(self.account.password.to_owned()))
+                    .with_user(Some(account.user.to_owned()))
+                    .with_pass(Some(account.password.to_owned()))
                     .with_db_name(Some("app".to_owned()));
                 conn.change_user(to).await.map_err(|_| Broken)?;
+                self.record.did("user changed");
                 self.begin(conn).await
             }
             // Hangs up.
@@ -124,7 +129,7 @@ impl Client {
         let mut on_reader = false;
         for _ in 0..5 {
             let read = self.read_at(conn, scope, own_row(scope), plain, session());
-            on_reader = read.await? != "w1";
+            on_reader = read.await? != self.fleet.writer_name();
             if on_reader {
                 break;
             }
@@ -144,14 +149,14 @@ impl Client {
     /// Unless somebody else is about to change something.
     async fn stop_appliers(&self) -> Option<OwnedMutexGuard<()>> {
         let turn = Arc::clone(&self.turn).try_lock_owned().ok()?;
-        for reader in self.lab.readers() {
+        for reader in self.fleet.readers() {
             reader.stop_applier().await.unwrap();
         }
         Some(turn)
     }
 
     async fn start_appliers(&self, _turn: OwnedMutexGuard<()>) {
-        for reader in self.lab.readers() {
+        for reader in self.fleet.readers() {
             reader.start_applier().await.unwrap();
         }
     }
@@ -172,7 +177,7 @@ impl Client {
 
     /// Somebody else writes past Tidegate, and at once this session reads at level strong.
     async fn see_a_stranger(&mut self, conn: &mut Conn, scope: u32) -> Result<(), Broken> {
-        let Some(mut direct) = connect(self.lab.writer().port(), self.account).await else {
+        let Some(mut direct) = connect(self.fleet.writer().port(), self.accounts[0]).await else {
             return Ok(());
         };
         let (plain, key) = (&READS[0], *self.shared.choose(&mut self.chance).unwrap());
@@ -279,7 +284,7 @@ impl Client {
             Ok(Some((value, seen_on))) => {
                 place = seen_on;
                 let how = format!("{how} on {place}");
-                self.record.read_on(&place);
+                self.record.read_on(&place, &self.fleet);
                 let read = What::Read(value);
                 self.record.add_read(scope, key, sent, read, (level, &how));
             }
@@ -321,6 +326,7 @@ impl Client {
 
     async fn reset(&self, conn: &mut Conn) -> Result<(), Broken> {
         conn.reset().await.map_err(|_| Broken)?;
+        self.record.did("session reset by its client");
         self.begin(conn).await
     }
 

@@ -32,7 +32,25 @@ pub(crate) async fn set_up(lab: &Cluster) {
     for reader in lab.readers() {
         reader.set_delay(0).await.unwrap();
     }
-    let mut statements: Vec<String> = vec![
+    let mut statements = Vec::new();
+    for Account { user, password } in USERS {
+        statements.push(format!(
+            "CREATE USER IF NOT EXISTS {user} IDENTIFIED BY '{password}'"
+        ));
+        statements.push(format!("GRANT ALL ON app.* TO {user}"));
+    }
+    statements.extend(tables_and_routines());
+    lab.writer().execute(statements).await.unwrap();
+    for instance in lab.instances() {
+        support::allow_semi_sync(instance).await;
+    }
+    support::name_backends(lab).await;
+    assert!(lab.settle(Duration::from_secs(60)).await.unwrap());
+}
+
+/// The routines are of an account that a read-only server refuses, as it does not root on MariaDB.
+fn tables_and_routines() -> Vec<String> {
+    vec![
         "DROP TABLE IF EXISTS app.counters, app.lists, app.shadowed, app.fired".to_owned(),
         "CREATE TABLE app.lists (id INT PRIMARY KEY, l MEDIUMTEXT)".to_owned(),
         "CREATE TABLE app.counters (id INT PRIMARY KEY, v BIGINT)".to_owned(),
@@ -41,33 +59,25 @@ pub(crate) async fn set_up(lab: &Cluster) {
         "DROP PROCEDURE IF EXISTS app.bump".to_owned(),
         "DROP PROCEDURE IF EXISTS app.bump_and_fail".to_owned(),
         "DROP FUNCTION IF EXISTS app.bump_by_function".to_owned(),
-        format!("CREATE PROCEDURE app.bump(k INT) {BUMP}"),
+        format!("CREATE DEFINER = checker1 PROCEDURE app.bump(k INT) {BUMP}"),
         format!(
-            "CREATE PROCEDURE app.bump_and_fail(k INT) BEGIN {BUMP}; COMMIT; \
+            "CREATE DEFINER = checker1 PROCEDURE app.bump_and_fail(k INT) BEGIN {BUMP}; COMMIT; \
              SIGNAL SQLSTATE '45000'; END"
         ),
         // Has done its work long before it answers.
         "DROP PROCEDURE IF EXISTS app.bump_and_sleep".to_owned(),
-        format!("CREATE PROCEDURE app.bump_and_sleep(k INT) BEGIN {BUMP}; DO SLEEP(0.05); END"),
         format!(
-            "CREATE FUNCTION app.bump_by_function(k INT) RETURNS INT MODIFIES SQL DATA \
+            "CREATE DEFINER = checker1 PROCEDURE app.bump_and_sleep(k INT) BEGIN {BUMP}; DO SLEEP(0.05); END"
+        ),
+        format!(
+            "CREATE DEFINER = checker1 FUNCTION app.bump_by_function(k INT) RETURNS INT MODIFIES SQL DATA \
              BEGIN {BUMP}; RETURN k; END"
         ),
         format!(
-            "CREATE TRIGGER app.bump_by_trigger AFTER INSERT ON app.fired FOR EACH ROW \
+            "CREATE DEFINER = checker1 TRIGGER app.bump_by_trigger AFTER INSERT ON app.fired FOR EACH ROW \
              BEGIN DECLARE k INT DEFAULT NEW.k; {BUMP}; END"
         ),
-    ];
-    for Account { user, password } in USERS {
-        statements.push(format!(
-            "CREATE USER IF NOT EXISTS {user} IDENTIFIED BY '{password}'"
-        ));
-        statements.push(format!("GRANT ALL ON app.* TO {user}"));
-    }
-    lab.writer().execute(statements).await.unwrap();
-    support::allow_semi_sync(lab).await;
-    support::name_backends(lab).await;
-    assert!(lab.settle(Duration::from_secs(60)).await.unwrap());
+    ]
 }
 
 /// A connection through the proxy; `None` if that fails, since backends are being broken.

@@ -1,11 +1,11 @@
 //! The checker: seeded clients through Tidegate on a real cluster whose appliers stop, start and
-//! lag, whose network is cut, whose connections are killed and whose readers die, at every scope
-//! and every level. Every history must keep P1, P2 and P4.
+//! lag, whose network is cut, whose connections are killed, whose readers die and whose writer
+//! changes, at every scope and every level. Every history must keep P1, P2 and P4.
 //!
 //! `TIDEGATE_CHECKER_SEED` plays one seed, `TIDEGATE_CHECKER_SEEDS` so many from 1 on, and more of
 //! them until at each scope `TIDEGATE_CHECKER_READS` reads were checked; `TIDEGATE_CHECKER_STEPS`
-//! sets the length of each client's play. The history of a row that broke a promise is written to a
-//! file.
+//! sets the length of each client's play, and `TIDEGATE_CHECKER_CLIENTS` how many there are. The
+//! history of a row that broke a promise is written to a file.
 
 #![allow(
     clippy::expect_used,
@@ -19,12 +19,16 @@
 mod appends;
 mod client;
 mod cluster;
+mod deeds;
+mod figures;
+mod fleet;
 mod history;
 mod house;
 mod lists;
 mod nemesis;
 mod network;
 mod record;
+mod stranger;
 mod ways;
 
 #[path = "../support/mod.rs"]
@@ -34,10 +38,13 @@ mod wire;
 
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use client::Client;
 use cluster::USERS;
+use fleet::Fleet;
 use house::House;
+use nemesis::Nemesis;
 use network::Network;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -50,7 +57,7 @@ use tokio::task::JoinSet;
 /// Rows that a stranger counts in.
 const SHARED: [u32; 3] = [1, 2, 3];
 
-/// Clients of each kind.
+/// Clients that play at once.
 const CLIENTS: u64 = 9;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -83,7 +90,6 @@ async fn check(scope: Scope) {
     let (mut seed, mut checked) = (1, 0);
     while seed <= seeds || checked < reads {
         checked += play(scope, seed).await;
-        println!("{scope:?}: {checked} reads were checked, {seed} seeds");
         seed += 1;
     }
 }
@@ -97,23 +103,29 @@ async fn play(scope: Scope, seed: u64) -> u64 {
     let lab = support::lab_alone().await;
     cluster::set_up(&lab).await;
     let mut config = wire::config(&lab);
+    for backend in &mut config.backend.backends {
+        backend.role = None;
+    }
     config.session.policy.scope = scope;
+    // Long enough for some that come while nobody takes writes.
+    config.session.hold.time = Duration::from_millis(300);
     let network = Network::lay(&lab, &mut config).await;
     let house = House::open(config).await;
     let port = house.port;
     let record = Arc::new(Record::default());
+    let fleet = Arc::new(Fleet::new(lab.cluster()));
     let turn = Arc::new(Mutex::new(()));
     let steps = setting("TIDEGATE_CHECKER_STEPS").unwrap_or(500);
     let (end, ending) = watch::channel(false);
     let mut clients = JoinSet::new();
     let scopes: Vec<u32> = USERS.iter().map(|_| record.new_scope()).collect();
-    for number in 0..CLIENTS {
+    for number in 0..setting("TIDEGATE_CHECKER_CLIENTS").unwrap_or(CLIENTS) {
         let team = usize::try_from(number).unwrap() % USERS.len();
-        let (account, fixed_scope) = match scope {
-            Scope::User => (USERS[team], Some(scopes[team])),
-            Scope::Key => (APP, Some(scopes[team])),
-            Scope::Proxy => (USERS[team], Some(scopes[0])),
-            Scope::Connection => (APP, None),
+        let (accounts, fixed_scope) = match scope {
+            Scope::User => (vec![USERS[team]], Some(scopes[team])),
+            Scope::Key => (vec![APP], Some(scopes[team])),
+            Scope::Proxy => (USERS.to_vec(), Some(scopes[0])),
+            Scope::Connection => ([&[APP][..], &USERS].concat(), None),
         };
         let asks_for_key = scope == Scope::Key;
         let begins = match asks_for_key {
@@ -122,9 +134,9 @@ async fn play(scope: Scope, seed: u64) -> u64 {
         };
         let client = Client {
             port,
-            lab: lab.cluster(),
+            fleet: Arc::clone(&fleet),
             turn: Arc::clone(&turn),
-            account,
+            accounts,
             record: Arc::clone(&record),
             chance: StdRng::seed_from_u64(seed.wrapping_mul(1000).wrapping_add(number)),
             shared: SHARED.to_vec(),
@@ -139,18 +151,18 @@ async fn play(scope: Scope, seed: u64) -> u64 {
         }
         end.send_replace(true);
     };
-    let nemesis = nemesis::rage(
-        &lab,
-        &turn,
-        &house,
-        &network,
-        &record,
-        StdRng::seed_from_u64(seed),
-        ending.clone(),
-    );
-    let stranger = nemesis::stranger(&lab, &record, SHARED.to_vec(), ending);
-    tokio::join!(played, nemesis, stranger);
-    println!("{scope:?}, seed {seed}: {}", record.summary());
+    let nemesis = Nemesis {
+        fleet: &fleet,
+        turn: &turn,
+        house: &house,
+        network: &network,
+        record: &record,
+        chance: StdRng::seed_from_u64(seed),
+    };
+    let stranger = stranger::stranger(&fleet, &record, SHARED.to_vec(), ending.clone());
+    tokio::join!(played, nemesis.rage(ending), stranger);
+    let figures = record.figures();
+    println!("{scope:?}, seed {seed}: {figures}\n  {}", record.summary());
     let violations = record.violations();
     let first: Vec<String> = violations
         .iter()
@@ -170,18 +182,16 @@ async fn play(scope: Scope, seed: u64) -> u64 {
         first.join("\n")
     );
     nothing_lost_or_twice(&lab, &record).await;
-    let reads = record.reads();
-    let all: u64 = reads.values().sum();
-    let on_readers = all - reads.get("w1").copied().unwrap_or_default();
+    let (all, on_readers) = (figures.checked(), figures.by_readers);
     // Otherwise a proxy that always asks the writer would pass, and one that believes too much of its
     // readers, finds their answers wrong and shuns them.
     assert!(
         on_readers * 20 > all,
-        "Tidegate broke its purpose, hardly a read ran on a reader: {reads:?}"
+        "Tidegate broke its purpose, hardly a read ran on a reader: {figures}"
     );
-    let checked = record.checked();
     house.close(&record).await;
-    checked
+    println!("all plays so far: {}", figures.of_run());
+    figures.checked()
 }
 
 /// What stands in the writer's rows in the end is what was acknowledged, and at most what was sent.

@@ -1,7 +1,7 @@
 //! The network between Tidegate and its backends, which can be cut.
 //!
 //! Each backend is reached over a cable of its own: a process in the middle that passes bytes on
-//! until it is told not to. To Tidegate a cut one looks as a cut network does (nothing comes, and
+//! until it is told not to, and to whichever backend it is told. To Tidegate a cut one looks as a cut network does (nothing comes, and
 //! nothing says that nothing will), and no test needs the right to make network namespaces.
 
 use std::time::Duration;
@@ -33,6 +33,8 @@ struct State {
     resets: u64,
     /// How long everything takes on its way.
     delay: Duration,
+    /// Where new connections lead.
+    to: u16,
 }
 
 /// The way to one backend.
@@ -59,8 +61,9 @@ impl Network {
                 passes: Passes::All,
                 resets: 0,
                 delay: Duration::ZERO,
+                to: instance.port(),
             });
-            tasks.spawn(pass_on(listener, instance.port(), state.subscribe()));
+            tasks.spawn(pass_on(listener, state.subscribe()));
             backend.address = Endpoint::Tcp {
                 host: "127.0.0.1".to_owned(),
                 port,
@@ -78,6 +81,28 @@ impl Network {
     pub(crate) fn slow(&self, delay: Duration) {
         for cable in &self.cables {
             cable.state.send_modify(|state| state.delay = delay);
+        }
+    }
+
+    /// Lets the addresses of two backends lead each to the other, as names and virtual addresses
+    /// do. What is open stays where it is, or is reset.
+    #[allow(dead_code, reason = "each test program uses its own part of this")]
+    pub(crate) fn swap(&self, between: &[usize], chance: &mut StdRng) -> &'static str {
+        let (one, other) = (
+            &self.cables[between[0]].state,
+            &self.cables[between[1]].state,
+        );
+        let ports = [other.borrow().to, one.borrow().to];
+        let resets = chance.random_bool(0.5);
+        for (state, port) in [one, other].into_iter().zip(ports) {
+            state.send_modify(|state| {
+                state.to = port;
+                state.resets += u64::from(resets);
+            });
+        }
+        match resets {
+            true => "addresses swapped, connections reset",
+            false => "addresses swapped",
         }
     }
 
@@ -104,18 +129,18 @@ impl Network {
 }
 
 /// Takes connections, and passes each on to the backend.
-async fn pass_on(listener: TcpListener, to: u16, state: watch::Receiver<State>) {
+async fn pass_on(listener: TcpListener, state: watch::Receiver<State>) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
-        connections.spawn(connection(client, to, state.clone()));
+        connections.spawn(connection(client, state.clone()));
         while connections.try_join_next().is_some() {}
     }
 }
 
-async fn connection(client: TcpStream, to: u16, mut state: watch::Receiver<State>) {
+async fn connection(client: TcpStream, mut state: watch::Receiver<State>) {
     let begun = *state.borrow_and_update();
     // A backend that is down refuses, and so does the cable.
-    let Ok(backend) = TcpStream::connect(("127.0.0.1", to)).await else {
+    let Ok(backend) = TcpStream::connect(("127.0.0.1", begun.to)).await else {
         return;
     };
     // As a reset: without a word more.

@@ -5,6 +5,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
+use crate::figures::{Figures, name};
+use crate::fleet::Fleet;
 use crate::history::{Event, Key, Level, Point, ScopeId, Violation, What};
 use crate::lists::{Did, Element, ListEvent};
 
@@ -25,6 +27,7 @@ struct Inner {
     events: Vec<Event>,
     lists: Vec<ListEvent>,
     reads: BTreeMap<String, u64>,
+    by_readers: u64,
     errors: BTreeMap<String, u64>,
     deeds: BTreeMap<&'static str, u64>,
     violations: Vec<Violation>,
@@ -113,8 +116,11 @@ impl Record {
         self.inner.lock().unwrap().lists.push(event);
     }
 
-    pub(crate) fn read_on(&self, place: &str) {
+    /// A read was answered by who calls himself so.
+    pub(crate) fn read_on(&self, place: &str, fleet: &Fleet) {
+        let by_reader = place != fleet.writer_name();
         let mut inner = self.inner.lock().unwrap();
+        inner.by_readers += u64::from(by_reader);
         *inner.reads.entry(place.to_owned()).or_default() += 1;
     }
 
@@ -171,18 +177,26 @@ impl Record {
         bumps
     }
 
-    /// Reads by backend.
-    pub(crate) fn reads(&self) -> BTreeMap<String, u64> {
-        self.inner.lock().unwrap().reads.clone()
-    }
-
-    /// How many reads were checked.
-    pub(crate) fn checked(&self) -> u64 {
+    /// What was played, in numbers.
+    pub(crate) fn figures(&self) -> Figures {
         let inner = self.inner.lock().unwrap();
+        let mut figures = Figures {
+            plays: 1,
+            events: (inner.events.len() + inner.lists.len()) as u64,
+            by_readers: inner.by_readers,
+            errors: inner.errors.values().sum(),
+            deeds: inner.deeds.clone(),
+            ..Figures::default()
+        };
         let reads = inner.events.iter();
-        let lists = inner.lists.iter();
-        let lists = lists.filter(|it| matches!(it.did, Did::Saw(_))).count();
-        reads.filter(|it| matches!(it.what, What::Read(_))).count() as u64 + lists as u64
+        for read in reads.filter(|it| matches!(it.what, What::Read(_))) {
+            *figures.registers.entry(name(read.level)).or_default() += 1;
+        }
+        let reads = inner.lists.iter();
+        for read in reads.filter(|it| matches!(it.did, Did::Saw(_))) {
+            *figures.lists.entry(name(read.level)).or_default() += 1;
+        }
+        figures
     }
 
     /// All that happened to a row or a list, in the order of the answers, to be read by a person.
@@ -213,24 +227,10 @@ impl Record {
         lines.chain(lists.iter().map(list_line)).collect()
     }
 
-    /// One paragraph for a person.
+    /// The errors, and where reads ran, for a person.
     pub(crate) fn summary(&self) -> String {
         let inner = self.inner.lock().unwrap();
-        let (reads, errors, deeds) = (&inner.reads, &inner.errors, &inner.deeds);
-        let of = |wanted: fn(&Level) -> bool| {
-            let reads = inner.events.iter();
-            let reads = reads.filter(|it| matches!(it.what, What::Read(_)) && wanted(&it.level));
-            reads.count()
-        };
-        format!(
-            "{} events; {} with lists; checked reads: {} at session, {} at strong, {} at bounded, {} at eventual; \
-             {deeds:?}; reads by backend: {reads:?}; errors: {errors:#?}",
-            inner.events.len(),
-            inner.lists.len(),
-            of(|level| *level == Level::Session),
-            of(|level| *level == Level::Strong),
-            of(|level| matches!(level, Level::Bounded(_))),
-            of(|level| *level == Level::Eventual),
-        )
+        let (reads, errors) = (&inner.reads, &inner.errors);
+        format!("reads by backend: {reads:?}; errors: {errors:#?}")
     }
 }

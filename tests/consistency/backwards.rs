@@ -187,8 +187,8 @@ async fn p2_a_reset_or_a_change_of_user_forgets_nothing() {
 async fn p2_from_a_reader_to_a_writer_that_waits_for_an_acknowledgement() {
     let stage = stage_with_row(Scope::Connection).await;
     let writer = stage.lab.writer();
-    support::allow_semi_sync(&stage.lab).await;
-    support::hold_acknowledgements(&stage.lab, true).await;
+    support::allow_semi_sync(stage.lab.writer()).await;
+    support::hold_acknowledgements(stage.lab.writer(), true).await;
     let mut stranger = writer.conn().await.unwrap();
     let unacknowledged =
         tokio::spawn(async move { stranger.query_drop("UPDATE app.moving SET v = 1").await });
@@ -210,7 +210,7 @@ async fn p2_from_a_reader_to_a_writer_that_waits_for_an_acknowledgement() {
     take(&mut conn, "ROLLBACK").await;
     assert_eq!(read(&mut conn).await.0, 1, "a reader still does");
     assert!(!unacknowledged.is_finished());
-    support::hold_acknowledgements(&stage.lab, false).await;
+    support::hold_acknowledgements(stage.lab.writer(), false).await;
     unacknowledged.await.unwrap().unwrap();
     take(&mut conn, "BEGIN").await;
     assert_eq!(read(&mut conn).await, (1, WRITER.to_owned()));

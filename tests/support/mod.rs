@@ -10,7 +10,7 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use tidegate::lab::{Cluster, Flavour, Options};
+use tidegate::lab::{Cluster, Flavour, Instance, Options};
 use tokio::runtime::Builder;
 use tokio::sync::{OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard, oneshot};
 
@@ -120,20 +120,22 @@ pub(crate) fn options(delays: impl IntoIterator<Item = u32>) -> Options {
     }
 }
 
-/// Lets acknowledgements be held on the writer. It stays so for the next test.
-pub(crate) async fn allow_semi_sync(lab: &Cluster) {
-    let writer = lab.writer();
+/// Lets acknowledgements be held on an instance, if it is the writer. It stays so for the next test.
+pub(crate) async fn allow_semi_sync(instance: &Instance) {
     let statements: &[&str] = match flavour() {
         Flavour::MySql => {
             let installed = "SELECT COUNT(*) FROM information_schema.plugins \
                              WHERE plugin_name = 'rpl_semi_sync_source'";
-            let row = writer.row(installed).await.unwrap();
+            let row = instance.row(installed).await.unwrap();
             if row.and_then(|mut row| row.take::<u64, _>(0)) != Some(0) {
                 return;
             }
             &[
                 "SET sql_log_bin = 0",
+                "SET @was = @@global.super_read_only",
+                "SET GLOBAL super_read_only = OFF",
                 "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'",
+                "SET GLOBAL super_read_only = @was",
                 "SET GLOBAL rpl_semi_sync_source_timeout = 60000",
             ]
         }
@@ -142,18 +144,18 @@ pub(crate) async fn allow_semi_sync(lab: &Cluster) {
             "SET GLOBAL rpl_semi_sync_master_timeout = 60000",
         ],
     };
-    writer.execute(statements).await.unwrap();
+    instance.execute(statements).await.unwrap();
 }
 
 /// Lets the writer wait for acknowledgements, which no reader of a lab sends, before it shows what
 /// it has committed, or no longer.
-pub(crate) async fn hold_acknowledgements(lab: &Cluster, hold: bool) {
+pub(crate) async fn hold_acknowledgements(writer: &Instance, hold: bool) {
     let which = match flavour() {
         Flavour::MySql => "source",
         Flavour::MariaDb => "master",
     };
     let switch = format!("SET GLOBAL rpl_semi_sync_{which}_enabled = {hold}");
-    lab.writer().execute([switch]).await.unwrap();
+    writer.execute([switch]).await.unwrap();
 }
 
 /// Has each instance hold its own name in `app.whoami`.
