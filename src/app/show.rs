@@ -18,6 +18,7 @@ pub(super) struct Gauges {
 #[derive(Default)]
 struct Shown {
     writable: Vec<bool>,
+    recovering: Vec<bool>,
     generation: u64,
 }
 
@@ -43,6 +44,14 @@ impl Gauges {
                 self.metrics.set_writer(index, *is_writer);
             }
             shown.writable = writable;
+        }
+        let views = snapshot.backends.iter();
+        let recovering: Vec<bool> = views.map(|view| view.up && view.recovering).collect();
+        if recovering != shown.recovering {
+            for (index, recovers) in recovering.iter().enumerate() {
+                self.metrics.set_recovering(index, *recovers);
+            }
+            shown.recovering = recovering;
         }
     }
 

@@ -74,6 +74,9 @@ pub struct BackendView {
     pub shunned_until: Option<Instant>,
     /// Whether it is being taken out: it gets no new reads.
     pub draining: bool,
+    /// Whether it belongs to a group and is not online there: it recovers, was expelled or has left.
+    /// It gets no new reads.
+    pub recovering: bool,
 }
 
 /// How far a reader is behind the writer.

@@ -211,6 +211,9 @@ fn described(view: &BackendView, token: &Token, now: Instant) -> String {
     if view.draining {
         parts.push("draining".to_owned());
     }
+    if view.recovering {
+        parts.push("not online in its group".to_owned());
+    }
     if view.shunned_until.is_some_and(|until| until > now) {
         parts.push("shunned after an alarm".to_owned());
     }

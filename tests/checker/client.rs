@@ -29,6 +29,8 @@ pub(crate) struct Client {
     pub(crate) chance: StdRng,
     /// Rows that a stranger counts in.
     pub(crate) shared: Vec<Key>,
+    /// How many reads come one after the other.
+    pub(crate) burst: u32,
     /// One scope for each connection, or one for all of them.
     pub(crate) fixed_scope: Option<u32>,
     /// What it says on each connection, after a reset again.
@@ -95,13 +97,13 @@ impl Client {
             }
             23..27 => self.append(conn, scope).await,
             27..35 => self.bump_behind(conn, scope).await,
-            35..48 => self.read(conn, scope, own_row(scope)).await,
-            48..55 => self.read_list(conn, scope).await,
-            55..60 => self.see_a_stranger(conn, scope).await,
-            60..73 => {
-                let key = *self.shared.choose(&mut self.chance).unwrap();
-                self.read(conn, scope, key).await
+            kind @ (35..55 | 60..73) => {
+                for _ in 0..self.burst {
+                    self.read_one(conn, scope, kind).await?;
+                }
+                Ok(())
             }
+            55..60 => self.see_a_stranger(conn, scope).await,
             73..80 => self.look_twice(conn, scope).await,
             80..83 => self.shadow(conn).await,
             83..93 => self.reset(conn).await,
@@ -117,6 +119,18 @@ impl Client {
             }
             // Hangs up.
             _ => Err(Broken),
+        }
+    }
+
+    /// Reads a row of its own, a list, or a row that everybody reads.
+    async fn read_one(&mut self, conn: &mut Conn, scope: u32, kind: u32) -> Result<(), Broken> {
+        match kind {
+            35..48 => self.read(conn, scope, own_row(scope)).await,
+            48..55 => self.read_list(conn, scope).await,
+            _ => {
+                let key = *self.shared.choose(&mut self.chance).unwrap();
+                self.read(conn, scope, key).await
+            }
         }
     }
 

@@ -45,25 +45,25 @@ pub(crate) async fn hang(reader: &Instance, chance: &mut StdRng) -> &'static str
     "reader hung"
 }
 
-/// Its GTIDs are reset, and then it is told what it has.
+/// Its GTIDs are reset, and then it is told what it has. Meanwhile it says that it is read only, or
+/// it would pass for one that was promoted.
 pub(crate) async fn forget_gtids(reader: &Instance) {
+    let mut conn = reader.conn().await.unwrap();
     let ask = match support::flavour() {
         Flavour::MySql => "SELECT @@global.gtid_executed, ''",
         Flavour::MariaDb => "SELECT @@global.gtid_slave_pos, @@global.gtid_binlog_state",
     };
-    let read_only = support::flavour().read_only_variable();
-    let mut conn = reader.conn().await.unwrap();
-    let writable = format!("SET GLOBAL {read_only} = OFF");
-    for sql in ["STOP REPLICA", &writable] {
-        conn.query_drop(sql).await.unwrap();
-    }
+    conn.query_drop("STOP REPLICA").await.unwrap();
     let had: Option<(String, String)> = conn.query_first(ask).await.unwrap();
     let (executed, logged) = had.unwrap();
     let executed = executed.replace('\n', "");
     let forget = match support::flavour() {
         Flavour::MySql => vec![
+            // Without `super`, which binds root as well.
+            "SET GLOBAL super_read_only = OFF".to_owned(),
             "RESET BINARY LOGS AND GTIDS".to_owned(),
             format!("SET GLOBAL gtid_purged = '{executed}'"),
+            "SET GLOBAL super_read_only = ON".to_owned(),
         ],
         Flavour::MariaDb => vec![
             "RESET MASTER".to_owned(),
@@ -73,13 +73,10 @@ pub(crate) async fn forget_gtids(reader: &Instance) {
             format!("SET GLOBAL gtid_binlog_state = '{logged}'"),
         ],
     };
-    let back = [
-        format!("SET GLOBAL {read_only} = ON"),
-        "START REPLICA".to_owned(),
-    ];
-    for sql in forget.into_iter().chain(back) {
+    for sql in forget {
         conn.query_drop(sql).await.unwrap();
     }
+    conn.query_drop("START REPLICA").await.unwrap();
 }
 
 pub(crate) async fn kill_a_session(instance: &Instance, chance: &mut StdRng) -> &'static str {

@@ -4,8 +4,9 @@
 //!
 //! `TIDEGATE_CHECKER_SEED` plays one seed, `TIDEGATE_CHECKER_SEEDS` so many from 1 on, and more of
 //! them until at each scope `TIDEGATE_CHECKER_READS` reads were checked; `TIDEGATE_CHECKER_STEPS`
-//! sets the length of each client's play, and `TIDEGATE_CHECKER_CLIENTS` how many there are. The
-//! history of a row that broke a promise is written to a file.
+//! sets the length of each client's play, `TIDEGATE_CHECKER_CLIENTS` how many there are, and
+//! `TIDEGATE_CHECKER_BURST` how many reads come one after the other. The history of a row that broke
+//! a promise is written to a file.
 
 #![allow(
     clippy::expect_used,
@@ -140,6 +141,7 @@ async fn play(scope: Scope, seed: u64) -> u64 {
             record: Arc::clone(&record),
             chance: StdRng::seed_from_u64(seed.wrapping_mul(1000).wrapping_add(number)),
             shared: SHARED.to_vec(),
+            burst: setting("TIDEGATE_CHECKER_BURST").unwrap_or(1),
             fixed_scope,
             begins,
         };

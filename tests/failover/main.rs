@@ -15,6 +15,7 @@ mod support;
 mod wire;
 
 mod flows;
+mod group;
 mod hold;
 mod lost;
 mod roles;

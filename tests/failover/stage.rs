@@ -17,6 +17,9 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 /// How long a change may take to be followed once it can be seen.
 pub(crate) const SOON: Duration = Duration::from_secs(1);
 
+/// Where every test writes.
+pub(crate) const TABLE: &str = "CREATE TABLE app.kept (what VARCHAR(20) PRIMARY KEY)";
+
 pub(crate) struct Stage {
     pub(crate) lab: Cluster,
     pub(crate) running: Running,
@@ -33,9 +36,13 @@ impl Stage {
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let lab = Cluster::start(support::options([0, 0])).await.unwrap();
         support::name_backends(&lab).await;
-        let table = "CREATE TABLE app.kept (what VARCHAR(20) PRIMARY KEY)";
-        lab.writer().execute([table]).await.unwrap();
+        lab.writer().execute([TABLE]).await.unwrap();
         assert!(lab.settle(LIMIT).await.unwrap());
+        Self::before(lab, change).await
+    }
+
+    /// A Tidegate in front of a cluster that is there.
+    pub(crate) async fn before(lab: Cluster, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = wire::config(&lab);
         for backend in &mut config.backend.backends {
             backend.role = None;

@@ -82,6 +82,7 @@ pub(crate) fn stage() -> Stage {
         probe: None,
         shunned_until: None,
         draining: false,
+        recovering: false,
     };
     let backends = vec![
         view(W, Role::Writer),

@@ -56,6 +56,7 @@ impl Publisher {
             probe: None,
             shunned_until: None,
             draining: false,
+            recovering: false,
         };
         let mut publisher = Self {
             current: Snapshot {

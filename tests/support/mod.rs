@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use tidegate::lab::{Cluster, Flavour, Instance, Options};
+use tidegate::routing::Role;
 use tokio::runtime::Builder;
 use tokio::sync::{OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard, oneshot};
 
@@ -203,6 +204,11 @@ async fn mend(cluster: &Cluster) {
             Some(_) => instance.resume().await.unwrap(),
             None => instance.restart().await.unwrap(),
         }
+    }
+    let mut promoted = cluster.readers().iter();
+    if let Some(promoted) = promoted.find(|reader| reader.role() == Role::Writer) {
+        let writer = cluster.writer();
+        cluster.switch_over(promoted, writer).await.unwrap();
     }
     for (reader, delay) in cluster.readers().iter().zip(DELAYS) {
         reader.set_delay(delay).await.unwrap();

@@ -122,6 +122,9 @@ fn state(view: &BackendView, standing: Standing, now: Instant) -> String {
     if view.shunned_until.is_some_and(|until| until > now) {
         parts.push("shunned");
     }
+    if view.recovering {
+        parts.push("recovering");
+    }
     if view.lagging {
         parts.push("lagging");
     }

@@ -15,15 +15,18 @@ use crate::sql::Flavour;
 /// GTIDs that are being committed first, then those that are: what a read saw is in one of them,
 /// whichever moment it read at.
 const MYSQL: &str = "SELECT @@global.gtid_owned, @@global.gtid_executed, \
-                     CAST(@@global.read_only AS SIGNED), @@server_uuid";
+                     CAST(@@global.read_only AS SIGNED), @@server_uuid, FALSE";
 
-/// The same of a member of a group, which takes writes only as a primary that has a majority (MySQL
-/// manual, "The replication_group_members Table").
+/// The same of a member of a group, which takes writes only as a primary that has a majority, and
+/// recovers, or has no part in it, unless it is online (MySQL manual, "The
+/// replication_group_members Table").
 const MEMBER: &str = "SELECT @@global.gtid_owned, @@global.gtid_executed, \
      @@global.read_only OR NOT EXISTS (SELECT 1 FROM performance_schema.replication_group_members \
        WHERE MEMBER_ID = @@server_uuid AND MEMBER_STATE = 'ONLINE' AND MEMBER_ROLE = 'PRIMARY') \
      OR (SELECT 2 * SUM(MEMBER_STATE <> 'UNREACHABLE') <= COUNT(*) \
-       FROM performance_schema.replication_group_members), @@server_uuid";
+       FROM performance_schema.replication_group_members), @@server_uuid, \
+     NOT EXISTS (SELECT 1 FROM performance_schema.replication_group_members \
+       WHERE MEMBER_ID = @@server_uuid AND MEMBER_STATE = 'ONLINE')";
 
 /// The applier's position is written down in each transaction of its own, so this table has what
 /// a read may have seen before the variable has it (MariaDB documentation, "mysql.gtid_slave_pos
@@ -100,8 +103,8 @@ impl Asking {
         };
         let told = first(conn, question).await?;
         let learned = Instant::now();
-        let (owned, executed, read_only, uuid): (String, String, bool, String) =
-            told.ok_or(Broken::Nonsense)?;
+        let told: (String, String, bool, String, bool) = told.ok_or(Broken::Nonsense)?;
+        let (owned, executed, read_only, uuid, recovering) = told;
         self.is_same(&uuid)?;
         let executed = set(&executed)?;
         let mut seen = Set::parse_owned(&owned).map_err(|_| Broken::Nonsense)?;
@@ -113,6 +116,7 @@ impl Asking {
             seen,
             executed,
             read_only: read_only || self.group == Group::Hidden,
+            recovering,
             ordered: true,
             role: self.role,
         })
@@ -134,6 +138,7 @@ impl Asking {
             seen,
             executed,
             read_only: told.read_only,
+            recovering: false,
             ordered: told.ordered,
             role: self.role,
         })
@@ -168,6 +173,7 @@ impl Asking {
             seen,
             executed,
             read_only: is_on(&read_only),
+            recovering: false,
             ordered: true,
             role: self.role,
         })

@@ -66,6 +66,7 @@ impl Monitor {
         let mut learning = Learning::default();
         let mut following = Following::default();
         let mut claimed = false;
+        let mut recovering = false;
         loop {
             self.waiters.silence.asked(Instant::now());
             asking.set_role(self.publisher.role(self.id));
@@ -75,8 +76,9 @@ impl Monitor {
             };
             self.waiters.silence.answered();
             let claims = !answer.read_only;
-            // Nobody is taken for the writer by what it was before.
-            if claims && !claimed {
+            // Nobody is taken for the writer by what it was before, nor a member of a group for one
+            // that is online.
+            if claims && !claimed || fresh && following.is_due(claims) {
                 match self.follow(&mut conn, &mut following, &mut asking).await {
                     Ok(false) => {}
                     Ok(true) => continue,
@@ -84,6 +86,9 @@ impl Monitor {
                 }
             }
             claimed = claims;
+            if std::mem::replace(&mut recovering, answer.recovering) != answer.recovering {
+                self.tell_group(recovering);
+            }
             self.learn(answer, fresh);
             if !std::mem::replace(was_up, true) || fresh {
                 tracing::info!(backend = self.client.backend.name, "backend up");
@@ -126,6 +131,14 @@ impl Monitor {
         let told = (told.sources, told.received);
         self.publisher.replication(self.id, shown, told);
         Ok(anew)
+    }
+
+    fn tell_group(&self, recovering: bool) {
+        let backend = &self.client.backend.name;
+        match recovering {
+            true => tracing::warn!(backend, "it is not online in its group, and gets no reads"),
+            false => tracing::info!(backend, "it is online in its group"),
+        }
     }
 
     fn learn(&self, mut answer: Answer, fresh: bool) {

@@ -36,6 +36,8 @@ pub(super) struct Answer {
     /// What every read there sees since `learned`; of a reader in MariaDB its position.
     pub(super) executed: Set,
     pub(super) read_only: bool,
+    /// It belongs to a group, and is not online there.
+    pub(super) recovering: bool,
     /// Whether the numbers that this server gives ascend, so that a position proves what is below.
     pub(super) ordered: bool,
     /// As what it was asked.
@@ -200,6 +202,7 @@ impl Publisher {
                 known.back = Some(answer.learned);
             }
             view.up = true;
+            view.recovering = answer.recovering;
             view.weight = weight(
                 known.weight,
                 known.back,
@@ -374,6 +377,7 @@ pub(super) fn unknown(index: usize, backend: &BackendConfig, zone: Option<&str>)
         probe: None,
         shunned_until: None,
         draining: false,
+        recovering: false,
     }
 }
 

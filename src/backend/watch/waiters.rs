@@ -205,6 +205,7 @@ pub(super) mod tests {
             probe: None,
             shunned_until: None,
             draining: false,
+            recovering: false,
         }
     }
 

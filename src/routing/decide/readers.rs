@@ -30,6 +30,7 @@ impl<'a> Deciding<'a> {
         let views = world.snapshot.backends.iter();
         views
             .filter(|view| view.role == Role::Reader && view.weight > 0 && !view.draining)
+            .filter(|view| !view.recovering)
             .filter(|view| view.place().is_some() && !world.is_excluded(view.id))
             .filter(|view| view.shunned_until.is_none_or(|until| until <= self.now))
             .collect()

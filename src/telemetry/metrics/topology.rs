@@ -8,6 +8,7 @@ use super::Metrics;
 #[derive(Debug)]
 pub(super) struct Topology {
     writer: IntGaugeVec,
+    recovering: IntGaugeVec,
     rivals: IntGauge,
     changes: IntCounter,
     held: IntGauge,
@@ -23,16 +24,18 @@ impl Topology {
         let counter = |name: &str, help: &str| -> Result<IntCounter, Error> {
             super::build::register(registry, IntCounter::new(name, help)?)
         };
+        let by_backend = |name: &str, help: &str| -> Result<IntGaugeVec, Error> {
+            let gauges = IntGaugeVec::new(Opts::new(name, help), &["backend"])?;
+            super::build::register(registry, gauges)
+        };
         Ok(Self {
-            writer: super::build::register(
-                registry,
-                IntGaugeVec::new(
-                    Opts::new(
-                        "tidegate_backend_writer",
-                        "Whether the backend is proven to be the writer now.",
-                    ),
-                    &["backend"],
-                )?,
+            writer: by_backend(
+                "tidegate_backend_writer",
+                "Whether the backend is proven to be the writer now.",
+            )?,
+            recovering: by_backend(
+                "tidegate_backend_recovering",
+                "Whether the backend belongs to a group and is not online there: no reads for it.",
             )?,
             rivals: gauge(
                 "tidegate_rival_writers",
@@ -61,11 +64,20 @@ impl Topology {
 impl Metrics {
     /// `tidegate_backend_writer`, of the backend of this index.
     pub fn set_writer(&self, backend: usize, is_writer: bool) {
+        self.set(&self.topology.writer, backend, is_writer);
+    }
+
+    /// `tidegate_backend_recovering`, of the backend of this index.
+    pub fn set_recovering(&self, backend: usize, recovers: bool) {
+        self.set(&self.topology.recovering, backend, recovers);
+    }
+
+    fn set(&self, gauges: &IntGaugeVec, backend: usize, value: bool) {
         let name = self.backends.get(backend).map(|it| it.name.as_str());
         if let Some(name) = name
-            && let Ok(gauge) = self.topology.writer.get_metric_with_label_values(&[name])
+            && let Ok(gauge) = gauges.get_metric_with_label_values(&[name])
         {
-            gauge.set(i64::from(is_writer));
+            gauge.set(i64::from(value));
         }
     }
 
