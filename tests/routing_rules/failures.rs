@@ -9,13 +9,16 @@ use crate::stage::{A, B, READ, Stage, W, at, probe, refuse, stage};
 #[test]
 fn p6_a_reader_that_is_not_open_for_new_reads_gets_none() {
     type Closes = (&'static str, fn(&mut Stage));
-    let closes: [Closes; 9] = [
+    let closes: [Closes; 10] = [
         ("down", |stage| stage.goes_down(A)),
         ("not reached", |stage| stage.view(A).up = false),
         ("without a proven life", |stage| {
             stage.view(A).incarnation = None
         }),
         ("draining", |stage| stage.view(A).draining = true),
+        ("not online in its group", |stage| {
+            stage.view(A).recovering = true
+        }),
         ("shunned", |stage| {
             stage.view(A).shunned_until = Some(stage.now + Duration::from_millis(1))
         }),
