@@ -14,6 +14,8 @@ mod support;
 #[path = "../wire/mod.rs"]
 mod wire;
 
+mod bounded;
+mod errant;
 mod flows;
 mod group;
 mod hold;
@@ -21,4 +23,5 @@ mod lost;
 mod roles;
 mod sockets;
 mod stage;
+mod strong;
 mod switchover;

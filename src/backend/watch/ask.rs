@@ -12,19 +12,20 @@ use crate::gtid::Set;
 use crate::routing::Role;
 use crate::sql::Flavour;
 
-/// GTIDs that are being committed first, then those that are: what a read saw is in one of them,
-/// whichever moment it read at.
-const MYSQL: &str = "SELECT @@global.gtid_owned, @@global.gtid_executed, \
-                     CAST(@@global.read_only AS SIGNED), @@server_uuid, FALSE";
+/// First whether it takes writes: then it was the writer when it was asked, and has everything that
+/// was committed by then, also what a writer before it had committed. GTIDs that are being committed
+/// come before those that are: what a read saw is in one of them, whichever moment it read at.
+const MYSQL: &str = "SELECT CAST(@@global.read_only AS SIGNED), @@global.gtid_owned, \
+                     @@global.gtid_executed, @@server_uuid, FALSE";
 
 /// The same of a member of a group, which takes writes only as a primary that has a majority, and
 /// recovers, or has no part in it, unless it is online (MySQL manual, "The
 /// replication_group_members Table").
-const MEMBER: &str = "SELECT @@global.gtid_owned, @@global.gtid_executed, \
-     @@global.read_only OR NOT EXISTS (SELECT 1 FROM performance_schema.replication_group_members \
+const MEMBER: &str = "SELECT @@global.read_only OR NOT EXISTS (SELECT 1 FROM performance_schema.replication_group_members \
        WHERE MEMBER_ID = @@server_uuid AND MEMBER_STATE = 'ONLINE' AND MEMBER_ROLE = 'PRIMARY') \
      OR (SELECT 2 * SUM(MEMBER_STATE <> 'UNREACHABLE') <= COUNT(*) \
-       FROM performance_schema.replication_group_members), @@server_uuid, \
+       FROM performance_schema.replication_group_members), \
+     @@global.gtid_owned, @@global.gtid_executed, @@server_uuid, \
      NOT EXISTS (SELECT 1 FROM performance_schema.replication_group_members \
        WHERE MEMBER_ID = @@server_uuid AND MEMBER_STATE = 'ONLINE')";
 
@@ -103,8 +104,8 @@ impl Asking {
         };
         let told = first(conn, question).await?;
         let learned = Instant::now();
-        let told: (String, String, bool, String, bool) = told.ok_or(Broken::Nonsense)?;
-        let (owned, executed, read_only, uuid, recovering) = told;
+        let told: (bool, String, String, String, bool) = told.ok_or(Broken::Nonsense)?;
+        let (read_only, owned, executed, uuid, recovering) = told;
         self.is_same(&uuid)?;
         let executed = set(&executed)?;
         let mut seen = Set::parse_owned(&owned).map_err(|_| Broken::Nonsense)?;

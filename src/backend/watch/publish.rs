@@ -226,7 +226,8 @@ impl Publisher {
                 executed: Arc::clone(&executed),
                 incarnation,
             }));
-            if view.role == Role::Writer {
+            // Who takes no writes any more does not know what another one has committed since.
+            if view.role == Role::Writer && !answer.read_only {
                 let clock = Arc::make_mut(&mut snapshot.samples);
                 clock.observe(answer.started, executed, answer.life.server_uuid);
                 let clock = &snapshot.samples;
