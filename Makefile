@@ -45,11 +45,16 @@ bench-short:
 SEEDS ?= 20
 # Of the checker, over all scopes.
 READS ?= 1000000
+# For each scope; reads of registers and of lists count alike.
+CHECKER := TIDEGATE_CHECKER_SEEDS=$(SEEDS) TIDEGATE_CHECKER_STEPS=1000 \
+	TIDEGATE_CHECKER_CLIENTS=18 TIDEGATE_CHECKER_BURST=20
 soak:
 	TIDEGATE_SIM_SEEDS=$$(( $(SEEDS) * 5000 )) cargo test --locked --release --test routing_simulation -- --nocapture
 	TIDEGATE_SEQUENCE_SEEDS=$$(( $(SEEDS) * 500 )) cargo test --locked --test sequences
-	TIDEGATE_CHECKER_SEEDS=$(SEEDS) TIDEGATE_CHECKER_STEPS=4000 \
-	TIDEGATE_CHECKER_READS=$$(( $(READS) / 4 )) cargo test --locked --test checker -- --nocapture
+	$(CHECKER) TIDEGATE_CHECKER_READS=$$(( $(READS) / 4 )) \
+	cargo test --locked --test checker -- --nocapture
+	$(CHECKER) TIDEGATE_CHECKER_READS=$$(( $(READS) / 20 )) TIDEGATE_FLAVOUR=mariadb \
+	cargo test --locked --test checker -- --nocapture
 	TIDEGATE_CHAOS_SECONDS=$$(( $(SEEDS) * 180 )) TIDEGATE_CHAOS_CLIENTS=5000 \
 	cargo test --locked --test chaos -- --nocapture
 	TIDEGATE_SWITCHOVERS=50 cargo test --locked --test failover back_and_forth -- --nocapture
