@@ -148,6 +148,7 @@ fn view(id: u16, executed: &Arc<Set>, now: Instant) -> BackendView {
         })),
         shunned_until: None,
         draining: false,
+        recovering: false,
     }
 }
 
