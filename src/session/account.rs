@@ -15,6 +15,7 @@ use super::visible::{Visible, tracking_on_reader};
 use super::{Ended, Registry};
 use crate::backend::{ConnectError, Credentials, LoginRequest};
 use crate::error::ClientError;
+use crate::protocol::auth::native;
 use crate::protocol::{Capabilities, ChangeUser, Command};
 use crate::routing::{BackendId, Transaction};
 use crate::sql::ForEach;
@@ -29,13 +30,18 @@ impl Session {
             self.refuse(&ClientError::malformed()).await?;
             return Err(Ended::Protocol);
         };
+        let can_switch = self.capabilities.contains(Capabilities::PLUGIN_AUTH);
+        // What the client answered was made for an old nonce: ask anew whoever can be asked.
+        let (auth, plugin, nonce) = match can_switch {
+            true => (Vec::new(), Vec::new(), make_nonce()),
+            false => (wish.auth, native::NAME.into(), self.nonce),
+        };
         let challenge = Challenge {
             user: &wish.user,
-            auth: Vec::new(),
-            // What the client answered was made for an old nonce: always ask anew.
-            plugin: Vec::new(),
-            nonce: make_nonce(),
-            can_switch: self.capabilities.contains(Capabilities::PLUGIN_AUTH),
+            auth,
+            plugin,
+            nonce,
+            can_switch,
             host: &self.host,
         };
         let config = self.shared.config.load_full();

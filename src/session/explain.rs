@@ -163,6 +163,7 @@ pub fn explain_for(
     let claimed = Claimed {
         wire: Wire::new(Stream::Plain(stream.into())),
         capabilities: Capabilities::default(),
+        nonce: Default::default(),
         compression: None,
         request: LoginRequest {
             credentials: Credentials {

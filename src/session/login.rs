@@ -98,6 +98,9 @@ pub(super) struct Claimed {
     pub wire: Wire,
     /// What was agreed with the client.
     pub capabilities: Capabilities,
+    /// What the client's first answer was made for; a client that can't be asked again answers for
+    /// it once more.
+    pub nonce: [u8; NONCE],
     /// How the connection is compressed once the login is over.
     pub compression: Option<Algorithm>,
     /// What a backend has to be asked for.
@@ -222,6 +225,7 @@ impl Answered {
         Ok(Claimed {
             wire: self.wire,
             capabilities: response.capabilities,
+            nonce: self.nonce,
             compression: Algorithm::agreed(response.capabilities, response.zstd_level),
             request: LoginRequest {
                 credentials: Credentials {

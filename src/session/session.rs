@@ -29,7 +29,7 @@ use super::{Config, Ended, Shared};
 use crate::backend::{ConnectError, LoginRequest, Proof, Row};
 use crate::error::ClientError;
 use crate::net::{Wire, WireError};
-use crate::protocol::{Capabilities, Command, MAX_PAYLOAD, OkPacket, Status, Translator};
+use crate::protocol::{Capabilities, Command, MAX_PAYLOAD, NONCE, OkPacket, Status, Translator};
 use crate::routing::{BackendId, Isolation, Place, Policy, Transaction};
 use crate::sql::Flavour;
 use crate::sql::{LexMode, Marks, Target};
@@ -48,6 +48,8 @@ pub(super) struct Session {
     pub(super) refused: Option<u16>,
     pub(super) client: Wire,
     pub(super) capabilities: Capabilities,
+    /// What the client's first answer was made for.
+    pub(super) nonce: [u8; NONCE],
     pub(super) request: LoginRequest,
     pub(super) host: String,
     pub(super) connections: Connections,
@@ -139,6 +141,7 @@ impl Session {
             expired: None,
             client: claimed.wire,
             capabilities: claimed.capabilities,
+            nonce: claimed.nonce,
             request,
             host,
             policy,
