@@ -17,6 +17,7 @@ mod keys;
 mod lag;
 mod levels;
 mod own_writes;
+mod roles;
 mod session_state;
 mod sizes;
 mod stage;
