@@ -15,6 +15,7 @@ mod expired;
 mod explain;
 mod failures;
 mod following;
+mod found_rows;
 mod guest;
 mod hold;
 mod idling;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::connections::Held;
+use super::found_rows::{found_rows, restore_found_rows};
 use super::ids::Ids;
 use super::job::Job;
 use super::observe::{RowTap, WriterNotes};
@@ -220,12 +221,11 @@ impl Session {
         self.tell_insert_id(&mut held).await?;
         self.learn_collation(&mut held, job).await?;
         if job.statement.as_ref().is_some_and(|it| it.names_tracking) {
-            if self.tracking_doubted {
-                self.track_again(&mut held).await?;
-            }
-            self.track_as_wished(&mut held).await?;
+            self.track_for_client(&mut held).await?;
         } else if self.tracks_as_wished && !leftovers {
+            let rows = found_rows(&mut held).await?;
             self.track_again(&mut held).await?;
+            restore_found_rows(&mut held, rows).await?;
         }
         self.track_also(&mut held, job).await?;
         Ok(held)

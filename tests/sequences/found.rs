@@ -38,6 +38,19 @@ pub(crate) const FOUND: &[&[&str]] = &[
         "SET lc_time_names = 'de_DE'",
         "SELECT DAYNAME('2024-01-01')",
     ],
+    // What the proxy asks after a CALL is not what FOUND_ROWS() counts.
+    &[
+        "SELECT v FROM {s}.t WHERE id = 4 FOR SHARE",
+        "CALL shows()",
+        "INSERT INTO {s}.t (v) VALUES ('new5')",
+        "SELECT FOUND_ROWS()",
+    ],
+    &[
+        "CALL shows()",
+        "SELECT 1 UNION SELECT 2 UNION SELECT 3 FOR UPDATE",
+        "SET SESSION session_track_schema = 1",
+        "SELECT FOUND_ROWS()",
+    ],
     // DO begins no transaction.
     &[
         "SET TRANSACTION READ ONLY",
