@@ -167,7 +167,11 @@ impl Session {
     /// The same on a reader, where nothing of the session is left but what a new connection would
     /// be told.
     async fn reset_on_reader(&mut self, held: &mut Held) -> Result<(), ConnectError> {
-        let tracking = tracking_on_reader(held.flavour(), self.wants_watermarks(held.backend));
+        let watermarks = self.wants_watermarks(held.backend);
+        let tracking = tracking_on_reader(held.flavour(), watermarks);
+        if !watermarks {
+            held.last_executed.clear();
+        }
         held.queue_command(Command::ResetConnection);
         held.queue_query(tracking.as_bytes());
         held.wire.flush().await?;

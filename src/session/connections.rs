@@ -14,9 +14,9 @@ use super::pressure::Slot;
 use super::registry::{Peer, Thread};
 use crate::backend::{ConnectError, Connection, LoginRequest};
 use crate::gtid::Incarnation;
-use crate::protocol::Command;
+use crate::protocol::{Command, Status};
 use crate::routing::{BackendId, Place, Snapshot};
-use crate::sql::ForEach;
+use crate::sql::{Flavour, ForEach};
 use crate::telemetry::ConnectionState;
 
 /// A connection in a session's hands; the books are kept by dropping it.
@@ -32,7 +32,8 @@ pub(super) struct Held {
     pub opened: Instant,
     /// When it was used last.
     pub used: Instant,
-    /// The executed set that the backend told last, as text: most answers repeat it.
+    /// The executed set that the backend told last, as text: most answers repeat it. Empty where
+    /// it does not tell, or has executed nothing.
     pub last_executed: String,
     /// The prepared statements that it knows, by the client's id.
     pub statements: HashMap<u32, OnBackend>,
@@ -102,6 +103,23 @@ impl Held {
         self.wire.flush().await?;
         self.read_proof().await?;
         Ok(self.adopt(before))
+    }
+
+    /// From now on each answer outside of a transaction tells what the backend has executed.
+    pub(super) fn tells_executed(&mut self) {
+        self.last_executed = match self.flavour() {
+            Flavour::MySql => self.proof.executed.to_string(),
+            Flavour::MariaDb => String::new(),
+        };
+    }
+
+    /// Would an answer of this connection have told what the backend has executed, if that were
+    /// anything? MySQL leaves an empty set out, and each one in the middle of a transaction.
+    pub(super) fn owes_executed(&self, command: Command) -> bool {
+        let autocommits =
+            self.status.contains(Status::AUTOCOMMIT) && !self.status.contains(Status::IN_TRANS);
+        let runs = matches!(command, Command::Query | Command::StmtExecute);
+        !self.last_executed.is_empty() && autocommits && runs
     }
 
     /// Asks one question of the proxy's own.

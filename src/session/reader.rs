@@ -98,6 +98,7 @@ impl Session {
                 run.place,
                 &progress,
                 &notes,
+                job,
                 run.token.as_deref(),
             ),
             Err(_) => Verdict::Good,
@@ -157,10 +158,11 @@ impl Session {
         notes: &mut ReaderNotes,
     ) -> Result<(Progress, Result<crate::protocol::End, RelayError>), Exclusion> {
         let backend = held.backend;
-        held.queue_replay(
-            replay,
-            &tracking_on_reader(held.flavour(), self.wants_watermarks(held.backend)),
-        );
+        let watermarks = self.wants_watermarks(held.backend);
+        held.queue_replay(replay, &tracking_on_reader(held.flavour(), watermarks));
+        if replay.reset && !watermarks {
+            held.last_executed.clear();
+        }
         held.wire.restart_sequence();
         held.wire.queue(&job.request.payload);
         if let Err(error) = held.wire.flush().await {
@@ -196,6 +198,7 @@ impl Session {
         place: Place,
         progress: &Progress,
         notes: &ReaderNotes,
+        job: &Job,
         token: Option<&Set>,
     ) -> Verdict {
         if let Some(code) = progress.error() {
@@ -204,8 +207,11 @@ impl Session {
                 false => Verdict::Good,
             };
         }
-        let Some(text) = notes.executed.as_ref() else {
-            return Verdict::Good;
+        let text = match &notes.executed {
+            Some(text) => text,
+            // A reader that has executed nothing at all says nothing of it.
+            None if held.owes_executed(job.command) => "",
+            None => return Verdict::Good,
         };
         let Ok(executed) = Set::parse(text) else {
             return Verdict::Good;
@@ -226,8 +232,8 @@ impl Session {
                 false => Verdict::Again(Exclusion::Alarm),
             };
         }
-        if held.last_executed != *text {
-            held.last_executed.clone_from(text);
+        if held.last_executed != text {
+            text.clone_into(&mut held.last_executed);
             self.shared.watch.learn(place, Arc::new(executed));
         }
         Verdict::Good
@@ -403,6 +409,9 @@ impl Session {
         let mut held = opened.map_err(|error| self.unreachable(place.backend, &error))?;
         if held.place() != Some(place) {
             return Err(self.unreachable(place.backend, &ConnectError::Stranger));
+        }
+        if watermarks {
+            held.tells_executed();
         }
         self.keep_defaults(&mut held);
         let attributes = Capabilities::QUERY_ATTRIBUTES;

@@ -1,6 +1,5 @@
 //! What can be done to one server.
 
-use std::path::Path;
 use std::time::Duration;
 
 use mysql_async::Row;
@@ -15,17 +14,9 @@ use crate::support;
 pub(crate) async fn copy_of(reader: &Instance) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
     reader.kill9().await.unwrap();
-    copy_tree(&reader.data(), &copy.path().join("data")).await;
+    support::copy_tree(&reader.data(), &copy.path().join("data")).await;
     reader.restart().await.unwrap();
     copy
-}
-
-pub(crate) async fn copy_tree(from: &Path, to: &Path) {
-    let copied = tokio::process::Command::new("cp")
-        .args(["-a", "--reflink=auto"])
-        .args([from, to])
-        .status();
-    assert!(copied.await.unwrap().success());
 }
 
 /// The writer waits for acknowledgements that do not come, with all that commits meanwhile, and the

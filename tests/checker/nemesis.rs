@@ -10,11 +10,12 @@ use rand::seq::{IndexedRandom, SliceRandom};
 use tempfile::TempDir;
 use tokio::sync::{Mutex, watch};
 
-use crate::deeds::{copy_of, copy_tree, forget_gtids, hang, hold_acks, kill_a_session};
+use crate::deeds::{copy_of, forget_gtids, hang, hold_acks, kill_a_session};
 use crate::fleet::Fleet;
 use crate::house::House;
 use crate::network::Network;
 use crate::record::Record;
+use crate::support;
 
 /// A reader forgets its GTIDs.
 pub(crate) const FORGETS: &str = "reader forgot its GTIDs";
@@ -148,7 +149,7 @@ impl Nemesis<'_> {
         let member = self.fleet.member(1);
         member.kill9().await.unwrap();
         std::fs::remove_dir_all(member.data()).unwrap();
-        copy_tree(&copy.path().join("data"), &member.data()).await;
+        support::copy_tree(&copy.path().join("data"), &member.data()).await;
         member.restart().await.unwrap();
         if self.fleet.writer_index() != 0 {
             member.follow_from_now(self.fleet.writer()).await.unwrap();

@@ -48,6 +48,7 @@ pub(crate) struct Network {
     _tasks: JoinSet<()>,
 }
 
+#[allow(dead_code, reason = "each test program uses its own part of this")]
 impl Network {
     /// Lays the cables, and has Tidegate use them.
     pub(crate) async fn lay(lab: &Cluster, config: &mut Config) -> Self {
@@ -82,6 +83,20 @@ impl Network {
         for cable in &self.cables {
             cable.state.send_modify(|state| state.delay = delay);
         }
+    }
+
+    /// Lets the address of a backend lead to another server. What is open stays where it is.
+    #[allow(dead_code, reason = "each test program uses its own part of this")]
+    pub(crate) fn lead(&self, backend: usize, port: u16) {
+        let cable = &self.cables[backend].state;
+        cable.send_modify(|state| state.to = port);
+    }
+
+    /// Resets every connection to a backend.
+    #[allow(dead_code, reason = "each test program uses its own part of this")]
+    pub(crate) fn reset(&self, backend: usize) {
+        let cable = &self.cables[backend].state;
+        cable.send_modify(|state| state.resets += 1);
     }
 
     /// Lets the addresses of two backends lead each to the other, as names and virtual addresses

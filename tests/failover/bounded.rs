@@ -3,26 +3,15 @@
 use std::time::{Duration, Instant};
 
 use mysql_async::prelude::Queryable;
-use tidegate::routing::Role;
 
-use crate::stage::{LIMIT, Stage, until_written, write};
+use crate::stage::{LIMIT, Stage, fixed, until_written, write};
 
 const BOUND: Duration = Duration::from_millis(200);
 
 #[tokio::test]
 async fn p1_a_bounded_read_does_not_take_the_word_of_who_is_no_longer_the_writer() {
     // Roles that stay as they are, so that nobody tells Tidegate of the new writer.
-    let stage = Stage::with(|config| {
-        for (index, backend) in config.backend.backends.iter_mut().enumerate() {
-            let role = if index == 0 {
-                Role::Writer
-            } else {
-                Role::Reader
-            };
-            backend.role = Some(role);
-        }
-    })
-    .await;
+    let stage = Stage::with(fixed).await;
     let (old, new, other) = (stage.member(0), stage.member(1), stage.member(2));
     let mut conn = stage.client().await;
     until_written(&mut conn, "before").await;

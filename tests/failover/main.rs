@@ -20,6 +20,9 @@ mod flows;
 mod group;
 mod hold;
 mod lost;
+#[path = "../checker/network.rs"]
+mod network;
+mod replaced;
 mod roles;
 mod sockets;
 mod stage;

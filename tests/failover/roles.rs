@@ -1,21 +1,10 @@
 //! Roles by configuration: what others do to the backends moves no write.
 
-use tidegate::routing::Role;
-
-use crate::stage::{Stage, number, until_refused, until_written, write};
+use crate::stage::{Stage, fixed, number, until_refused, until_written, write};
 
 #[tokio::test]
 async fn p5_a_configured_reader_that_is_promoted_gets_no_write() {
-    let stage = Stage::with(|config| {
-        for (index, backend) in config.backend.backends.iter_mut().enumerate() {
-            backend.role = Some(if index == 0 {
-                Role::Writer
-            } else {
-                Role::Reader
-            });
-        }
-    })
-    .await;
+    let stage = Stage::with(fixed).await;
     let mut conn = stage.client().await;
     until_written(&mut conn, "before").await;
     stage

@@ -8,6 +8,8 @@ use mysql_async::{Conn, Error, OptsBuilder};
 use tidegate::app::Running;
 use tidegate::config::Config;
 use tidegate::lab::{APP, Cluster, Instance};
+use tidegate::net::Endpoint;
+use tidegate::routing::Role;
 
 use crate::{support, wire};
 
@@ -34,11 +36,17 @@ impl Stage {
 
     /// The same, with a configuration of its own.
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let lab = Cluster::start(support::options([0, 0])).await.unwrap();
+        Self::before(Self::lab(2).await, change).await
+    }
+
+    /// A cluster with that table, and so many readers.
+    pub(crate) async fn lab(readers: usize) -> Cluster {
+        let lab = Cluster::start(support::options(vec![0; readers]));
+        let lab = lab.await.unwrap();
         support::name_backends(&lab).await;
         lab.writer().execute([TABLE]).await.unwrap();
         assert!(lab.settle(LIMIT).await.unwrap());
-        Self::before(lab, change).await
+        lab
     }
 
     /// A Tidegate in front of a cluster that is there.
@@ -54,20 +62,48 @@ impl Stage {
         Self { lab, running, port }
     }
 
+    /// The same with other addresses for the backends, as many as there are.
+    pub(crate) async fn reached_by(
+        lab: Cluster,
+        addresses: Vec<Endpoint>,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
+        let change = |config: &mut Config| {
+            let backends = &mut config.backend.backends;
+            backends.truncate(addresses.len());
+            for (backend, address) in backends.iter_mut().zip(addresses) {
+                backend.address = address;
+            }
+            change(config);
+        };
+        Self::before(lab, change).await
+    }
+
     pub(crate) fn member(&self, index: usize) -> &Instance {
         self.lab.instances().nth(index).expect("a member")
     }
 
     /// The application's own connection, through the proxy.
     pub(crate) async fn client(&self) -> Conn {
-        let opts = OptsBuilder::default()
+        Conn::new(self.opts()).await.expect("a login")
+    }
+
+    /// The same of a driver that asks for nothing by itself.
+    pub(crate) async fn silent_client(&self) -> Conn {
+        let opts = self.opts();
+        let opts = opts.max_allowed_packet(Some(1 << 24));
+        let opts = opts.wait_timeout(Some(28_800));
+        Conn::new(opts).await.expect("a login")
+    }
+
+    fn opts(&self) -> OptsBuilder {
+        OptsBuilder::default()
             .ip_or_hostname("127.0.0.1")
             .tcp_port(self.port)
             .user(Some(APP.user))
             .pass(Some(APP.password))
             .prefer_socket(false)
-            .db_name(Some("app"));
-        Conn::new(opts).await.expect("a login")
+            .db_name(Some("app"))
     }
 
     /// How often a row is there, as the member says itself.
@@ -88,6 +124,17 @@ impl Stage {
     pub(crate) async fn end(self) {
         self.running.drain().await;
         self.lab.stop().await;
+    }
+}
+
+/// The first backend is the writer and stays it, the others are readers.
+pub(crate) fn fixed(config: &mut Config) {
+    for (index, backend) in config.backend.backends.iter_mut().enumerate() {
+        let role = match index {
+            0 => Role::Writer,
+            _ => Role::Reader,
+        };
+        backend.role = Some(role);
     }
 }
 

@@ -7,6 +7,7 @@
 
 use std::env;
 use std::ops::Deref;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -173,6 +174,15 @@ pub(crate) async fn name_backends(lab: &Cluster) {
         ];
         instance.execute(statements).await.unwrap();
     }
+}
+
+/// Copies a directory to where there is none.
+pub(crate) async fn copy_tree(from: &Path, to: &Path) {
+    let copied = tokio::process::Command::new("cp")
+        .args(["-a", "--reflink=auto"])
+        .args([from, to])
+        .status();
+    assert!(copied.await.unwrap().success());
 }
 
 /// The cluster lives on a runtime of its own, since each test's runtime ends with the test.
