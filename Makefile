@@ -16,7 +16,7 @@ help:
 	@echo "make lab-down   end that lab and remove it"
 
 # What has to hold on MariaDB too.
-BOTH := lab watch online front identity prepared explain consistency checker transport bench
+BOTH := lab watch online front identity prepared explain consistency checker transport failover bench
 
 test: fmt clippy
 	cargo test --locked --no-fail-fast
