@@ -27,9 +27,6 @@ pub enum PlanError {
         "there have been {SLOTS} backends since the start; restart, which forgets those that went"
     )]
     Full,
-    /// The writer would be another one.
-    #[error("the writer {0} can't be changed, taken out or added while Tidegate runs; restart")]
-    Writer(String),
 }
 
 /// Compares the backends that there have been with those of a new configuration; `gone` are those
@@ -48,9 +45,6 @@ pub fn plan(running: &Config, gone: &[BackendId], wanted: &Config) -> Result<Pla
                 set(&mut there, index, true);
                 come.extend(id(index).filter(|id| gone.contains(id)));
             }
-            None if backend.role == Some(Role::Writer) => {
-                return Err(PlanError::Writer(backend.name.clone()));
-            }
             None if backends.len() >= SLOTS => return Err(PlanError::Full),
             None => {
                 come.extend(id(backends.len()));
@@ -60,15 +54,16 @@ pub fn plan(running: &Config, gone: &[BackendId], wanted: &Config) -> Result<Pla
         }
     }
     let mut go = Vec::new();
-    for (index, (backend, there)) in backends.iter().zip(&there).enumerate() {
-        let Some(id) = id(index).filter(|id| !there && !gone.contains(id)) else {
-            continue;
-        };
-        if backend.role == Some(Role::Writer) {
-            return Err(PlanError::Writer(backend.name.clone()));
-        }
-        go.push(id);
+    for (index, there) in there.iter().enumerate() {
+        go.extend(id(index).filter(|id| !there && !gone.contains(id)));
     }
+    // Who has gone is not the writer that a configuration of before has named.
+    let gone = backends
+        .iter_mut()
+        .zip(&there)
+        .filter(|(_, there)| !**there);
+    let named = gone.filter(|(backend, _)| backend.role == Some(Role::Writer));
+    named.for_each(|(backend, _)| backend.role = Some(Role::Reader));
     let config = Config {
         backends,
         ..wanted.clone()
@@ -76,11 +71,10 @@ pub fn plan(running: &Config, gone: &[BackendId], wanted: &Config) -> Result<Pla
     Ok(Plan { config, come, go })
 }
 
-/// The place of a backend that was there before. Under another address it is another server.
+/// The place of a backend that was there before, in whichever role. Under another address it is
+/// another server.
 fn find(known: &[BackendConfig], taken: &[bool], wanted: &BackendConfig) -> Option<usize> {
-    let same = |it: &BackendConfig| {
-        (&it.name, &it.address, it.role) == (&wanted.name, &wanted.address, wanted.role)
-    };
+    let same = |it: &BackendConfig| (&it.name, &it.address) == (&wanted.name, &wanted.address);
     let free = known.iter().zip(taken);
     free.enumerate()
         .find(|(_, (backend, taken))| !**taken && same(backend))
@@ -182,12 +176,29 @@ mod tests {
         assert!(plan.come.is_empty() && plan.go.is_empty());
     }
 
+    fn roles(plan: &Plan) -> Vec<Option<Role>> {
+        plan.config.backends.iter().map(|it| it.role).collect()
+    }
+
     #[test]
-    fn p5_the_writer_is_not_changed_by_the_way() {
+    fn p5_a_backend_that_gets_another_role_is_the_same_one() {
+        let mut wanted = config(&[("r1", 2)]);
+        wanted.backends[0].role = Some(Role::Reader);
+        wanted.backends[1].role = Some(Role::Writer);
+        let plan = plan(&config(&[("r1", 2)]), &[], &wanted).unwrap();
+        assert_eq!(roles(&plan), [Some(Role::Reader), Some(Role::Writer)]);
+        assert!(plan.come.is_empty() && plan.go.is_empty());
+    }
+
+    #[test]
+    fn p5_a_writer_that_is_taken_out_is_none_any_more() {
         let mut wanted = config(&[("r1", 2)]);
         wanted.backends[0].address = "127.0.0.1:9".parse().unwrap();
-        let error = plan(&config(&[("r1", 2)]), &[], &wanted).unwrap_err();
-        assert_eq!(error, PlanError::Writer("w1".to_owned()));
+        let plan = plan(&config(&[("r1", 2)]), &[], &wanted).unwrap();
+        let (reader, writer) = (Some(Role::Reader), Some(Role::Writer));
+        assert_eq!(roles(&plan), [reader, reader, writer]);
+        assert_eq!(plan.come, [BackendId(2)]);
+        assert_eq!(plan.go, [BackendId(0)]);
     }
 
     #[test]

@@ -22,6 +22,9 @@ mod hold;
 mod lost;
 #[path = "../checker/network.rs"]
 mod network;
+#[path = "../process/mod.rs"]
+mod process;
+mod reload;
 mod replaced;
 mod roles;
 mod sockets;

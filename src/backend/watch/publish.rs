@@ -332,11 +332,30 @@ impl Publisher {
         if !make(known, &mut snapshot) {
             return;
         }
+        self.publish(guard, snapshot, &[id]);
+    }
+
+    /// The same for all backends at once.
+    pub(super) fn change_all(&self, make: impl FnOnce(&mut [Known], &mut Snapshot)) {
+        let mut guard = self.lock();
+        let mut snapshot = Snapshot::clone(&self.current.load());
+        make(&mut guard, &mut snapshot);
+        let all: Vec<_> = snapshot.backends.iter().map(|view| view.id).collect();
+        self.publish(guard, snapshot, &all);
+    }
+
+    /// Finds the writer anew, and tells those who wait for news of `changed`.
+    fn publish(
+        &self,
+        guard: MutexGuard<'_, Vec<Known>>,
+        mut snapshot: Snapshot,
+        changed: &[BackendId],
+    ) {
         let now = Instant::now();
         for (view, known) in snapshot.backends.iter_mut().zip(guard.iter()) {
             note_lagging(view, known.max_lag, now);
         }
-        let changed = seat::settle(&mut snapshot, &guard);
+        let seated = seat::settle(&mut snapshot, &guard);
         (self.on_publish)(&snapshot);
         let snapshot = Arc::new(snapshot);
         self.current.store(Arc::clone(&snapshot));
@@ -345,10 +364,12 @@ impl Publisher {
         self.writer
             .send_if_modified(|writer| std::mem::replace(writer, proven) != proven);
         drop(guard);
-        if let (Some(view), Some(waiters)) = (snapshot.backend(id), self.waiters(id)) {
-            waiters.settle(view);
+        for id in changed {
+            if let (Some(view), Some(waiters)) = (snapshot.backend(*id), self.waiters(*id)) {
+                waiters.settle(view);
+            }
         }
-        if let Some(waiters) = changed.and_then(|id| self.waiters(id)) {
+        if let Some(waiters) = seated.and_then(|id| self.waiters(id)) {
             // It is asked as a writer from now on.
             waiters.kick.notify_one();
         }

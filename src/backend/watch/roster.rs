@@ -26,6 +26,7 @@ impl Watch {
         self.publisher.slow_start.store(Arc::new(config.slow_start));
         let zone = config.zone.as_deref();
         let clients = Client::with(config, &self.access);
+        let mut came = Vec::new();
         for ((index, backend), client) in (0..).zip(&config.backends).zip(clients) {
             let id = BackendId(index);
             if gone.contains(&id) {
@@ -34,7 +35,11 @@ impl Watch {
             if self.publisher.waiters(id).is_none() {
                 self.publisher.add(backend, zone);
             }
-            self.publisher.adjust(id, backend, zone);
+            came.push((id, client));
+        }
+        // All roles change at once: of two that were named one after the other, both would be.
+        self.publisher.adjust(&config.backends, zone);
+        for (id, client) in came {
             self.watch_over(id, client);
         }
     }
@@ -112,19 +117,21 @@ impl Publisher {
         self.count.send_modify(|count| *count += 1);
     }
 
-    /// What the configuration says of a backend now.
-    fn adjust(&self, id: BackendId, backend: &BackendConfig, zone: Option<&str>) {
-        self.change(id, |known, snapshot| {
-            let Some(view) = snapshot.backends.get_mut(id.index()) else {
-                return false;
-            };
-            known.max_lag = backend.max_lag;
-            known.config = Some(backend.clone());
-            // The next answer gives it that share, at once or little by little.
-            known.weight = backend.weight;
-            view.weight = view.weight.min(backend.weight);
-            view.near = is_near(backend, zone);
-            true
+    /// What the configuration says of the backends now, by their ids.
+    fn adjust(&self, backends: &[BackendConfig], zone: Option<&str>) {
+        self.change_all(|known, snapshot| {
+            let there = snapshot.backends.iter_mut().zip(known);
+            for ((view, known), backend) in there.zip(backends) {
+                known.max_lag = backend.max_lag;
+                known.config = Some(backend.clone());
+                // The next answer gives it that share, at once or little by little.
+                known.weight = backend.weight;
+                view.weight = view.weight.min(backend.weight);
+                view.near = is_near(backend, zone);
+                if let Some(role) = backend.role {
+                    known.takes_role(view, role);
+                }
+            }
         });
     }
 }

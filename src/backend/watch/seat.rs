@@ -2,7 +2,7 @@
 
 use super::election::{Candidate, Outcome, Stance, elect};
 use super::publish::Known;
-use crate::routing::{BackendId, Role, Snapshot};
+use crate::routing::{BackendId, BackendView, Role, Snapshot};
 use crate::sql::Flavour;
 
 /// Finds the writer by what is known, and says so in the snapshot; returns it if it is another one.
@@ -53,14 +53,8 @@ pub(super) fn settle(snapshot: &mut Snapshot, known: &[Known]) -> Option<Backend
         if !found_out || view.role == role {
             continue;
         }
-        view.role = role;
-        if known.lives.newest().map(|life| life.flavour) == Some(Flavour::MariaDb) {
-            // A writer of MariaDB and a reader tell what they have in different ways.
-            view.watermark = None;
-            view.probe = None;
-        }
+        known.takes_role(view, role);
         if role == Role::Writer {
-            view.replication = None;
             taken_up = Some(view.id);
         }
     }
@@ -127,6 +121,21 @@ fn tell_rivals(outcome: Outcome, known: &[Known]) {
 }
 
 impl Known {
+    /// It is this from now on.
+    pub(super) fn takes_role(&self, view: &mut BackendView, role: Role) {
+        if std::mem::replace(&mut view.role, role) == role {
+            return;
+        }
+        if self.lives.newest().map(|life| life.flavour) == Some(Flavour::MariaDb) {
+            // A writer of MariaDB and a reader tell what they have in different ways.
+            view.watermark = None;
+            view.probe = None;
+        }
+        if role == Role::Writer {
+            view.replication = None;
+        }
+    }
+
     /// Its name.
     fn name(&self) -> Option<&str> {
         self.config.as_ref().map(|config| config.name.as_str())

@@ -158,7 +158,8 @@ pub const BACKEND_ROLE: Key = key(
     "The writer takes every write, and the reads that no reader may take; readers take reads. auto: \
      the one of them that is not read only and replicates from no other is the writer, and a \
      switchover by others is followed; docs/failover.md. Either one is the writer, or some are auto.",
-);
+)
+.reloads();
 
 /// A reader's share of the reads.
 pub const BACKEND_WEIGHT: Key = key(
