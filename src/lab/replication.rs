@@ -16,10 +16,16 @@ impl Instance {
     const FOLLOW_PATIENCE: Duration = Duration::from_secs(30);
 
     /// Makes this reader follow a writer at a distance of whole seconds, and waits until it is
-    /// connected.
+    /// connected and its applier at work.
     pub(super) async fn follow(&self, writer: &Self, delay_secs: u32) -> Result<(), Error> {
         let change = self.flavour().follow(writer.port(), delay_secs);
         self.execute([change.as_str(), "START REPLICA"]).await?;
+        self.connected().await?;
+        self.applies().await
+    }
+
+    /// Waits until this reader is connected to the writer.
+    async fn connected(&self) -> Result<(), Error> {
         let since = Instant::now();
         loop {
             let row = self.row(STATUS).await?;
@@ -42,6 +48,42 @@ impl Instance {
         }
     }
 
+    /// Waits until the applier is at work.
+    ///
+    /// `START REPLICA` returns before the new thread has looked at its temporary directory, by
+    /// creating a file there. A server that is told to stop and start it again in that moment can
+    /// find the file of the thread before, and the new one ends with "File exists"; it is then
+    /// started once more.
+    async fn applies(&self) -> Result<(), Error> {
+        let since = Instant::now();
+        loop {
+            let row = self.row(STATUS).await?;
+            let cell = |names| row.as_ref().and_then(|row| text(row, names));
+            let running = cell(["Replica_SQL_Running", "Slave_SQL_Running"]).unwrap_or_default();
+            let state = cell(["Replica_SQL_Running_State", "Slave_SQL_Running_State"]);
+            let error = cell(["Last_SQL_Error"; 2]).unwrap_or_default();
+            // The state that a thread begins with, on both flavours.
+            let begins = |state: &String| state.starts_with("Waiting for the next event");
+            match running.as_str() {
+                "Yes" if state.is_some_and(|it| !it.is_empty() && !begins(&it)) => return Ok(()),
+                "No" if error.contains("temporary directory") => {
+                    self.execute(["START REPLICA SQL_THREAD"]).await?;
+                }
+                // What it has met in the binary log is for the caller to find.
+                "No" if !error.is_empty() => return Ok(()),
+                _ if since.elapsed() > Self::FOLLOW_PATIENCE => {
+                    return Err(Error::Start {
+                        name: self.name().to_owned(),
+                        why: format!("its applier doesn't start: {running} {error}"),
+                        log: self.layout.complaints(),
+                    });
+                }
+                _ => {}
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// Stops executing what comes from the writer; receiving goes on.
     ///
     /// # Errors
@@ -57,7 +99,8 @@ impl Instance {
     pub async fn start_applier(&self) -> Result<(), Error> {
         self.as_reader()?
             .execute(["START REPLICA SQL_THREAD"])
-            .await
+            .await?;
+        self.applies().await
     }
 
     /// Changes how far the reader stays behind, in whole seconds. A stopped applier is started.
@@ -72,7 +115,8 @@ impl Instance {
             Flavour::MariaDb => "REPLICA",
         };
         let (stop, start) = (format!("STOP {what}"), format!("START {what}"));
-        self.as_reader()?.execute([&stop, &change, &start]).await
+        self.as_reader()?.execute([&stop, &change, &start]).await?;
+        self.applies().await
     }
 
     /// The delay that is in force, in seconds; 0 on the writer.
