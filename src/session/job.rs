@@ -174,6 +174,7 @@ impl Job {
             Class::Admin | Class::Kill(_) => Kind::Admin,
             Class::Begin {
                 consistent_snapshot,
+                ..
             } => Kind::Begin {
                 consistent_snapshot: *consistent_snapshot,
             },
@@ -195,6 +196,7 @@ impl Job {
                 | Class::Write
                 | Class::Begin {
                     consistent_snapshot: true,
+                    ..
                 }
                 | Class::BeginReadOnly {
                     consistent_snapshot: true,
@@ -212,6 +214,7 @@ impl Job {
             Some(
                 Class::Begin {
                     consistent_snapshot,
+                    ..
                 }
                 | Class::BeginReadOnly {
                     consistent_snapshot,

@@ -11,9 +11,11 @@
 //! ```
 
 use super::Ended;
+use super::connections::Held;
 use super::job::Job;
 use super::session::Session;
 use super::statement::Attempt;
+use crate::backend::ConnectError;
 use crate::error::ClientError;
 use crate::protocol::{Command, Status};
 use crate::routing::{Place, Reason, Role, Transaction};
@@ -106,6 +108,23 @@ impl Session {
         true
     }
 
+    /// Ends the transaction on the reader before a statement that begins another one on the writer.
+    /// True if that one has to be READ ONLY too: MySQL's BEGIN keeps the access mode of the
+    /// transaction that it ends, unless it names one.
+    pub(super) async fn end_before_beginning(&mut self, job: &Job) -> bool {
+        if !self.transaction.is_on_reader() || !job.begins() {
+            return false;
+        }
+        self.end_on_reader("COMMIT").await;
+        matches!(
+            job.class(),
+            Some(Class::Begin {
+                read_write: false,
+                ..
+            })
+        )
+    }
+
     /// Ends the transaction on the reader. It has written nothing, so that how does not matter; if
     /// the reader can't be told, its connection is closed.
     pub(super) async fn end_on_reader(&mut self, how: &str) {
@@ -165,4 +184,15 @@ impl Session {
             isolation,
         };
     }
+}
+
+/// Makes the transaction that begins next on a connection READ ONLY.
+///
+/// # Errors
+/// As [`Held::ask`].
+pub(super) async fn begin_read_only(held: &mut Held, wanted: bool) -> Result<(), ConnectError> {
+    if wanted {
+        held.ask("SET TRANSACTION READ ONLY").await?;
+    }
+    Ok(())
 }

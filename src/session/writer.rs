@@ -11,6 +11,7 @@ use super::observe::{RowTap, WriterNotes};
 use super::own::Taken;
 use super::prepared::Unbound;
 use super::pressure::Patience;
+use super::read_only::begin_read_only;
 use super::relay::{Progress, Relay, RelayError};
 use super::scopes::ScopeHandle;
 use super::session::Session;
@@ -45,9 +46,7 @@ impl Session {
         mut run: Run,
         job: &mut Job,
     ) -> Result<Attempt, Ended> {
-        if self.transaction.is_on_reader() && job.begins() {
-            self.end_on_reader("COMMIT").await;
-        }
+        let stays_read_only = self.end_before_beginning(job).await;
         let mut held = match self.ready_writer(run.place, job).await {
             Ok(held) => held,
             Err(error) => {
@@ -67,7 +66,11 @@ impl Session {
             Ok(()) => {}
             Err(unbound) => return self.unbound_at_writer(unbound, held, run, job).await,
         }
-        if let Err(error) = self.tell_own(&mut held, job).await {
+        let told = match begin_read_only(&mut held, stays_read_only).await {
+            Ok(()) => self.tell_own(&mut held, job).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = told {
             return self.lost_before(error, held, run, job).await;
         }
         self.address(&mut held, job);

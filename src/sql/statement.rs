@@ -106,6 +106,9 @@ pub enum Class {
     Begin {
         /// WITH CONSISTENT SNAPSHOT: it reads at once.
         consistent_snapshot: bool,
+        /// READ WRITE. Without it, a transaction that takes the place of an open one is READ ONLY
+        /// if that one was.
+        read_write: bool,
     },
     /// START TRANSACTION READ ONLY.
     BeginReadOnly {

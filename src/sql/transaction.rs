@@ -24,6 +24,7 @@ fn class(scan: &Scan<'_>) -> Option<Class> {
         // Anything behind it is MariaDB's BEGIN NOT ATOMIC, a block.
         b'B' => (scan.count == work).then_some(Class::Begin {
             consistent_snapshot: false,
+            read_write: false,
         }),
         b'S' if scan.is(0, "SAVEPOINT") => (scan.count == 2).then_some(Class::Control),
         b'S' => start(scan),
@@ -55,7 +56,7 @@ fn start(scan: &Scan<'_>) -> Option<Class> {
         // START REPLICA, START GROUP_REPLICATION.
         return Some(Class::Admin);
     }
-    let (mut consistent_snapshot, mut read_only) = (false, false);
+    let (mut consistent_snapshot, mut read_only, mut read_write) = (false, false, false);
     let mut at = 2;
     while at < scan.count {
         if scan.is(at, "WITH") && scan.is(at + 1, "CONSISTENT") && scan.is(at + 2, "SNAPSHOT") {
@@ -65,6 +66,7 @@ fn start(scan: &Scan<'_>) -> Option<Class> {
             read_only = true;
             at += 2;
         } else if scan.is(at, "READ") && scan.is(at + 1, "WRITE") {
+            read_write = true;
             at += 2;
         } else {
             return None;
@@ -82,6 +84,7 @@ fn start(scan: &Scan<'_>) -> Option<Class> {
         },
         false => Class::Begin {
             consistent_snapshot,
+            read_write,
         },
     })
 }

@@ -51,6 +51,18 @@ pub(crate) const FOUND: &[&[&str]] = &[
         "SET SESSION session_track_schema = 1",
         "SELECT FOUND_ROWS()",
     ],
+    // BEGIN keeps the access mode of the transaction that it ends.
+    &[
+        "START TRANSACTION READ ONLY",
+        "BEGIN",
+        "UPDATE {s}.t SET v = 'same'",
+        "START TRANSACTION WITH CONSISTENT SNAPSHOT",
+        "UPDATE {s}.t SET v = 'same'",
+        "START TRANSACTION READ WRITE",
+        "UPDATE {s}.t SET v = 'same'",
+        "BEGIN",
+        "UPDATE {s}.t SET v = 'other'",
+    ],
     // DO begins no transaction.
     &[
         "SET TRANSACTION READ ONLY",

@@ -86,7 +86,11 @@ fn class(class: &Class) -> String {
         ),
         Class::Begin {
             consistent_snapshot,
-        } => format!("begin{}", snapshot(consistent_snapshot)),
+            read_write,
+        } => {
+            let read_write = if *read_write { " read write" } else { "" };
+            format!("begin{read_write}{}", snapshot(consistent_snapshot))
+        }
         Class::BeginReadOnly {
             consistent_snapshot,
         } => format!("begin read only{}", snapshot(consistent_snapshot)),

@@ -145,21 +145,15 @@ pub(crate) const ROWS: Rows = &[
         ],
     ),
     ("use", &["USE db", "use `db`;"]),
-    (
-        "begin",
-        &[
-            "BEGIN",
-            "BEGIN WORK;",
-            "START TRANSACTION",
-            "START TRANSACTION READ WRITE",
-        ],
-    ),
+    ("begin", &["BEGIN", "BEGIN WORK;", "START TRANSACTION"]),
+    ("begin read write", &["START TRANSACTION READ WRITE"]),
     (
         "begin with snapshot",
-        &[
-            "START TRANSACTION WITH CONSISTENT SNAPSHOT",
-            "START TRANSACTION READ WRITE, WITH CONSISTENT SNAPSHOT",
-        ],
+        &["START TRANSACTION WITH CONSISTENT SNAPSHOT"],
+    ),
+    (
+        "begin read write with snapshot",
+        &["START TRANSACTION READ WRITE, WITH CONSISTENT SNAPSHOT"],
     ),
     (
         "begin read only",
