@@ -1,4 +1,8 @@
 //! The ways to break it.
+//!
+//! All stand in one build, each behind a switch: building takes longer than playing. In `bad`,
+//! `BROKEN` stands for "this mutant is the one that is played"; where it is false, the code does
+//! what it did.
 
 /// One way to break Tidegate.
 pub(crate) struct Mutant {
@@ -14,7 +18,7 @@ pub(crate) struct Edit {
     pub(crate) file: &'static str,
     /// What stands there, exactly once.
     pub(crate) good: &'static str,
-    /// What stands there instead.
+    /// What stands there instead, with `BROKEN` for the switch.
     pub(crate) bad: &'static str,
 }
 
@@ -25,8 +29,10 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         edits: &[Edit {
             file: "src/session/account.rs",
             good: "        self.standing.reset();\n",
-            bad: "        let fresh = super::scopes::ScopeHandle::fresh();\n        \
-                  self.standing = super::standing::Standing::new(fresh);\n",
+            bad: "        if BROKEN {\n        \
+                  let fresh = super::scopes::ScopeHandle::fresh();\n        \
+                  self.standing = super::standing::Standing::new(fresh);\n        \
+                  } else { self.standing.reset(); }\n",
         }],
     },
     Mutant {
@@ -37,7 +43,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             good: "        let mut decision = decide(&need, &facts, &mut scope, &snapshot, Instant::now());",
             bad: "        let mut believed = (*snapshot).clone();\n        \
               let sent = believed.backends.first().and_then(|it| it.watermark.clone());\n        \
-              if let Some(sent) = sent {\n            \
+              if let Some(sent) = sent.filter(|_| BROKEN) {\n            \
               for view in &mut believed.backends {\n                \
               if let Some(mark) = &mut view.watermark { mark.executed = Arc::clone(&sent.executed); }\
               \n            }\n        }\n        \
@@ -50,7 +56,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         edits: &[Edit {
             file: "src/session/writer.rs",
             good: "                scope.end_read(mark, now);",
-            bad: "                let _ = now; scope.cancel_read(mark);",
+            bad: "                if BROKEN { scope.cancel_read(mark); } else { scope.end_read(mark, now); }",
         }],
     },
     Mutant {
@@ -59,7 +65,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         edits: &[Edit {
             file: "src/session/pins.rs",
             good: "        mentions_any(job.text(), names)",
-            bad: "        let _ = names;\n        false",
+            bad: "        !BROKEN && mentions_any(job.text(), names)",
         }],
     },
     Mutant {
@@ -70,18 +76,18 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             Edit {
                 file: "src/session/settle.rs",
                 good: "        self.lose_unless_pure(job, UnknownCause::Error, None);\n",
-                bad: "",
+                bad: "        if !BROKEN { self.lose_unless_pure(job, UnknownCause::Error, None); }\n",
             },
             // So would the doubt about what a routine has done to the tracking.
             Edit {
                 file: "src/session/settle.rs",
                 good: "        if self.tracks_as_wished && !job.is_pure()",
-                bad: "        if !failed && self.tracks_as_wished && !job.is_pure()",
+                bad: "        if !(BROKEN && failed) && self.tracks_as_wished && !job.is_pure()",
             },
             Edit {
                 file: "src/session/writer.rs",
                 good: "            if ended.is_ok() && notes.gtids && matches!(job.class(), Some(Class::Write)) {",
-                bad: "            if progress.error().is_some() \
+                bad: "            if BROKEN && progress.error().is_some() \
                       || ended.is_ok() && notes.gtids && matches!(job.class(), Some(Class::Write)) {",
             },
         ],
@@ -92,7 +98,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         edits: &[Edit {
             file: "src/session/writer.rs",
             good: "        if job.is_read() && !progress.flushed() && !in_transaction && !stateful {",
-            bad: "        if !progress.flushed() {",
+            bad: "        if !progress.flushed() \
+                  && (BROKEN || job.is_read() && !in_transaction && !stateful) {",
         }],
     },
     Mutant {
@@ -101,7 +108,9 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         edits: &[Edit {
             file: "src/routing/decide/fresh.rs",
             good: "        match self.world.writer_probe(self.facts.arrived) {",
-            bad: "        match self.world.writer.ok().and_then(|it| it.current_probe()) {",
+            bad: "        let any = self.world.writer.ok().and_then(|it| it.current_probe());\n        \
+                  let fresh = self.world.writer_probe(self.facts.arrived);\n        \
+                  match if BROKEN { any } else { fresh } {",
         }],
     },
     Mutant {
@@ -110,7 +119,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         edits: &[Edit {
             file: "src/routing/decide/fresh.rs",
             good: "        let Some(bound) = self.policy.bound() else {",
-            bad: "        let Some(bound) = self.policy.bound().map(|it| it + Duration::from_secs(5)) else {",
+            bad: "        let more = Duration::from_secs(if BROKEN { 5 } else { 0 });\n        \
+                  let Some(bound) = self.policy.bound().map(|it| it + more) else {",
         }],
     },
     Mutant {
@@ -119,8 +129,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         edits: &[Edit {
             file: "src/session/standing.rs",
             good: "                self.shared.scopes.keyed(user, &key, &snapshot)",
-            bad: "                let _ = (user, snapshot);\n                \
-                  ScopeHandle::fresh()",
+            bad: "                if BROKEN { ScopeHandle::fresh() } \
+                  else { self.shared.scopes.keyed(user, &key, &snapshot) }",
         }],
     },
     Mutant {
@@ -129,7 +139,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         edits: &[Edit {
             file: "src/session/own.rs",
             good: "        self.standing.token = Some(Arc::new(carried));",
-            bad: "        let _ = Arc::new(carried);",
+            bad: "        if !BROKEN { self.standing.token = Some(Arc::new(carried)); }",
         }],
     },
 ];

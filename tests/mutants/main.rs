@@ -1,5 +1,5 @@
-//! Does the checker notice? Tidegate is broken on purpose, one way after the other, built, and
-//! played by the checker, which has to find a broken promise each time.
+//! Does the checker notice? Tidegate is broken on purpose, one way after the other, and played by
+//! the checker, which has to find a broken promise each time, and none where nothing is broken.
 //!
 //! The mutants are edits of the source as it stands; one that no longer fits fails the test and has
 //! to be moved along with the code that it breaks. `TIDEGATE_MUTANT` plays one by name.
@@ -15,22 +15,46 @@
 mod edits;
 mod workshop;
 
-use edits::MUTANTS;
+use std::sync::Mutex;
+use std::thread;
+
+use edits::{MUTANTS, Mutant};
 use workshop::{Verdict, Workshop};
+
+/// A checker waits most of its time, for appliers that lag or stand still.
+const AT_ONCE: usize = 3;
 
 #[test]
 fn the_checker_catches_every_mutant() {
     let wanted = std::env::var("TIDEGATE_MUTANT").ok();
-    let workshop = Workshop::new();
-    let mut survivors = Vec::new();
-    for mutant in MUTANTS {
-        if wanted.as_ref().is_some_and(|name| name != mutant.name) {
-            continue;
-        }
-        match workshop.play(mutant) {
-            Verdict::Caught(by) => println!("{}: caught: {by}", mutant.name),
-            Verdict::Survived(log) => survivors.push(format!("{}\n{log}", mutant.name)),
-        }
+    let workshop = Workshop::build(MUTANTS);
+    if let Verdict::Caught(by) = workshop.play(None) {
+        panic!("the checker finds this where nothing is broken: {by}");
     }
+    let mutants = MUTANTS.iter();
+    let chosen = mutants.filter(|it| wanted.as_ref().is_none_or(|name| name == it.name));
+    let queue = Mutex::new(chosen);
+    let survivors = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some(mutant) = next(&queue) {
+                    match workshop.play(Some(mutant)) {
+                        Verdict::Caught(by) => println!("{}: caught: {by}", mutant.name),
+                        Verdict::Survived(log) => {
+                            let survivor = format!("{}\n{log}", mutant.name);
+                            survivors.lock().unwrap().push(survivor);
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let survivors = survivors.into_inner().unwrap();
     assert!(survivors.is_empty(), "not caught: {}", survivors.join("\n"));
+}
+
+/// The lock is given back before the mutant is played.
+fn next<'a>(queue: &Mutex<impl Iterator<Item = &'a Mutant>>) -> Option<&'a Mutant> {
+    queue.lock().unwrap().next()
 }
