@@ -70,16 +70,16 @@ impl Nemesis<'_> {
     }
 
     async fn plan(&mut self) -> Left {
-        let mut once = vec![Once::Restart, Once::SwitchOver, Once::FailOver];
-        let mut copy = None;
-        if self.chance.random_bool(0.5) {
-            copy = Some(copy_of(self.fleet.member(1)).await);
-            once.push(Once::Restore);
-        }
+        let mut once = vec![
+            Once::Restore,
+            Once::Restart,
+            Once::SwitchOver,
+            Once::FailOver,
+        ];
         once.shuffle(&mut self.chance);
         Left {
             once,
-            copy,
+            copy: Some(copy_of(self.fleet.member(1)).await),
             forgot: [false; 3],
         }
     }
@@ -91,7 +91,11 @@ impl Nemesis<'_> {
             .choose(&mut self.chance)
             .unwrap();
         let member = self.fleet.member(reader);
-        match self.chance.random_range(0..34) {
+        // Often enough that all of it comes in a play of the usual length.
+        if !left.once.is_empty() && self.chance.random_bool(0.15) {
+            return self.once(reader, left).await;
+        }
+        match self.chance.random_range(0..30) {
             0..5 => {
                 member.stop_applier().await.unwrap();
                 "applier stopped"
@@ -123,8 +127,7 @@ impl Nemesis<'_> {
                 let readers = self.fleet.reader_indices();
                 self.network.swap(&readers, &mut self.chance)
             }
-            29 => self.change_writer(Once::SwitchOver, reader, left).await,
-            _ => self.once(reader, left).await,
+            _ => self.change_writer(Once::SwitchOver, reader, left).await,
         }
     }
 
