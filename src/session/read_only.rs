@@ -170,12 +170,21 @@ impl Session {
             }
             return;
         }
+        // AND CHAIN, or `completion_type`: one has ended and the next one begun.
+        let chained = self.end_of_transaction(job).is_some();
         let (had_snapshot, isolation) = match self.transaction {
+            Transaction::ReadOnlyOn { isolation, .. } if chained || job.begins() => {
+                // It keeps that of the one before, unless the session was told otherwise: of the
+                // two, the one that reads anew each time is gated more often.
+                let next = self.isolation();
+                let keeps = isolation.keeps_its_snapshot();
+                (false, if keeps { next } else { isolation })
+            }
             Transaction::ReadOnlyOn {
                 snapshot_taken,
                 isolation,
                 ..
-            } if !job.begins() => (snapshot_taken, isolation),
+            } => (snapshot_taken, isolation),
             _ => (false, self.isolation()),
         };
         self.transaction = Transaction::ReadOnlyOn {

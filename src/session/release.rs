@@ -19,18 +19,24 @@ impl Session {
     }
 
     fn is_released_by(&self, job: &Job) -> bool {
+        let by_default = || {
+            let value = self.state.variables.get("completion_type");
+            value.is_some_and(|value| matches!(&**value, b"RELEASE" | b"2"))
+        };
+        self.end_of_transaction(job)
+            .is_some_and(|said| said.unwrap_or_else(by_default))
+    }
+
+    /// What a COMMIT or ROLLBACK says of the connection, as [`released`] tells; none if the
+    /// statement is neither.
+    pub(super) fn end_of_transaction(&self, job: &Job) -> Option<Option<bool>> {
         if !matches!(job.class(), Some(Class::Commit | Class::Control)) {
-            return false;
+            return None;
         }
         let sql = match job.command {
             Command::Query => query_text(&job.request.payload, self.capabilities).ok(),
             _ => Some(job.text()),
         };
-        let by_default = || {
-            let value = self.state.variables.get("completion_type");
-            value.is_some_and(|value| matches!(&**value, b"RELEASE" | b"2"))
-        };
         sql.and_then(|sql| released(sql, self.lex))
-            .is_some_and(|said| said.unwrap_or_else(by_default))
     }
 }

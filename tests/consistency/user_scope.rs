@@ -50,6 +50,47 @@ async fn p1_an_account_reads_on_one_connection_what_it_wrote_on_another() {
     stage.end().await;
 }
 
+/// A chained transaction has a snapshot of its own.
+#[tokio::test]
+async fn p1_a_read_only_transaction_that_was_chained_sees_what_the_account_wrote_meanwhile() {
+    let stage = Stage::with(|config| config.session.policy.scope = Scope::User).await;
+    let setup = [
+        "DROP TABLE IF EXISTS app.chained",
+        "CREATE TABLE app.chained (v INT)",
+        "INSERT INTO app.chained VALUES (0)",
+    ];
+    stage.prepare(setup).await;
+    let mut writing = stage.client().await;
+    for (value, ends) in [
+        (1, &["COMMIT AND CHAIN"][..]),
+        (2, &["ROLLBACK AND CHAIN"]),
+        (3, &["COMMIT", "START TRANSACTION READ ONLY"]),
+        (4, &["START TRANSACTION READ ONLY"]),
+        (5, &["BEGIN"]),
+        (6, &["SET completion_type = 'CHAIN'", "COMMIT"]),
+        (7, &["SET completion_type = 1", "ROLLBACK"]),
+    ] {
+        let mut conn = stage.client().await;
+        on_a_reader(&mut conn).await;
+        take(&mut conn, "START TRANSACTION READ ONLY").await;
+        let seen: Option<i32> = conn.query_first("SELECT v FROM app.chained").await.unwrap();
+        assert_eq!(seen, Some(value - 1));
+        assert_ne!(served_by(&mut conn).await, WRITER, "{ends:?}");
+        stage.freeze().await;
+        take(&mut writing, &format!("UPDATE app.chained SET v = {value}")).await;
+        for end in ends {
+            take(&mut conn, end).await;
+        }
+        let seen: Option<i32> = conn.query_first("SELECT v FROM app.chained").await.unwrap();
+        assert_eq!(seen, Some(value), "after {ends:?}");
+        let refused = conn.query_drop("DELETE FROM app.chained").await;
+        assert!(refused.is_err(), "{ends:?} leave the transaction read-only");
+        take(&mut conn, "COMMIT").await;
+        stage.thaw().await;
+    }
+    stage.end().await;
+}
+
 #[tokio::test]
 async fn p1_a_proxy_that_has_just_started_sees_what_was_written_before() {
     let stage = Stage::with(|config| config.session.policy.scope = Scope::User).await;

@@ -144,7 +144,8 @@ pub enum Isolation {
 }
 
 impl Isolation {
-    pub(super) fn keeps_its_snapshot(self) -> bool {
+    /// Does its first read fix what all later ones show?
+    pub fn keeps_its_snapshot(self) -> bool {
         matches!(self, Self::RepeatableRead | Self::Serializable)
     }
 }
