@@ -6,9 +6,9 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use tidegate::lab::{Cluster, Instance};
-use tidegate::telemetry::Metrics;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
+use crate::front::Front;
 use crate::network::Network;
 use crate::tally::Tally;
 
@@ -26,10 +26,15 @@ pub(crate) enum Fault {
     Cut,
     Delay,
     Kills,
+    SwitchOver,
+    Restart,
+    Crash,
+    Upgrade,
+    Storm,
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::ReaderDies,
         Self::Delay,
         Self::ReaderHangs,
@@ -39,6 +44,24 @@ impl Fault {
         Self::Cut,
         Self::WriterHangs,
         Self::ReadersRestart,
+        Self::SwitchOver,
+        Self::Restart,
+        Self::Crash,
+        Self::Upgrade,
+        Self::Storm,
+    ];
+
+    /// One of each kind, of those that take little time.
+    pub(crate) const SHORT: [Self; 9] = [
+        Self::ReaderDies,
+        Self::Upgrade,
+        Self::ReaderHangs,
+        Self::Kills,
+        Self::Storm,
+        Self::WriterDies,
+        Self::Cut,
+        Self::Crash,
+        Self::SwitchOver,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -52,6 +75,11 @@ impl Fault {
             Self::Cut => CUT,
             Self::Delay => "the network is slow",
             Self::Kills => "sessions are killed",
+            Self::SwitchOver => SWITCH_OVER,
+            Self::Restart => RESTART,
+            Self::Crash => CRASH,
+            Self::Upgrade => "Tidegate hands over to another process",
+            Self::Storm => "Tidegate reads other configurations",
         }
     }
 }
@@ -59,10 +87,18 @@ impl Fault {
 const WRITER_DIES: &str = "the writer dies (SIGKILL)";
 const WRITER_HANGS: &str = "the writer hangs (SIGSTOP)";
 const CUT: &str = "the network is cut";
+const SWITCH_OVER: &str = "another server becomes the writer, and back";
+const RESTART: &str = "Tidegate is restarted (SIGTERM)";
+const CRASH: &str = "Tidegate dies (SIGKILL)";
 
 /// May a read fail while this goes on? With the writer gone nobody can tell what was seen there.
 pub(crate) fn takes_the_writer(fault: &str) -> bool {
     [WRITER_DIES, WRITER_HANGS, CUT].contains(&fault)
+}
+
+/// May connections be lost while this goes on? Only where the process that has them is.
+pub(crate) fn takes_tidegate(fault: &str) -> bool {
+    [RESTART, CRASH].contains(&fault)
 }
 
 /// Does one thing, and waits until all is well again as far as Tidegate knows.
@@ -70,7 +106,7 @@ pub(crate) async fn play(
     fault: Fault,
     lab: &Cluster,
     network: &Network,
-    metrics: &Metrics,
+    front: &mut Front,
     tally: &Tally,
     chance: &mut StdRng,
 ) {
@@ -87,7 +123,7 @@ pub(crate) async fn play(
         Fault::ReadersRestart => {
             for reader in lab.readers() {
                 revive(reader, chance).await;
-                all_up(metrics).await;
+                front.all_up().await;
             }
         }
         Fault::WriterDies => revive(lab.writer(), chance).await,
@@ -110,8 +146,18 @@ pub(crate) async fn play(
                 sleep(Duration::from_millis(50)).await;
             }
         }
+        Fault::SwitchOver => {
+            for (from, to) in [(lab.writer(), reader), (reader, lab.writer())] {
+                lab.switch_over(from, to).await.unwrap();
+                sleep(Duration::from_millis(300)).await;
+            }
+        }
+        Fault::Restart => front.restart().await,
+        Fault::Crash => front.crash().await,
+        Fault::Upgrade => front.upgrade().await,
+        Fault::Storm => front.storm().await,
     }
-    all_up(metrics).await;
+    front.all_up().await;
     assert!(lab.settle(LIMIT).await.unwrap(), "{fault:?}: replication");
     // What it has caused is counted with it.
     sleep(Duration::from_millis(700)).await;
@@ -127,15 +173,6 @@ async fn hang(instance: &Instance, length: Duration) {
     instance.pause().await.unwrap();
     sleep(length).await;
     instance.resume().await.unwrap();
-}
-
-async fn all_up(metrics: &Metrics) {
-    let up = async {
-        while (0..3).any(|index| metrics.backend_up(index).get() == 0) {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(LIMIT, up).await.expect("every backend is up again");
 }
 
 async fn kill_a_session(instance: &Instance, chance: &mut StdRng) {

@@ -24,6 +24,9 @@ pub(crate) const WITNESS: Account = Account {
 /// A statement that takes longer than this hangs, whatever goes on.
 const HANGS: Duration = Duration::from_secs(40);
 
+/// Statements of one connection; then another one is opened, as pools do.
+const STATEMENTS: usize = 200;
+
 /// Errors of statements that have not run: no writer, none that is proven, no connection, shed.
 const NOT_RUN: [u16; 7] = [1040, 1213, 1290, 1429, 1792, 1836, 3024];
 
@@ -93,7 +96,11 @@ impl Load {
         let mut newest: Option<u64> = None;
         let mut last = None;
         while let Some(mut conn) = self.connect(WITNESS, KIND).await {
-            while self.goes_on() {
+            for _ in 0..STATEMENTS {
+                if !self.goes_on() {
+                    break;
+                }
+                self.tally.lock().statements += 1;
                 let read = conn.query_first::<Option<u64>, _>("SELECT MAX(seq) FROM app.chaos");
                 match timeout(HANGS, read).await.expect("a read hangs") {
                     Ok(row) => {
@@ -122,7 +129,10 @@ impl Load {
         let mut chance = StdRng::seed_from_u64(seed);
         let mut last = None;
         while let Some(mut conn) = self.connect(APP, KIND).await {
-            while self.goes_on() {
+            for _ in 0..STATEMENTS / 2 {
+                if !self.goes_on() {
+                    break;
+                }
                 let id = self.ids.fetch_add(1, Ordering::Relaxed);
                 let rows = if chance.random_bool(0.3) { 2 } else { 1 };
                 let wrote = self.insert(&mut conn, id, rows).await;
@@ -168,6 +178,7 @@ impl Load {
             ],
         };
         for (sql, commits) in script {
+            self.tally.lock().statements += 1;
             let done = timeout(HANGS, conn.query_drop(*sql)).await;
             if let Err(error) = done.expect("a write hangs") {
                 let what = if *sql == insert { "INSERT" } else { sql };
@@ -180,6 +191,7 @@ impl Load {
     /// What was acknowledged is seen by the next read; says whether the connection is lost.
     async fn read_back(&self, conn: &mut Conn, id: u64, rows: u64) -> bool {
         let sql = format!("SELECT COUNT(*) FROM app.chaos WHERE id = {id}");
+        self.tally.lock().statements += 1;
         let read = timeout(HANGS, conn.query_first::<u64, _>(sql)).await;
         match read.expect("a read hangs") {
             Ok(Some(count)) if count >= rows => false,

@@ -22,14 +22,15 @@ pub(crate) struct Tally(Mutex<Counts>);
 
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
+    pub(crate) statements: u64,
     pub(crate) reads: u64,
     pub(crate) writes: BTreeMap<u64, (Told, u64)>,
     /// By kind of client, the fault during which they came, and the error.
     pub(crate) errors: BTreeMap<(&'static str, &'static str, String), u64>,
     pub(crate) stale: Vec<String>,
-    /// The longest time between two statements that went well, by kind of client: how long, and
-    /// during which fault it ended.
-    pub(crate) longest: BTreeMap<&'static str, (Duration, &'static str)>,
+    /// The longest time between two statements that went well, by kind of client and the fault
+    /// during which it ended.
+    pub(crate) longest: BTreeMap<(&'static str, &'static str), Duration>,
     pub(crate) faults: BTreeMap<&'static str, u64>,
     fault: Option<&'static str>,
 }
@@ -52,10 +53,8 @@ impl Tally {
         let gap = last.replace(now).map_or(Duration::ZERO, |last| now - last);
         let mut counts = self.lock();
         let fault = counts.fault.unwrap_or("nothing");
-        let longest = counts.longest.entry(kind).or_default();
-        if gap > longest.0 {
-            *longest = (gap, fault);
-        }
+        let longest = counts.longest.entry((kind, fault)).or_default();
+        *longest = gap.max(*longest);
     }
 
     pub(crate) fn error(&self, kind: &'static str, error: String) {
@@ -76,12 +75,13 @@ impl Tally {
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let told = |told| self.writes.values().filter(|(it, _)| *it == told).count();
+        writeln!(f, "statements           {}", self.statements)?;
         writeln!(f, "reads                {}", self.reads)?;
         writeln!(f, "writes acknowledged  {}", told(Told::Done))?;
         writeln!(f, "writes refused       {}", told(Told::Refused))?;
         writeln!(f, "writes of unknown outcome {}", told(Told::Unknown))?;
         writeln!(f, "stale reads          {}", self.stale.len())?;
-        for (kind, (gap, fault)) in &self.longest {
+        for ((kind, fault), gap) in &self.longest {
             writeln!(f, "longest without a good {kind}: {gap:.1?}, {fault}")?;
         }
         for (fault, times) in &self.faults {

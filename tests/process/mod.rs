@@ -16,6 +16,9 @@ use tokio::process::{Child, Command};
 /// Longer than anything here takes.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
+/// What it logs once it takes clients.
+const SERVING: &str = "serving";
+
 /// The process and its files. Dropped, it is killed.
 pub(crate) struct Process {
     pub(crate) child: Child,
@@ -58,27 +61,29 @@ pub(crate) fn configuration(
 impl Process {
     /// Starts one with this configuration, and waits until it takes clients.
     pub(crate) async fn start(lab: &Cluster, more: &str) -> Self {
+        Self::with(|ports| configuration(lab, ports, 2, more)).await
+    }
+
+    /// The same with a configuration for the ports that it gets.
+    pub(crate) async fn with(text: impl FnOnce((u16, u16)) -> String) -> Self {
         let ports = (free_port(), free_port());
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("tidegate.toml");
-        fs::write(&path, configuration(lab, ports, 2, more)).unwrap();
-        let log = fs::File::create(directory.path().join("log")).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_tidegate"))
-            .args(["serve", "--config"])
-            .arg(&path)
-            .stdin(Stdio::null())
-            .stderr(log)
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
+        fs::write(directory.path().join("tidegate.toml"), text(ports)).unwrap();
         let process = Self {
-            child,
+            child: spawn(directory.path()),
             port: ports.0,
             http: ports.1,
             directory,
         };
-        process.until_log_says("serving", 1).await;
+        process.until_log_says(SERVING, 1).await;
         process
+    }
+
+    /// Starts it again on the same ports, after it has ended.
+    pub(crate) async fn start_again(&mut self) {
+        let before = self.log().matches(SERVING).count();
+        self.child = spawn(self.directory.path());
+        self.until_log_says(SERVING, before + 1).await;
     }
 
     /// Where its configuration is.
@@ -124,6 +129,20 @@ impl Process {
     pub(crate) async fn client(&self) -> mysql_async::Result<Conn> {
         connect(self.port).await
     }
+}
+
+/// It runs on the files of this directory, and adds to the log there.
+fn spawn(directory: &Path) -> Child {
+    let mut log = fs::OpenOptions::new();
+    let log = log.append(true).create(true);
+    Command::new(env!("CARGO_BIN_EXE_tidegate"))
+        .args(["serve", "--config"])
+        .arg(directory.join("tidegate.toml"))
+        .stdin(Stdio::null())
+        .stderr(log.open(directory.join("log")).unwrap())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
 }
 
 /// Sends a signal to a process.
