@@ -20,7 +20,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 const RELOADS: u32 = 12;
 
 const SETTINGS: &str = "[consistency]\nscope = \"user\"\n[limits]\nsilent_timeout = \"10s\"\n\
-                        slow_start = \"0s\"\ndrain_timeout = \"10s\"\n";
+                        slow_start = \"0s\"\n";
 
 /// The process that takes clients now; those that it took over from end by themselves.
 pub(crate) struct Front {

@@ -25,7 +25,7 @@ pub(crate) const WITNESS: Account = Account {
 const HANGS: Duration = Duration::from_secs(40);
 
 /// Statements of one connection; then another one is opened, as pools do.
-const STATEMENTS: usize = 200;
+const STATEMENTS: usize = 100;
 
 /// Errors of statements that have not run: no writer, none that is proven, no connection, shed.
 const NOT_RUN: [u16; 7] = [1040, 1213, 1290, 1429, 1792, 1836, 3024];

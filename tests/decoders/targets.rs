@@ -1,8 +1,13 @@
 //! One function for each decoder: whatever the bytes are, it must not panic, and what it has
 //! understood it must understand again when it is written back.
 
+use std::cell::OnceCell;
+
+use bytes::BytesMut;
 use tidegate::config;
 use tidegate::gtid::Set;
+use tidegate::net::{Plain, read_proxy_header};
+use tidegate::protocol::compression::{Algorithm, Codec};
 use tidegate::protocol::{
     AuthMore, AuthSwitch, Boundary, Capabilities, ChangeUser, Command, EofPacket, ErrPacket,
     ExecuteHead, HEADER, Handshake, HandshakeResponse, Header, OkPacket, Part, PrepareOk, Reader,
@@ -12,6 +17,9 @@ use tidegate::protocol::{
 use tidegate::sql::{
     Hint, LexMode, Lexer, classify, diagnostics_targets, only_reads, seems_hinted,
 };
+use tokio::io::AsyncWriteExt;
+use tokio::net::UnixStream;
+use tokio::runtime::{Builder, Runtime};
 
 /// A target: its name, what it does, and bytes that it understands.
 pub(crate) type Target = (&'static str, fn(&[u8]), &'static [&'static [u8]]);
@@ -25,6 +33,8 @@ pub(crate) const TARGETS: &[Target] = &[
     ("gtid", gtid, GTID),
     ("sql", sql, SQL),
     ("config", config, CONFIG),
+    ("compression", compression, COMPRESSION),
+    ("proxy", proxy, PROXY),
 ];
 
 /// Capabilities from the first four bytes, and the rest.
@@ -252,4 +262,83 @@ pub(crate) fn config(data: &[u8]) {
             faults.iter().for_each(|fault| drop(fault.to_string()));
         }
     }
+}
+
+const COMPRESSION: &[&[u8]] = &[
+    b"\0\x08\x05\0\0\0\0\0\0\x01\0\0\0\x0e",
+    b"\x00\x08\x1c\x00\x00\x00\x4f\x00\x00\x78\x9c\x73\x63\x60\x60\x60\x0e\x76\xf5\x71\x75\x0e\
+      \x51\x30\xd4\x51\x50\x4f\xa4\x08\xa8\x03\x00\xc2\x4c\x1a\x73",
+    b"\x01\x08\x21\x00\x00\x00\x4f\x00\x00\x28\xb5\x2f\xfd\x20\x4f\xc5\x00\x00\x90\x46\x00\x00\
+      \x00\x03\x53\x45\x4c\x45\x43\x54\x20\x31\x2c\x20\x27\x61\x27\x01\x00\x25\x81\x25",
+];
+
+/// What is decoded of one input at most, in bytes.
+const DECODED: usize = 1 << 20;
+
+/// Compressed packets that come in two pieces, and the same bytes there and back.
+pub(crate) fn compression(data: &[u8]) {
+    const LIMIT: usize = 4096;
+    let Some(([kind, cut], packets)) = data.split_first_chunk::<2>() else {
+        return;
+    };
+    let algorithm = match kind & 1 {
+        0 => Algorithm::Zlib,
+        _ => Algorithm::Zstd { level: 3 },
+    };
+    let mut codec = Codec::new(algorithm);
+    let (first, second) = packets.split_at(usize::from(*cut).min(packets.len()));
+    let mut out = BytesMut::new();
+    for piece in [first, second] {
+        codec.raw().extend_from_slice(piece);
+        loop {
+            let before = out.len();
+            match codec.decode(&mut out, LIMIT) {
+                Ok(0) => break,
+                Ok(given) => assert!(given <= LIMIT && out.len() == before + given),
+                Err(_) => return,
+            }
+            if out.len() > DECODED {
+                return;
+            }
+        }
+    }
+    let mut packed = BytesMut::new();
+    Codec::new(algorithm).encode(packets, &mut packed);
+    let mut codec = Codec::new(algorithm);
+    codec.raw().extend_from_slice(&packed);
+    let mut again = BytesMut::new();
+    while codec.decode(&mut again, LIMIT).expect("its own packets") > 0 {}
+    assert!(again == packets);
+}
+
+const PROXY: &[&[u8]] = &[
+    b"PROXY TCP4 10.0.0.7 10.0.0.1 50000 3306\r\nrest",
+    b"PROXY UNKNOWN\r\n",
+    b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x0a\0\0\x07\x0a\0\0\x01\xc3\x50\x0c\xea",
+    b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0",
+];
+
+thread_local! {
+    static RUNTIME: OnceCell<Runtime> = const { OnceCell::new() };
+}
+
+/// What a load balancer says before anything else.
+pub(crate) fn proxy(data: &[u8]) {
+    // What does not fit into a socket's buffer nobody would read.
+    let data = data.get(..8192).unwrap_or(data);
+    let read = async {
+        let (mut near, far) = UnixStream::pair().expect("two sockets");
+        near.write_all(data).await.expect("it fits");
+        drop(near);
+        let mut far = Plain::from(far);
+        // Either is right, and comes at once.
+        let _ = read_proxy_header(&mut far).await;
+    };
+    RUNTIME.with(|runtime| {
+        let runtime = runtime.get_or_init(|| {
+            let builder = Builder::new_current_thread().enable_io().build();
+            builder.expect("a runtime")
+        });
+        runtime.block_on(read);
+    });
 }

@@ -1,0 +1,9 @@
+#![no_main]
+
+#[path = "../seeds.rs"]
+mod seeds;
+#[path = "../../tests/decoders/targets.rs"]
+#[allow(dead_code, reason = "each fuzzer plays one of them")]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(init: seeds::plant("answer"), |data: &[u8]| targets::answer(data));
