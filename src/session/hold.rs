@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use prometheus::IntGauge;
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 
 use super::Ended;
 use super::connections::Held;
@@ -26,6 +26,9 @@ use crate::sql::Class;
 /// "The MySQL server is running with the --read-only option so it cannot execute this statement",
 /// and "Running in read-only mode".
 const READ_ONLY: [u16; 2] = [1290, 1836];
+
+/// How long a statement is held at most before it is decided anew, while there is a writer.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Other options are refused with the same number.
 const OPTIONS: [&[u8]; 2] = [b"read-only", b"read_only"];
@@ -105,10 +108,16 @@ impl Session {
         let _waits = Waits(held);
         self.shared.metrics.held_writes_total().inc();
         let mut writer = self.shared.watch.writers();
+        let mut news = self.shared.watch.changes();
         self.unless_gone(async {
-            let proven = writer.wait_for(Option::is_some);
             // The next decision finds out how it ended.
-            let _ = timeout_at(until.into(), proven).await;
+            if writer.borrow().is_some() {
+                // There is one already, and it has not told yet what has to be known of it.
+                let _ = timeout(PAUSE, news.changed()).await;
+            } else {
+                let proven = writer.wait_for(Option::is_some);
+                let _ = timeout_at(until.into(), proven).await;
+            }
         })
         .await
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What became of a write as its client was told.
@@ -32,6 +32,8 @@ pub(crate) struct Counts {
     /// during which it ended.
     pub(crate) longest: BTreeMap<(&'static str, &'static str), Duration>,
     pub(crate) faults: BTreeMap<&'static str, u64>,
+    /// How late this process was woken at most, by fault: the machine had too much else to do.
+    pub(crate) late: BTreeMap<&'static str, Duration>,
     fault: Option<&'static str>,
 }
 
@@ -55,6 +57,26 @@ impl Tally {
         let fault = counts.fault.unwrap_or("nothing");
         let longest = counts.longest.entry((kind, fault)).or_default();
         *longest = gap.max(*longest);
+    }
+
+    /// Notes how late threads are woken here, until nobody else counts any more.
+    pub(crate) fn watch_the_machine(self: &Arc<Self>) {
+        const NAP: Duration = Duration::from_millis(20);
+        let tally = Arc::downgrade(self);
+        std::thread::spawn(move || {
+            loop {
+                let begun = Instant::now();
+                std::thread::sleep(NAP);
+                let late = begun.elapsed().saturating_sub(NAP);
+                let Some(tally) = tally.upgrade() else {
+                    return;
+                };
+                let mut counts = tally.lock();
+                let fault = counts.fault.unwrap_or("nothing");
+                let latest = counts.late.entry(fault).or_default();
+                *latest = late.max(*latest);
+            }
+        });
     }
 
     pub(crate) fn error(&self, kind: &'static str, error: String) {
@@ -83,6 +105,9 @@ impl fmt::Display for Counts {
         writeln!(f, "stale reads          {}", self.stale.len())?;
         for ((kind, fault), gap) in &self.longest {
             writeln!(f, "longest without a good {kind}: {gap:.1?}, {fault}")?;
+        }
+        for (fault, late) in &self.late {
+            writeln!(f, "the machine was late by {late:.1?}, {fault}")?;
         }
         for (fault, times) in &self.faults {
             writeln!(f, "{times:5} x {fault}")?;

@@ -295,7 +295,10 @@ pub(crate) fn compression(data: &[u8]) {
             match codec.decode(&mut out, LIMIT) {
                 Ok(0) => break,
                 Ok(given) => assert!(given <= LIMIT && out.len() == before + given),
-                Err(_) => return,
+                Err(_) => {
+                    assert!(out.len() == before, "what was never sent");
+                    return;
+                }
             }
             if out.len() > DECODED {
                 return;

@@ -37,7 +37,7 @@ const COMMANDS: [&[u8]; 18] = [
 ];
 
 /// A command, perhaps with a few bytes changed, in a packet, perhaps with another header.
-fn packet(chance: &mut StdRng) -> Vec<u8> {
+pub(crate) fn packet(chance: &mut StdRng) -> Vec<u8> {
     let mut payload = COMMANDS.choose(chance).expect("one").to_vec();
     for _ in 0..chance.random_range(0..3) {
         let at = chance.random_range(0..payload.len());

@@ -14,6 +14,7 @@ mod gone;
 mod hostile;
 mod hung;
 mod stalled;
+mod wrapped;
 
 #[path = "../consistency/stage.rs"]
 #[allow(dead_code, reason = "each test program uses its own part of this")]

@@ -86,7 +86,8 @@ impl Inflate {
     }
 
     /// Takes from `input` and appends at most `limit` bytes to `out`. With a `limit` of 0 it reads
-    /// on to the end, and any byte that still comes is an error.
+    /// on to the end, and any byte that still comes is an error. After an error anything may be
+    /// appended.
     pub(super) fn step(
         &mut self,
         input: &[u8],
@@ -98,29 +99,7 @@ impl Inflate {
         // One byte more than is due shows content that is longer than it says.
         out.resize(start + room.max(1), 0);
         let space = out.get_mut(start..).unwrap_or_default();
-        let (taken, given, ended) = match &mut self.kind {
-            Kind::Zlib(zlib) => {
-                let (before_in, before_out) = (zlib.total_in(), zlib.total_out());
-                let status = zlib.decompress(input, space, FlushDecompress::None);
-                let taken = zlib.total_in() - before_in;
-                let given = zlib.total_out() - before_out;
-                let ended = match status {
-                    Ok(status) => status == Status::StreamEnd,
-                    Err(_) => return Err(fault(ErrorKind::Unexpected)),
-                };
-                (taken, given, ended)
-            }
-            Kind::Zstd(Some(zstd)) => {
-                let mut from = InBuffer::around(input);
-                let mut to = OutBuffer::around(space);
-                let hint = zstd.run(&mut from, &mut to);
-                let hint = hint.map_err(|_| fault(ErrorKind::Unexpected))?;
-                (from.pos as u64, to.pos() as u64, hint == 0)
-            }
-            Kind::Zstd(None) => return Err(fault(ErrorKind::Unsupported)),
-        };
-        let taken = usize::try_from(taken).unwrap_or(usize::MAX);
-        let given = usize::try_from(given).unwrap_or(usize::MAX);
+        let (taken, given, ended) = self.run(input, space)?;
         if given > room {
             return Err(fault(ErrorKind::BadLength));
         }
@@ -132,6 +111,34 @@ impl Inflate {
             given,
             ended: self.ended,
         })
+    }
+
+    /// Decodes into `space`: how many bytes it took, how many it gave, and whether that was the end.
+    fn run(
+        &mut self,
+        input: &[u8],
+        space: &mut [u8],
+    ) -> Result<(usize, usize, bool), ProtocolError> {
+        let (taken, given, ended) = match &mut self.kind {
+            Kind::Zlib(zlib) => {
+                let (before_in, before_out) = (zlib.total_in(), zlib.total_out());
+                let status = zlib.decompress(input, space, FlushDecompress::None);
+                let taken = zlib.total_in() - before_in;
+                let given = zlib.total_out() - before_out;
+                let status = status.map_err(|_| fault(ErrorKind::Unexpected))?;
+                (taken, given, status == Status::StreamEnd)
+            }
+            Kind::Zstd(Some(zstd)) => {
+                let mut from = InBuffer::around(input);
+                let mut to = OutBuffer::around(space);
+                let hint = zstd.run(&mut from, &mut to);
+                let hint = hint.map_err(|_| fault(ErrorKind::Unexpected))?;
+                (from.pos as u64, to.pos() as u64, hint == 0)
+            }
+            Kind::Zstd(None) => return Err(fault(ErrorKind::Unsupported)),
+        };
+        let count = |count| usize::try_from(count).unwrap_or(usize::MAX);
+        Ok((count(taken), count(given), ended))
     }
 }
 

@@ -136,8 +136,15 @@ impl Codec {
     /// are in memory.
     ///
     /// # Errors
-    /// For content that is not compressed as agreed, or not as long as it says.
+    /// For content that is not compressed as agreed, or not as long as it says; then nothing is
+    /// appended.
     pub fn decode(&mut self, out: &mut BytesMut, limit: usize) -> Result<usize, ProtocolError> {
+        let before = out.len();
+        self.decode_next(out, limit)
+            .inspect_err(|_| out.truncate(before))
+    }
+
+    fn decode_next(&mut self, out: &mut BytesMut, limit: usize) -> Result<usize, ProtocolError> {
         loop {
             let Some(open) = &mut self.open else {
                 let Some(open) = self.next_header() else {
