@@ -1,7 +1,7 @@
 # The commands for people; CI runs `make test`.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help test fmt clippy demo latency bench bench-short soak matrix regression lab lab-down audit
+.PHONY: help test fmt clippy demo latency bench bench-short soak fuzz matrix regression lab lab-down audit
 
 help:
 	@echo "make test       everything that CI runs: format, lints, unit tests, tests on real MySQL and MariaDB"
@@ -9,6 +9,7 @@ help:
 	@echo "make latency    what replication lag costs, and what each level makes of it (BENCH=\"--workload web\")"
 	@echo "make bench      Tidegate against HAProxy: queries per second, latency, CPU per query"
 	@echo "make soak       the simulation, random statements and the checker on many more seeds than make test plays (SEEDS=20 READS=1000000)"
+	@echo "make fuzz       a fuzzer for each decoder (FUZZ_SECONDS=600); needs cargo-fuzz and a nightly toolchain"
 	@echo "make matrix     a session of each of many drivers, directly and through Tidegate (DRIVERS='go php-pdo')"
 	@echo "make regression MySQL's own regression tests, directly and through Tidegate (TESTS='cast sp' PROTOCOL=ps)"
 	@echo "make audit      known weaknesses of the dependencies; needs cargo-audit and the network"
@@ -17,10 +18,13 @@ help:
 
 # What has to hold on MariaDB too.
 BOTH := lab watch online front identity prepared explain consistency checker transport failover bench
+DECODERS := framing login answer compression execute gtid sql config proxy
+FUZZ_SECONDS ?= 600
 
 test: fmt clippy
 	cargo test --locked --no-fail-fast
 	TIDEGATE_FLAVOUR=mariadb cargo test --locked --no-fail-fast $(BOTH:%=--test %)
+	TIDEGATE_FLAVOUR=mariadb cargo test --locked --test chaos p1_p2
 
 fmt:
 	cargo fmt --check
@@ -61,6 +65,12 @@ soak:
 	TIDEGATE_HOSTILE_SECONDS=$$(( $(SEEDS) * 30 )) TIDEGATE_ATTACK_ROUNDS=$$(( $(SEEDS) * 1000 )) \
 	cargo test --locked --test pressure makes_tidegate_panic -- --nocapture
 	TIDEGATE_DECODERS_ROUNDS=$$(( $(SEEDS) * 100000 )) cargo test --locked --test decoders no_bytes
+
+# Each decoder on what a fuzzer makes of the bytes that it understands.
+fuzz:
+	@cargo fuzz --version >/dev/null 2>&1 || { echo "cargo install --locked cargo-fuzz, then again"; exit 1; }
+	for decoder in $(DECODERS); do \
+	(cd fuzz && cargo +nightly fuzz run $$decoder -- -max_total_time=$(FUZZ_SECONDS)) || exit 1; done
 
 DRIVERS ?= all
 matrix:
