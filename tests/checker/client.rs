@@ -284,9 +284,14 @@ impl Client {
         let (how, steps, after) = way;
         let (last, before) = steps.split_last().unwrap();
         // A transaction's first read fixes what it shows.
-        let sent = self.record.now();
+        let mut sent = self.record.now();
         for step in before {
-            self.take(conn, step).await?;
+            let step = fill(step, key);
+            let anew = step.strip_prefix('!');
+            if anew.is_some() {
+                sent = self.record.now();
+            }
+            self.take(conn, anew.unwrap_or(&step)).await?;
         }
         let sql = fill(&format!("{last} {hint}"), key);
         let place;
@@ -309,7 +314,7 @@ impl Client {
             }
         }
         for step in *after {
-            self.take(conn, step).await?;
+            self.take(conn, &fill(step, key)).await?;
         }
         Ok(place)
     }

@@ -5,7 +5,8 @@ use crate::history::Key;
 /// A name, the steps, and whether the last of them answers with an error all the same.
 pub(crate) type Bump = (&'static str, &'static [&'static str], bool);
 
-/// A name, the steps of which the last one shows the row, and those that come after.
+/// A name, the steps of which the last one shows the row, and those that come after. What that one
+/// has to see is what there was before the step with a `!`, or before the first.
 pub(crate) type Read = (
     &'static str,
     &'static [&'static str],
@@ -28,6 +29,22 @@ pub(crate) const BUMPS: &[Bump] = &[
     (
         "a prepared transaction",
         &["BEGIN", "?{bump}", "?COMMIT"],
+        false,
+    ),
+    (
+        "a chained transaction",
+        &["BEGIN", "{bump}", "COMMIT AND CHAIN", "ROLLBACK"],
+        false,
+    ),
+    // In one phase: a prepared one would keep its row locked when its client is gone.
+    (
+        "an XA transaction",
+        &[
+            "XA START 'bump{k}'",
+            "{bump}",
+            "XA END 'bump{k}'",
+            "XA COMMIT 'bump{k}' ONE PHASE",
+        ],
         false,
     ),
     ("a prepared call", &["?CALL app.bump({k})"], false),
@@ -82,6 +99,16 @@ pub(crate) const READS: &[Read] = &[
     (
         "a read-only transaction's read",
         &["START TRANSACTION READ ONLY", "{read}"],
+        &["COMMIT"],
+    ),
+    (
+        "a chained one's read",
+        &[
+            "START TRANSACTION READ ONLY",
+            "{read}",
+            "!COMMIT AND CHAIN",
+            "{read}",
+        ],
         &["COMMIT"],
     ),
     (
