@@ -17,7 +17,7 @@ help:
 	@echo "make lab-down   end that lab and remove it"
 
 # What has to hold on MariaDB too.
-BOTH := lab watch online front identity prepared explain consistency checker transport failover bench
+BOTH := lab watch online front identity prepared explain consistency checker transport bench
 DECODERS := framing login answer compression execute gtid sql config proxy
 FUZZ_SECONDS ?= 600
 
@@ -62,6 +62,7 @@ soak:
 	TIDEGATE_CHAOS_SECONDS=$$(( $(SEEDS) * 180 )) TIDEGATE_CHAOS_CLIENTS=5000 \
 	cargo test --locked --test chaos -- --nocapture
 	TIDEGATE_SWITCHOVERS=50 cargo test --locked --test failover back_and_forth -- --nocapture
+	TIDEGATE_FLAVOUR=mariadb cargo test --locked --test failover
 	TIDEGATE_HOSTILE_SECONDS=$$(( $(SEEDS) * 30 )) TIDEGATE_ATTACK_ROUNDS=$$(( $(SEEDS) * 1000 )) \
 	cargo test --locked --test pressure makes_tidegate_panic -- --nocapture
 	TIDEGATE_DECODERS_ROUNDS=$$(( $(SEEDS) * 100000 )) cargo test --locked --test decoders no_bytes

@@ -29,6 +29,8 @@ pub(super) struct Tried {
     pub waiting: Option<Waiting>,
     /// It has lost a connection to a backend that is up as far as is known, and tried that again.
     pub anew: bool,
+    /// Those that claim to be the writer were asked once more.
+    pub rivals_asked: bool,
     /// When the first wait began.
     pub waited_since: Option<Instant>,
     /// Its room among the reads that the writer runs in the readers' stead.

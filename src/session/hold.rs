@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use prometheus::IntGauge;
+use smallvec::SmallVec;
 use tokio::time::{timeout, timeout_at};
 
 use super::Ended;
@@ -120,6 +121,15 @@ impl Session {
             }
         })
         .await
+    }
+
+    /// Asks once more who takes writes. In a switchover the next writer may be heard of sooner than
+    /// that the last one takes none any more: that is no reason to refuse anything.
+    pub(super) async fn ask_rivals(&self) {
+        let snapshot = self.shared.watch.snapshot();
+        let up = snapshot.backends.iter().filter(|view| view.up);
+        let up: SmallVec<[BackendId; 4]> = up.map(|view| view.id).collect();
+        self.shared.watch.probe(&up).await;
     }
 
     /// Until when a statement may be held, if it may be now.

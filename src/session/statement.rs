@@ -240,6 +240,10 @@ impl Session {
                     }
                     tried = Tried::default();
                 }
+                Decision::Refuse {
+                    kind: RefuseKind::AmbiguousWriter,
+                    ..
+                } if !std::mem::replace(&mut tried.rivals_asked, true) => self.ask_rivals().await,
                 Decision::Refuse { kind, .. } if self.may_hold(kind, arrived) => {
                     self.hold(arrived).await?;
                     tried = Tried::default();

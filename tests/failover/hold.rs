@@ -28,7 +28,7 @@ async fn keep_writing(mut conn: Conn, session: u32, stopped: watch::Receiver<boo
     while !*stopped.borrow() {
         let what = format!("{session}-{}", written.names.len());
         let since = Instant::now();
-        number(&mut conn, &write(&what))
+        conn.query_drop(write(&what))
             .await
             .expect("held, not refused");
         written.longest = written.longest.max(since.elapsed());
