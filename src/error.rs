@@ -276,6 +276,15 @@ impl ClientError {
         ))
     }
 
+    /// 1105: what only the connection of the last statement knew.
+    pub fn left_behind() -> Self {
+        Self::new(1105, "HY000", Fault::Client, false).says(
+            "what the last statement left is not known any more, since another session has its \
+             connection (Tidegate: [pool] mode = \"transaction\"); ask within a transaction, or use \
+             mode = \"session\"",
+        )
+    }
+
     /// 1421: a fetch where no cursor is open, in MySQL's own words.
     pub fn no_cursor(id: u32) -> Self {
         Self::new(1421, "HY000", Fault::Client, false)

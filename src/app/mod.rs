@@ -33,8 +33,8 @@ use crate::config::Config;
 use crate::net::{Endpoint, Inherited, TlsError, acceptor};
 use crate::routing::{Reads, Reason, Snapshot, UnknownCause};
 use crate::session::{
-    Failures, Loads, LoginKeys, PreparedCount, Pressure, ReadsSwitch, Registry, Roster, Scopes,
-    Shared,
+    Failures, Loads, LoginKeys, Pool, PreparedCount, Pressure, ReadsSwitch, Registry, Roster,
+    Scopes, Shared,
 };
 use crate::telemetry::{LogHandle, Metrics, MetricsError};
 
@@ -255,6 +255,7 @@ pub async fn start_with(config: Config, setup: Setup) -> Result<Running, StartEr
         reads: Arc::clone(&reads),
         fallback: ArcSwap::from_pointee(fallback),
         dialer,
+        pool: Pool::default(),
         greeting: ArcSwap::from_pointee(greeting.unwrap_or_else(made_up)),
         metrics: Arc::clone(&metrics),
         registry: Arc::clone(&registry),

@@ -215,13 +215,26 @@ impl Connection {
         &mut self,
         tracking: &ForEach<String>,
     ) -> Result<(), ConnectError> {
+        self.queue_first(tracking);
+        self.wire.flush().await?;
+        self.read_first().await
+    }
+
+    /// Queues what a connection is asked and told before a session has it.
+    pub(super) fn queue_first(&mut self, tracking: &ForEach<String>) {
         // SET comes last: it leaves ROW_COUNT() as it is on a new connection. There FOUND_ROWS() is
         // 0, too.
         self.queue_proof();
         self.queue_query(b"SELECT 0 LIMIT 0");
         let tracking = tracking.of(self.flavour());
         self.queue_query(tracking.as_bytes());
-        self.wire.flush().await?;
+    }
+
+    /// Reads the answers to [`Connection::queue_first`].
+    ///
+    /// # Errors
+    /// As [`Connection::read_answer`].
+    pub(super) async fn read_first(&mut self) -> Result<(), ConnectError> {
         self.read_proof().await?;
         self.read_answer(Command::Query).await?;
         self.read_answer(Command::Query).await?;

@@ -5,7 +5,9 @@ use super::files::Surroundings;
 use super::schema::{self, keys};
 use super::table::Document;
 use super::users::Accounts;
-use super::{Config, Written, addresses, backends, consoles, front, pressure, tls, users, value};
+use super::{
+    Config, Written, addresses, backends, consoles, front, pool, pressure, tls, users, value,
+};
 use crate::net::{Endpoint, ListenConfig, TlsConfig};
 use crate::routing::OnLostWrites;
 use crate::session::AuthMode;
@@ -32,6 +34,7 @@ pub(super) fn config(
     let limits = Limits::read(document, faults);
     let pressure = pressure::limits(document, faults);
     let failover = failover(document, faults);
+    let pool = pool::pool(document, pressure.as_ref(), faults);
     let front = front::front(document, faults);
     let replication = backends::replication(document, &drafts, faults);
 
@@ -81,7 +84,8 @@ pub(super) fn config(
             max_clients: limits.clients,
             login_timeout: limits.login_timeout,
             drain_timeout: limits.drain_timeout,
-            pool: session::PoolPolicy::Keep,
+            pool: pool?.0,
+            keeping: pool?.1,
             fallback_reads: limits.fallback_reads,
             scopes: limits.scopes,
             prepared: limits.prepared,

@@ -11,6 +11,7 @@ mod fault;
 mod files;
 mod flags;
 mod front;
+mod pool;
 mod pressure;
 pub mod schema;
 mod secrets;

@@ -155,6 +155,7 @@ pub const SECTIONS: &[&Section] = &[
     &USER,
     &CONSISTENCY,
     &FAILOVER,
+    &POOL,
     &LIMITS,
     &LOG,
 ];
@@ -319,6 +320,14 @@ pub const CONSISTENCY: Section = Section {
         &CONSISTENCY_ON_TIMEOUT,
         &CONSISTENCY_MAX_LAG,
     ],
+};
+
+/// How sessions share connections.
+pub const POOL: Section = Section {
+    name: "pool",
+    list: false,
+    about: "How clients share backend connections.",
+    keys: &[&POOL_MODE, &POOL_IDLE_TIME, &POOL_MAX_AGE],
 };
 
 /// Named limits.

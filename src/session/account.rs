@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::command::Request;
 use super::connections::Held;
+use super::lending::LeftBehind;
 use super::login::{Challenge, LoginFailure, make_nonce};
 use super::pins::Pins;
 use super::pressure::Patience;
@@ -123,6 +124,8 @@ impl Session {
         self.last_statement = None;
         self.last_counted = None;
         self.last_select = None;
+        self.has_words = false;
+        self.left_behind = LeftBehind::default();
     }
 
     /// COM_RESET_CONNECTION: what MySQL forgets is forgotten on every connection of the session,
@@ -133,6 +136,7 @@ impl Session {
             // Whoever resets gives up an open transaction; MySQL rolls it back.
             tracing::debug!(client = self.entry.id, "reset with an open transaction");
         }
+        self.have_writer().await;
         let all: Vec<Held> = self.connections.drain().collect();
         self.forget();
         self.standing.reset();
@@ -223,6 +227,7 @@ impl Session {
         let Some(peer) = self.shared.registry.find(id) else {
             return self.refuse(&ClientError::no_such_thread(id)).await;
         };
+        let _hunt = peer.hunt();
         if !query_only {
             peer.ask_kill();
         }

@@ -67,7 +67,15 @@ impl Session {
                 let _ = news.draining.wait_for(|draining| *draining).await;
                 tokio::time::sleep(pause).await;
             };
+            self.lend_to_waiting().await;
             let spare = self.spare_connections();
+            let words = self.words_until();
+            let words = async {
+                match words {
+                    Some(until) => tokio::time::sleep_until(until).await,
+                    None => std::future::pending().await,
+                }
+            };
             let shared = Arc::clone(&self.shared);
             let wanted = async {
                 match spare.is_empty() {
@@ -84,6 +92,8 @@ impl Session {
                 Ok(()) = news.leave.changed() => news.take(),
                 () = idle.over() => return Err(self.idled(idle).await),
                 id = wanted => self.give_back(id).await,
+                // What was kept for the client's questions may go now.
+                () = words => {}
             }
         }
         // A command that has begun can't be left in the middle but by ending the session.
@@ -109,11 +119,17 @@ impl Session {
         if !self.shared.pressure.limits_connections() || self.transaction != Transaction::None {
             return SmallVec::new();
         }
+        if self.shared.lends() {
+            return self.lendable();
+        }
         let all: SmallVec<[BackendId; 4]> = self.connections.all().map(|it| it.backend).collect();
         all.into_iter().filter(|id| self.is_spare(*id)).collect()
     }
 
     async fn give_back(&mut self, id: BackendId) {
+        if self.shared.lends() {
+            return self.lend_on(id).await;
+        }
         if let Some(held) = self.connections.take(id) {
             held.quit().await;
         }

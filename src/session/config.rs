@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::{Hold, Limits, PreparedLimits};
+use super::{Hold, Keeping, Limits, PreparedLimits};
 use crate::error::Secret;
 use crate::net::Network;
 use crate::routing::{OnLostWrites, Policy, Reads};
@@ -31,6 +31,8 @@ pub struct Config {
     pub replication: Option<String>,
     /// Which backend connection serves a session next.
     pub pool: PoolPolicy,
+    /// How long a connection that no session has is kept.
+    pub keeping: Keeping,
     /// This proxy's part of its clients' ids, below 1024; by chance, if there is none.
     pub proxy_id: Option<u16>,
     /// How many reads the writer runs at once in the readers' stead.
@@ -75,6 +77,11 @@ pub enum PoolPolicy {
     /// The one that it has.
     #[default]
     Keep,
+    /// The one that it has, unless others need it between two statements: then another, later.
+    Lend,
+    /// Another for each statement, from those that were given back, whether others need them or
+    /// not: a proof that nothing is lost or found there.
+    LendAtOnce,
     /// A new one for each statement, told what the session was told: slow, and a proof that
     /// nothing depends on the connection.
     Replace,

@@ -1,18 +1,19 @@
 //! The backend connections that serve one session.
 //!
-//! A session keeps what it opened (1:1). Nobody else may find a connection in the middle of a
-//! response, so one is taken out to be used and put back when the response has ended.
+//! A session keeps what it opened, unless `[pool] mode` lets others have it between two statements.
+//! Nobody else may find a connection in the middle of a response, so one is taken out to be used and
+//! put back when the response has ended.
 
 use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::Shared;
 use super::prepared::OnBackend;
 use super::pressure::Slot;
 use super::registry::{Peer, Thread};
-use crate::backend::{ConnectError, Connection, LoginRequest};
+use super::{PoolPolicy, Shared};
+use crate::backend::{ConnectError, Connection, Kinship, LoginRequest};
 use crate::gtid::Incarnation;
 use crate::protocol::{Command, Status};
 use crate::routing::{BackendId, Place, Snapshot};
@@ -22,10 +23,11 @@ use crate::telemetry::ConnectionState;
 /// A connection in a session's hands; the books are kept by dropping it.
 pub(super) struct Held {
     connection: Connection,
-    shared: Arc<Shared>,
-    peer: Arc<Peer>,
+    lease: Lease,
     /// Its room among all connections.
     slot: Slot,
+    /// Which sessions it could serve next; none if only this one.
+    kinship: Option<Kinship>,
     /// The life of the backend that it is proven to belong to.
     incarnation: Option<Incarnation>,
     /// When it was logged in.
@@ -39,28 +41,52 @@ pub(super) struct Held {
     pub statements: HashMap<u32, OnBackend>,
 }
 
+/// A session has a connection, until this is dropped.
+struct Lease {
+    shared: Arc<Shared>,
+    peer: Arc<Peer>,
+    backend: BackendId,
+    thread: u64,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.peer.remove_thread(self.backend, self.thread);
+        self.shared
+            .metrics
+            .backend_connections(self.backend.index(), ConnectionState::Active)
+            .dec();
+        self.shared.loads.disconnected(self.backend);
+    }
+}
+
 impl Held {
-    fn new(connection: Connection, shared: Arc<Shared>, peer: Arc<Peer>) -> Self {
+    fn new(connection: Connection, shared: Arc<Shared>, peer: Arc<Peer>, opened: Instant) -> Self {
         let id = connection.backend;
         let config = shared.config.load_full();
         let limits = &config.limits;
         let stream = connection.wire.stream();
         stream.expect_life(limits.dead_peer_timeout, limits.write_timeout);
-        let opened = Instant::now();
         peer.add_thread(thread_of(&connection, opened));
         shared
             .metrics
             .backend_connections(id.index(), ConnectionState::Active)
             .inc();
         shared.loads.connected(id);
-        Self {
-            connection,
+        let lease = Lease {
             shared,
             peer,
+            backend: id,
+            thread: connection.thread_id,
+        };
+        Self {
+            connection,
+            lease,
             slot: Slot::default(),
+            kinship: None,
             incarnation: None,
             opened,
-            used: opened,
+            used: Instant::now(),
             last_executed: String::new(),
             statements: HashMap::new(),
         }
@@ -132,6 +158,33 @@ impl Held {
         self.read_answer(Command::Query).await
     }
 
+    /// Gives it to whoever needs one next, if it can be handed over; else it is closed.
+    pub(super) async fn give(self, request: &LoginRequest) {
+        let lent =
+            self.kinship.is_some() && self.kinship == self.lease.shared.dialer.kinship(request);
+        if !lent {
+            return self.quit().await;
+        }
+        let Self {
+            connection,
+            lease,
+            slot,
+            kinship,
+            opened,
+            ..
+        } = self;
+        let (shared, peer) = (Arc::clone(&lease.shared), Arc::clone(&lease.peer));
+        drop(lease);
+        // Who kills this client has seen the thread before it was taken from the list, or never
+        // does: nobody else may have it then.
+        let free = !peer.is_hunted() && !connection.status.contains(Status::IN_TRANS);
+        if let (true, Some(kinship)) = (free, kinship) {
+            shared.give_to_pool(kinship, connection, opened).await;
+        }
+        // Whoever has room next looks into the pool.
+        drop(slot);
+    }
+
     /// Tells the backend that nothing more comes.
     pub(super) async fn quit(mut self) {
         self.queue_command(Command::Quit);
@@ -147,18 +200,6 @@ fn thread_of(connection: &Connection, opened: Instant) -> Thread {
         server_uuid: connection.proof.server_uuid,
         port: connection.port,
         opened,
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        let id = self.connection.backend;
-        self.peer.remove_thread(id, self.connection.thread_id);
-        self.shared
-            .metrics
-            .backend_connections(id.index(), ConnectionState::Active)
-            .dec();
-        self.shared.loads.disconnected(id);
     }
 }
 
@@ -213,9 +254,44 @@ impl Connections {
         let config = self.shared.config.load_full();
         let room = self.shared.pressure.slot(id, user, &config.limits);
         let slot = room.await?;
-        let mut held = self.open_beside(id, request, tracking).await?;
+        let kinship = match config.pool {
+            PoolPolicy::Lend | PoolPolicy::LendAtOnce => self.shared.dialer.kinship(request),
+            PoolPolicy::Keep | PoolPolicy::Replace => None,
+        };
+        let lent = match &kinship {
+            Some(kinship) => self.borrow(id, kinship, request, tracking).await,
+            None => None,
+        };
+        let mut held = match lent {
+            Some(held) => held,
+            None => {
+                self.shared.make_room(id).await;
+                self.open_beside(id, request, tracking).await?
+            }
+        };
         held.slot = slot;
+        held.kinship = kinship;
         Ok(held)
+    }
+
+    /// A connection that another session has given back, as good as a new one. Where the backend
+    /// does not want it, it says why to a new one.
+    async fn borrow(
+        &self,
+        id: BackendId,
+        kinship: &Kinship,
+        request: &LoginRequest,
+        tracking: &ForEach<String>,
+    ) -> Option<Held> {
+        let shared = &self.shared;
+        let (connection, opened) = shared.lend(id, kinship)?;
+        let before = shared.watch.snapshot();
+        let taken = shared.dialer.take_over(connection, request, tracking).await;
+        let connection = taken.ok()?;
+        let peer = Arc::clone(&self.peer);
+        let mut held = Held::new(connection, Arc::clone(shared), peer, opened);
+        held.adopt(&before);
+        Some(held)
     }
 
     /// The same beside the limit on connections, for what frees some.
@@ -239,7 +315,7 @@ impl Connections {
         let connecting = dialer.connect(id, request, tracking);
         let connection = pressure.guarded(id, life, connecting).await?;
         let shared = Arc::clone(&self.shared);
-        let mut held = Held::new(connection, shared, Arc::clone(&self.peer));
+        let mut held = Held::new(connection, shared, Arc::clone(&self.peer), Instant::now());
         held.adopt(&before);
         Ok(held)
     }
@@ -260,7 +336,7 @@ impl Connections {
         let slot = room.await?;
         let connection = self.shared.dialer.connect_expired(id, request).await?;
         let shared = Arc::clone(&self.shared);
-        let mut held = Held::new(connection, shared, Arc::clone(&self.peer));
+        let mut held = Held::new(connection, shared, Arc::clone(&self.peer), Instant::now());
         held.slot = slot;
         Ok(held)
     }

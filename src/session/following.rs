@@ -32,7 +32,7 @@ impl Session {
     }
 
     /// What LAST_INSERT_ID() returns goes along.
-    async fn take_insert_id(&mut self) {
+    pub(super) async fn take_insert_id(&mut self) {
         if !self.marks.intersects(Marks::LAST_INSERT_ID) {
             return;
         }

@@ -400,6 +400,7 @@ impl Session {
         if in_transaction {
             return Err(Exclusion::Unreachable);
         }
+        self.make_way(place.backend).await;
         let watermarks = self.wants_watermarks(place.backend);
         let tracking = ForEach::new(|flavour| tracking_on_reader(flavour, watermarks));
         let opened = self

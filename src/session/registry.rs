@@ -40,6 +40,8 @@ pub struct Peer {
     about: Mutex<About>,
     commands: AtomicU64,
     busy: AtomicBool,
+    /// One more for each that is about to kill its threads.
+    hunters: Arc<()>,
 }
 
 /// Who a client is, as far as it is known.
@@ -135,6 +137,7 @@ impl Registry {
             about: Mutex::default(),
             commands: AtomicU64::new(0),
             busy: AtomicBool::new(false),
+            hunters: Arc::default(),
         });
         loop {
             let count = self.next.fetch_add(1, Ordering::Relaxed);
@@ -240,6 +243,17 @@ impl Peer {
     /// Is told when the client is cut off.
     pub(super) fn cutter(&self) -> Arc<Notify> {
         Arc::clone(&self.cut)
+    }
+
+    /// Its threads are about to be killed, until what is returned is dropped: none of them may serve
+    /// another client meanwhile.
+    pub(super) fn hunt(&self) -> Arc<()> {
+        Arc::clone(&self.hunters)
+    }
+
+    /// Is somebody about to kill its threads?
+    pub(super) fn is_hunted(&self) -> bool {
+        Arc::strong_count(&self.hunters) > 1
     }
 
     /// The backend threads that serve this client.

@@ -45,6 +45,8 @@ pub(super) struct Progress {
     rest: usize,
     /// Something has reached the client.
     flushed: bool,
+    /// It ended with warnings.
+    warned: bool,
     /// There was a result with rows, or one that could have had some.
     rows: bool,
     /// How much the client's output held before the packet that was interpreted last, and the
@@ -72,6 +74,11 @@ impl Progress {
     /// sequence number that the end got.
     pub(super) fn before_end(&self) -> (usize, u8) {
         self.before_end
+    }
+
+    /// Is there something for SHOW WARNINGS to tell?
+    pub(super) fn left_words(&self) -> bool {
+        self.warned || self.error.is_some()
     }
 
     /// The error number it ended with.
@@ -310,6 +317,7 @@ impl<'a, O: Observer> Relay<'a, O> {
         let part = self.boundary.whole(payload)?;
         if let Part::Ok(ok) | Part::ResultEnd(ok) = &part {
             self.connection.status = ok.status;
+            self.progress.warned = ok.warnings > 0;
             self.observer.ended(ok)?;
         }
         self.progress.before_end = (self.client.output().len(), self.client.sequence());

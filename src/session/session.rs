@@ -15,6 +15,7 @@ use super::awaiting::News;
 use super::command::{Request, is_relayed};
 use super::connections::{Connections, Held};
 use super::dump::is_replication;
+use super::lending::LeftBehind;
 use super::login::{Claimed, encode_error};
 use super::pins::Pins;
 use super::prepared::Statements;
@@ -71,6 +72,10 @@ pub(super) struct Session {
     pub(super) last_counted: Option<Place>,
     /// Where the last one ran that set FOUND_ROWS().
     pub(super) last_select: Option<Place>,
+    /// It ended with warnings or an error.
+    pub(super) has_words: bool,
+    /// What the last statements left on connections that others have now.
+    pub(super) left_behind: LeftBehind,
     /// Why the next read-only transaction runs on the writer: the last one could not go on.
     pub(super) read_only_at_writer: bool,
 
@@ -152,6 +157,8 @@ impl Session {
             last_statement: None,
             last_counted: None,
             last_select: None,
+            has_words: false,
+            left_behind: LeftBehind::default(),
             read_only_at_writer: false,
             status: Status::AUTOCOMMIT,
             autocommit: true,
@@ -211,7 +218,8 @@ impl Session {
 
     /// Closes the session's backend connections and the client's.
     pub(super) async fn close(&mut self) {
-        for held in self.connections.drain().chain(self.expired.take()) {
+        self.give_up_connections().await;
+        if let Some(held) = self.expired.take() {
             held.quit().await;
         }
         self.client.close().await;

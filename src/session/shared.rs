@@ -11,7 +11,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::scopes::{ScopeHandle, Scopes};
 use super::{
-    Config, Failures, Loads, LoginKeys, PreparedCount, Pressure, ReadsSwitch, Registry, Roster,
+    Config, Failures, Loads, LoginKeys, Pool, PreparedCount, Pressure, ReadsSwitch, Registry,
+    Roster,
 };
 use crate::backend::watch::{ThreadEnd, Watch};
 use crate::backend::{Dialer, Greeting};
@@ -48,6 +49,8 @@ pub struct Shared {
     pub loads: Loads,
     /// Opens data connections.
     pub dialer: Dialer,
+    /// Those that no session has.
+    pub pool: Pool,
     /// What the writer says of itself; what a client is greeted with.
     pub greeting: ArcSwap<Greeting>,
     /// Counts everything.

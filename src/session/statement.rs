@@ -140,6 +140,9 @@ impl Session {
     }
 
     async fn run_until_answered(&mut self, mut job: Job) -> Result<(), Ended> {
+        if self.refuses_left_behind(&mut job).await? {
+            return Ok(());
+        }
         self.carry_variables(&job).await;
         if self.transaction.is_on_reader() && job.statement.as_ref().is_some_and(|it| it.commits) {
             self.end_on_reader("COMMIT").await;
@@ -271,16 +274,20 @@ impl Session {
     /// A statement has ended there.
     pub(super) fn ran_at(&mut self, place: Place, job: &Job, progress: &Progress) {
         self.last_statement = Some(place);
-        if job.command != Command::StmtPrepare {
+        self.has_words = progress.left_words();
+        let counted = job.command != Command::StmtPrepare;
+        if counted {
             self.last_counted = Some(place);
         }
         let reads = matches!(
             job.class(),
             Some(Class::Read { .. } | Class::ReadWithFunctions(_) | Class::WriterRead(_))
         );
-        if progress.had_rows() || reads && progress.error().is_none() {
+        let selected = progress.had_rows() || reads && progress.error().is_none();
+        if selected {
             self.last_select = Some(place);
         }
+        self.left_behind.ran(counted, selected);
     }
 }
 

@@ -265,6 +265,7 @@ impl Session {
     }
 
     async fn open_writer_at(&mut self, place: Place) -> Result<Held, ConnectError> {
+        self.make_way(place.backend).await;
         let tracking = self.tracking_for_each();
         let opened = self
             .connections
@@ -472,8 +473,13 @@ impl Session {
     /// Does the session's connection to the writer hold what no other one would?
     pub(super) fn holds_state(&self) -> bool {
         let transaction = matches!(self.transaction, Transaction::OnWriter { .. });
-        let stateful = !self.marks.is_empty() || self.pins.hold_state() || self.holds_prepared();
-        transaction || stateful || self.tracks_as_wished || self.collation_due || self.role_due
+        transaction || !self.marks.is_empty() || self.holds_more()
+    }
+
+    /// The same besides transactions and marks.
+    pub(super) fn holds_more(&self) -> bool {
+        let stateful = self.pins.hold_state() || self.holds_prepared();
+        stateful || self.tracks_as_wished || self.collation_due || self.role_due
     }
 
     /// Does it hold a cursor, or values for an execution to come?

@@ -50,6 +50,16 @@ pub const MODERN: Capabilities = Capabilities(
         | Capabilities::DEPRECATE_EOF.0,
 );
 
+/// How sessions of this run share connections: they keep what they have, unless `TIDEGATE_POOL_MODE`
+/// says `transaction`. Then every statement runs on a connection that was given back.
+fn pool_policy() -> session::PoolPolicy {
+    match std::env::var("TIDEGATE_POOL_MODE").as_deref() {
+        Err(_) | Ok("" | "session") => session::PoolPolicy::Keep,
+        Ok("transaction") => session::PoolPolicy::LendAtOnce,
+        Ok(other) => panic!("TIDEGATE_POOL_MODE={other}: session and transaction are known"),
+    }
+}
+
 /// A configuration for a lab; tests change what they are about.
 pub fn config(cluster: &Cluster) -> Config {
     let backend = |name: String, port: u16, role| BackendConfig {
@@ -109,7 +119,8 @@ pub fn config(cluster: &Cluster) -> Config {
             max_clients: 100,
             login_timeout: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(10),
-            pool: session::PoolPolicy::Keep,
+            pool: pool_policy(),
+            keeping: session::Keeping::default(),
             proxy_id: None,
             fallback_reads: 500,
             scopes: 1000,

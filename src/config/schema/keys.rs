@@ -2,6 +2,7 @@
 
 mod failover;
 mod operators;
+mod pool;
 mod pressure;
 mod reads;
 mod wire;
@@ -13,6 +14,7 @@ use super::{Key, Kind};
 
 pub use self::failover::*;
 pub use self::operators::*;
+pub use self::pool::*;
 pub use self::pressure::*;
 pub use self::reads::*;
 pub use self::wire::*;

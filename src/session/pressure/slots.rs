@@ -70,6 +70,25 @@ impl Pressure {
         self.room.is_some() || self.all.room.is_some()
     }
 
+    /// Does somebody wait for room at this backend, or at any of them?
+    pub(in crate::session) fn is_wanted(&self, id: BackendId) -> bool {
+        let waits = |gate: &Gate| gate.waiting.load(Ordering::Relaxed) > 0;
+        waits(&self.gate(id)) || waits(&self.all)
+    }
+
+    /// Would one that needs a connection to this backend have to wait?
+    pub(in crate::session) fn is_full(&self, id: BackendId) -> bool {
+        let (own, all) = self.free_room(id);
+        own == Some(0) || all == Some(0)
+    }
+
+    /// For how many more connections there is room, at this backend and at all of them, where that
+    /// is limited.
+    pub(in crate::session) fn free_room(&self, id: BackendId) -> (Option<usize>, Option<usize>) {
+        let free = |gate: &Gate| gate.room.as_ref().map(|room| room.available_permits());
+        (free(&self.gate(id)), free(&self.all))
+    }
+
     /// Room for a connection to this backend.
     ///
     /// Cancel safe.

@@ -1,0 +1,118 @@
+//! Which connections may serve one another's sessions, and how one is handed over.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::time::timeout;
+
+use super::connection::Connection;
+use super::exchange::Exchange;
+use super::login::LoginRequest;
+use super::{Config, ConnectError, ConnectionState, Dialer};
+use crate::protocol::{Capabilities, ChangeUser, Command, OkPacket};
+use crate::sql::ForEach;
+
+/// What no COM_CHANGE_USER changes on a connection, and whose it is: connections of one kind may
+/// stand in for each other.
+#[derive(Clone, Debug)]
+pub struct Kinship {
+    user: Vec<u8>,
+    capabilities: Capabilities,
+    max_packet: u32,
+    has_attributes: bool,
+    /// Where a backend is told of it by a PROXY header.
+    origin: Option<SocketAddr>,
+    /// With which addresses and certificates it was opened.
+    config: Arc<Config>,
+}
+
+impl PartialEq for Kinship {
+    fn eq(&self, other: &Self) -> bool {
+        self.user == other.user
+            && self.capabilities.0 == other.capabilities.0
+            && self.max_packet == other.max_packet
+            && self.has_attributes == other.has_attributes
+            && self.origin == other.origin
+            && Arc::ptr_eq(&self.config, &other.config)
+    }
+}
+
+impl Dialer {
+    /// Of a connection that is opened for this request now; none for one that can't be handed over.
+    pub fn kinship(&self, request: &LoginRequest) -> Option<Kinship> {
+        let config = self.config();
+        let proxied = config.backends.iter().any(|it| it.proxy_protocol);
+        // What `interactive_timeout` is to a login, nothing is to a change of users.
+        let interactive = request.capabilities.contains(Capabilities::INTERACTIVE);
+        (request.collation != 0 && !interactive).then(|| Kinship {
+            user: request.credentials.user.clone(),
+            capabilities: request.capabilities,
+            max_packet: request.max_packet,
+            has_attributes: request.attributes.is_some(),
+            origin: request.origin.filter(|_| proxied),
+            config,
+        })
+    }
+
+    /// Logs in on a connection of the same kind that had another session, and makes of it what
+    /// [`Dialer::connect`] would: nothing is left of what was there.
+    ///
+    /// Not cancel safe, but a caller that gives up only loses the connection.
+    ///
+    /// # Errors
+    /// As [`Dialer::connect`]. The backend has closed the connection then.
+    pub async fn take_over(
+        &self,
+        mut connection: Connection,
+        request: &LoginRequest,
+        tracking: &ForEach<String>,
+    ) -> Result<Connection, ConnectError> {
+        let attempt = async {
+            connection.change_user(request).await?;
+            // Servers run it at a login, and not when the user changes.
+            connection.queue_query(b"SELECT @@global.init_connect = ''");
+            connection.queue_first(tracking);
+            connection.wire.flush().await?;
+            let row = connection.read_answer(Command::Query).await?;
+            connection.read_first().await?;
+            match row.first() {
+                Some(Some(empty)) if empty == b"1" => Ok(connection),
+                _ => Err(ConnectError::Unexpected),
+            }
+        };
+        match timeout(self.config().connect_timeout, attempt).await {
+            Ok(result) => result,
+            Err(_) => Err(ConnectError::TimedOut),
+        }
+    }
+}
+
+impl Connection {
+    async fn change_user(&mut self, request: &LoginRequest) -> Result<(), ConnectError> {
+        let has_attributes = self.capabilities.contains(Capabilities::CONNECT_ATTRS);
+        let command = ChangeUser {
+            user: request.credentials.user.clone(),
+            // The backend asks for its own plugin's, with a new nonce.
+            auth: Vec::new(),
+            database: request.database.clone(),
+            collation: u16::from(request.collation),
+            plugin: Some(Vec::new()),
+            attributes: request.attributes.clone().filter(|_| has_attributes),
+        };
+        self.wire.restart_sequence();
+        self.wire.queue(&command.encode()?);
+        self.wire.flush().await?;
+        self.wire.set_sequence(1);
+        let mut exchange = Exchange {
+            password: &request.credentials.password,
+            data: Vec::new(),
+            plugin: String::new(),
+        };
+        let ok = exchange.run(&mut self.wire).await?;
+        self.status = OkPacket::parse(&ok, self.capabilities)?.status;
+        self.login_ok = ok;
+        self.state = ConnectionState::after_login(request.collation, request.database.clone());
+        self.changed.clear();
+        Ok(())
+    }
+}

@@ -1,0 +1,219 @@
+//! `[pool] mode = "transaction"`: a session keeps a backend connection inside a transaction, and as
+//! long as it holds something that no other one has. Between two statements whoever needs it more
+//! may have it.
+
+use std::time::Duration;
+
+use smallvec::SmallVec;
+use tokio::time::{Instant, timeout};
+
+use super::job::Job;
+use super::session::Session;
+use super::{PoolPolicy, Shared};
+use crate::error::ClientError;
+use crate::routing::{BackendId, Place, Transaction};
+use crate::sql::{Class, Last, Marks};
+
+/// For so long warnings and errors are kept for the client to ask for them, though others wait.
+const WORDS: Duration = Duration::from_secs(1);
+
+/// What the last statements left on a connection that others have now.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LeftBehind {
+    /// There were warnings or errors.
+    diagnostics: bool,
+    /// GET DIAGNOSTICS reads more than those.
+    statement: bool,
+    row_count: bool,
+    found_rows: bool,
+}
+
+impl LeftBehind {
+    /// A statement has run.
+    pub(super) fn ran(&mut self, counted: bool, selected: bool) {
+        self.diagnostics = false;
+        self.statement = false;
+        self.row_count &= !counted;
+        self.found_rows &= !selected;
+    }
+
+    /// Does a statement ask for what is gone?
+    fn is_asked_for(self, job: &Job) -> bool {
+        if !matches!(job.class(), Some(Class::LastStatement)) {
+            return false;
+        }
+        match job.statement.as_ref().map(|statement| statement.last) {
+            Some(Last::RowCount) => self.row_count,
+            Some(Last::FoundRows) => self.found_rows,
+            Some(Last::Diagnostics) | None => {
+                let all = job.leaves().intersects(Marks::USER_VARIABLE);
+                self.diagnostics || all && self.statement
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// May others have a session's connections between two statements?
+    pub(super) fn lends(&self) -> bool {
+        matches!(
+            self.config.load().pool,
+            PoolPolicy::Lend | PoolPolicy::LendAtOnce
+        )
+    }
+}
+
+impl Session {
+    /// The connections that others may have now.
+    pub(super) fn lendable(&mut self) -> SmallVec<[BackendId; 4]> {
+        let all: SmallVec<[BackendId; 4]> = self.connections.all().map(|it| it.backend).collect();
+        all.into_iter().filter(|id| self.may_lend(*id)).collect()
+    }
+
+    fn may_lend(&mut self, id: BackendId) -> bool {
+        self.is_plain(id) && !self.has_words_at(id)
+    }
+
+    /// Is there nothing on a connection that another one would not have, or could not be told?
+    fn is_plain(&self, id: BackendId) -> bool {
+        if self.transaction != Transaction::None || self.carried.iter().any(|(at, _)| *at == id) {
+            return false;
+        }
+        if id != self.writer {
+            return !self.prepared.are_held_by(id, false);
+        }
+        // LAST_INSERT_ID() goes along.
+        let mut marks = self.marks;
+        marks.remove(Marks::LAST_INSERT_ID);
+        marks.is_empty() && !self.holds_more() && !self.is_measuring()
+    }
+
+    /// Has the last statement left words for the client there, which it had no time to ask for?
+    fn has_words_at(&mut self, id: BackendId) -> bool {
+        let there = self.has_words && is_at(self.last_statement, id);
+        let held = self.connections.look(id).filter(|_| there);
+        held.is_some_and(|held| held.used.elapsed() < WORDS)
+    }
+
+    /// When that time is over: never, if there is nothing of the kind.
+    pub(super) fn words_until(&mut self) -> Option<Instant> {
+        let id = self.last_statement?.backend;
+        let held = self.connections.look(id)?.used;
+        let lends = self.shared.lends() && self.has_words_at(id);
+        lends.then(|| Instant::from_std(held + WORDS))
+    }
+
+    /// Gives connections to those who wait for them.
+    pub(super) async fn lend_to_waiting(&mut self) {
+        let at_once = self.config.pool == PoolPolicy::LendAtOnce;
+        if !at_once && (!self.shared.pressure.limits_connections() || !self.shared.lends()) {
+            return;
+        }
+        if at_once || self.shared.pressure.is_wanted(self.writer) {
+            self.end_tracking_as_wished().await;
+        }
+        for id in self.lendable() {
+            if at_once || self.shared.pressure.is_wanted(id) {
+                self.lend_on(id).await;
+            }
+        }
+    }
+
+    /// A statement that named a variable of tracking leaves the connection as the client wished: not
+    /// for longer than nobody else needs it.
+    async fn end_tracking_as_wished(&mut self) {
+        if !self.tracks_as_wished || self.transaction != Transaction::None {
+            return;
+        }
+        let Some(mut held) = self.connections.take(self.writer) else {
+            return;
+        };
+        let limit = self.config.limits.first_byte_timeout;
+        // A connection that is lost takes with it what it held, as the next statement finds.
+        if let Ok(Ok(())) = timeout(limit, self.track_again(&mut held)).await {
+            self.connections.put(held);
+        }
+    }
+
+    /// Before the session waits for a connection to a backend, it gives others up: of two sessions
+    /// that have what the other wants, none would ever get on.
+    pub(super) async fn make_way(&mut self, wanted: BackendId) {
+        if !self.shared.lends() || !self.shared.pressure.is_full(wanted) {
+            return;
+        }
+        for id in self.lendable() {
+            if id != wanted {
+                self.lend_on(id).await;
+            }
+        }
+    }
+
+    /// Gives a connection away.
+    pub(super) async fn lend_on(&mut self, id: BackendId) {
+        if id == self.writer && self.marks.intersects(Marks::LAST_INSERT_ID) {
+            let limit = self.config.limits.first_byte_timeout;
+            if timeout(limit, self.take_insert_id()).await.is_err() {
+                return;
+            }
+        }
+        if !self.is_plain(id) {
+            return;
+        }
+        let Some(held) = self.connections.take(id) else {
+            return;
+        };
+        let left = &mut self.left_behind;
+        if is_at(self.last_statement, id) {
+            left.statement = true;
+            left.diagnostics = self.has_words;
+        }
+        left.row_count |= is_at(self.last_counted, id);
+        left.found_rows |= is_at(self.last_select, id);
+        held.give(&self.request).await;
+    }
+
+    /// Refuses a question about a statement whose connection others have now; true if it did.
+    pub(super) async fn refuses_left_behind(
+        &mut self,
+        job: &mut Job,
+    ) -> Result<bool, super::Ended> {
+        if !self.left_behind.is_asked_for(job) {
+            return Ok(false);
+        }
+        self.skip_rest(&mut job.request).await?;
+        self.refuse(&ClientError::left_behind()).await?;
+        Ok(true)
+    }
+
+    /// Closes the connections of a session that has ended, or keeps them for the next.
+    pub(super) async fn give_up_connections(&mut self) {
+        let lends = self.shared.lends() && !*self.shared.draining.borrow();
+        let all: Vec<_> = self.connections.drain().collect();
+        for held in all {
+            match lends && self.is_plain(held.backend) && !self.entry.is_killed() {
+                true => held.give(&self.request).await,
+                false => held.quit().await,
+            }
+        }
+    }
+
+    /// COM_RESET_CONNECTION asks the writer what a session begins with, over its connection.
+    pub(super) async fn have_writer(&mut self) {
+        if !self.shared.lends() || self.connections.look(self.writer).is_some() {
+            return;
+        }
+        let tracking = self.tracking_for_each();
+        let opened = self
+            .connections
+            .open(self.writer, &self.request, &tracking)
+            .await;
+        // Without one nothing is learned, as without a writer.
+        if let Ok(held) = opened {
+            self.connections.put(held);
+        }
+    }
+}
+
+fn is_at(place: Option<Place>, id: BackendId) -> bool {
+    place.is_some_and(|place| place.backend == id)
+}

@@ -1,0 +1,200 @@
+//! The books of the pool: which connections nobody has. Pure: time is an argument, and what a
+//! connection is makes no difference.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use crate::routing::BackendId;
+
+/// How long a connection is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keeping {
+    /// Without anybody who wants it.
+    pub idle_time: Duration,
+    /// At all.
+    pub max_age: Duration,
+}
+
+impl Default for Keeping {
+    fn default() -> Self {
+        Self {
+            idle_time: Duration::from_secs(60),
+            max_age: Duration::from_secs(60 * 60),
+        }
+    }
+}
+
+/// One that nobody has.
+#[derive(Debug)]
+struct Idle<K, C> {
+    key: K,
+    connection: C,
+    /// Until when it may be lent.
+    until: Instant,
+}
+
+/// Connections that nobody has, by backend; those that came last are lent first.
+#[derive(Debug)]
+pub(super) struct Books<K, C> {
+    idle: HashMap<BackendId, VecDeque<Idle<K, C>>>,
+}
+
+impl<K, C> Default for Books<K, C> {
+    fn default() -> Self {
+        Self {
+            idle: HashMap::new(),
+        }
+    }
+}
+
+impl<K: PartialEq, C> Books<K, C> {
+    /// Takes in one that was `opened` then; given back if it is too old to be kept. `chance` makes
+    /// connections of one age differ by up to a tenth of it.
+    pub(super) fn put(
+        &mut self,
+        (backend, key): (BackendId, K),
+        connection: C,
+        opened: Instant,
+        (keeping, chance): (Keeping, u32),
+        now: Instant,
+    ) -> Option<C> {
+        let shorter = keeping.max_age / 10 * (chance % 100) / 100;
+        let ends = opened.checked_add(keeping.max_age - shorter);
+        let rests = now.checked_add(keeping.idle_time);
+        let until = match (ends, rests) {
+            (Some(ends), Some(rests)) => ends.min(rests),
+            // Further than a clock goes.
+            (Some(until), None) | (None, Some(until)) => until,
+            (None, None) => now,
+        };
+        if until <= now {
+            return Some(connection);
+        }
+        let idle = self.idle.entry(backend).or_default();
+        idle.push_back(Idle {
+            key,
+            connection,
+            until,
+        });
+        None
+    }
+
+    /// Lends the one of this kind that came last.
+    pub(super) fn take(&mut self, backend: BackendId, key: &K, now: Instant) -> Option<C> {
+        let idle = self.idle.get_mut(&backend)?;
+        let fits = |it: &Idle<K, C>| it.until > now && it.key == *key;
+        let index = idle.iter().rposition(fits)?;
+        idle.remove(index).map(|it| it.connection)
+    }
+
+    /// The one that came first, to be closed, if there are more than this at the backend.
+    pub(super) fn beyond(&mut self, backend: BackendId, most: usize) -> Option<C> {
+        let idle = self.idle.get_mut(&backend)?;
+        match idle.len() > most {
+            true => idle.pop_front().map(|it| it.connection),
+            false => None,
+        }
+    }
+
+    /// The same among those at all backends.
+    pub(super) fn beyond_all(&mut self, most: usize) -> Option<C> {
+        if self.total() <= most {
+            return None;
+        }
+        let most_at = self.idle.values_mut().max_by_key(|idle| idle.len())?;
+        most_at.pop_front().map(|it| it.connection)
+    }
+
+    /// Those whose time has come, and those at backends that are not `wanted`.
+    pub(super) fn expire(&mut self, now: Instant, wanted: impl Fn(BackendId) -> bool) -> Vec<C> {
+        let mut gone = Vec::new();
+        for (backend, idle) in &mut self.idle {
+            let all = std::mem::take(idle);
+            for it in all {
+                match it.until > now && wanted(*backend) {
+                    true => idle.push_back(it),
+                    false => gone.push(it.connection),
+                }
+            }
+        }
+        gone
+    }
+
+    /// How many there are.
+    pub(super) fn total(&self) -> usize {
+        self.idle.values().map(VecDeque::len).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const W: BackendId = BackendId(0);
+    const R: BackendId = BackendId(1);
+    const KEEPING: Keeping = Keeping {
+        idle_time: Duration::from_secs(10),
+        max_age: Duration::from_secs(100),
+    };
+
+    fn books(now: Instant) -> Books<&'static str, u32> {
+        let mut books = Books::default();
+        for (backend, key, connection) in [(W, "a", 1), (W, "b", 2), (W, "a", 3), (R, "a", 4)] {
+            let refused = books.put((backend, key), connection, now, (KEEPING, 0), now);
+            assert_eq!(refused, None);
+        }
+        books
+    }
+
+    #[test]
+    fn a_connection_is_lent_to_its_own_kind_at_its_own_backend_and_once() {
+        let now = Instant::now();
+        let mut books = books(now);
+        assert_eq!(books.take(W, &"a", now), Some(3), "the warmest");
+        assert_eq!(books.take(W, &"a", now), Some(1));
+        assert_eq!(books.take(W, &"a", now), None);
+        assert_eq!(books.take(R, &"b", now), None);
+        assert_eq!(books.total(), 2);
+    }
+
+    #[test]
+    fn what_was_idle_for_too_long_is_not_lent_but_closed() {
+        let now = Instant::now();
+        let mut books = books(now);
+        let then = now + KEEPING.idle_time;
+        assert_eq!(books.take(W, &"a", then), None);
+        let mut gone = books.expire(then, |_| true);
+        gone.sort_unstable();
+        assert_eq!((gone, books.total()), (vec![1, 2, 3, 4], 0));
+    }
+
+    #[test]
+    fn what_is_too_old_is_not_kept_and_chance_makes_it_sooner() {
+        let now = Instant::now();
+        let mut books = Books::default();
+        let mut put = |age, chance| {
+            let then = now + Duration::from_secs(age);
+            books.put((W, "a"), 7, now, (KEEPING, chance), then)
+        };
+        assert_eq!((put(99, 0), put(100, 0)), (None, Some(7)));
+        assert_eq!((put(90, 99), put(91, 99)), (None, Some(7)));
+    }
+
+    #[test]
+    fn connections_at_a_backend_that_is_left_are_closed() {
+        let now = Instant::now();
+        let mut books = books(now);
+        assert_eq!(books.expire(now, |backend| backend != R), [4]);
+    }
+
+    #[test]
+    fn p9_what_is_beyond_the_room_is_given_up_oldest_first() {
+        let now = Instant::now();
+        let mut books = books(now);
+        assert_eq!(books.beyond(W, 2), Some(1));
+        assert_eq!(books.beyond(W, 2), None);
+        assert_eq!(books.beyond(R, 1), None);
+        assert_eq!(books.beyond_all(2), Some(2));
+        assert_eq!(books.beyond_all(2), None);
+    }
+}
