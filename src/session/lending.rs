@@ -109,9 +109,6 @@ impl Session {
         if !at_once && (!self.shared.pressure.limits_connections() || !self.shared.lends()) {
             return;
         }
-        if at_once || self.shared.pressure.is_wanted(self.writer) {
-            self.end_tracking_as_wished().await;
-        }
         for id in self.lendable() {
             if at_once || self.shared.pressure.is_wanted(id) {
                 self.lend_on(id).await;
@@ -150,13 +147,16 @@ impl Session {
 
     /// Gives a connection away.
     pub(super) async fn lend_on(&mut self, id: BackendId) {
+        if id == self.writer {
+            self.end_tracking_as_wished().await;
+        }
         if id == self.writer && self.marks.intersects(Marks::LAST_INSERT_ID) {
             let limit = self.config.limits.first_byte_timeout;
             if timeout(limit, self.take_insert_id()).await.is_err() {
                 return;
             }
         }
-        if !self.is_plain(id) {
+        if !self.is_plain(id) || id == self.writer && self.tracks_as_wished {
             return;
         }
         let Some(held) = self.connections.take(id) else {

@@ -473,13 +473,13 @@ impl Session {
     /// Does the session's connection to the writer hold what no other one would?
     pub(super) fn holds_state(&self) -> bool {
         let transaction = matches!(self.transaction, Transaction::OnWriter { .. });
-        transaction || !self.marks.is_empty() || self.holds_more()
+        transaction || !self.marks.is_empty() || self.holds_more() || self.tracks_as_wished
     }
 
-    /// The same besides transactions and marks.
+    /// The same besides transactions, marks and the client's tracking.
     pub(super) fn holds_more(&self) -> bool {
         let stateful = self.pins.hold_state() || self.holds_prepared();
-        stateful || self.tracks_as_wished || self.collation_due || self.role_due
+        stateful || self.collation_due || self.role_due
     }
 
     /// Does it hold a cursor, or values for an execution to come?
