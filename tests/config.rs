@@ -167,3 +167,29 @@ fn a_zone_that_nothing_is_compared_with_is_a_warning() {
         "{nobody:?}"
     );
 }
+
+#[test]
+fn p9_sharing_connections_without_a_limit_on_them_is_a_fault() {
+    let faults = |more: &str| {
+        let text = format!(
+            "[listen]\naddress = \"127.0.0.1:3307\"\n[monitor]\nuser = \"m\"\n\
+             password_env = \"P\"\n[[backend]]\nname = \"w1\"\naddress = \"127.0.0.1:1\"\n\
+             role = \"writer\"\n{more}\n"
+        );
+        let outcome = config::parse_with(&text, "f.toml", &|_| Some("secret".into()));
+        let faults = outcome.err().unwrap_or_default();
+        faults.iter().map(Fault::to_string).collect::<Vec<_>>()
+    };
+    let limit = |key: &str| format!("[pool]\nmode = \"transaction\"\n[limits]\n{key} = 5");
+    assert_eq!(faults(&limit("backend_connections")), [""; 0]);
+    assert_eq!(faults(&limit("backend_connections_total")), [""; 0]);
+    assert_eq!(faults("[pool]\nmode = \"session\""), [""; 0]);
+    let endless = faults("[pool]\nmode = \"transaction\"");
+    assert_eq!(endless.len(), 1, "{endless:?}");
+    assert!(endless[0].contains("backend_connections"), "{endless:?}");
+    let unknown = faults("[pool]\nmode = \"statement\"\nidle_time = \"0s\"\nmax_age = \"8days\"");
+    assert_eq!(unknown.len(), 3, "{unknown:?}");
+    for key in ["pool.mode", "pool.idle_time", "pool.max_age"] {
+        assert!(unknown.iter().any(|it| it.contains(key)), "{unknown:?}");
+    }
+}

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::connection::Connection;
 use super::exchange::Exchange;
-use super::login::LoginRequest;
+use super::login::{CLIENT_DECIDES, LoginRequest};
 use super::{Config, ConnectError, ConnectionState, Dialer};
 use crate::protocol::{Capabilities, ChangeUser, Command, OkPacket};
 use crate::sql::ForEach;
@@ -17,6 +17,7 @@ use crate::sql::ForEach;
 #[derive(Clone, Debug)]
 pub struct Kinship {
     user: Vec<u8>,
+    /// What the client decides of them.
     capabilities: Capabilities,
     max_packet: u32,
     has_attributes: bool,
@@ -46,7 +47,7 @@ impl Dialer {
         let interactive = request.capabilities.contains(Capabilities::INTERACTIVE);
         (request.collation != 0 && !interactive).then(|| Kinship {
             user: request.credentials.user.clone(),
-            capabilities: request.capabilities,
+            capabilities: request.capabilities & CLIENT_DECIDES,
             max_packet: request.max_packet,
             has_attributes: request.attributes.is_some(),
             origin: request.origin.filter(|_| proxied),
@@ -114,5 +115,124 @@ impl Connection {
         self.state = ConnectionState::after_login(request.collation, request.database.clone());
         self.changed.clear();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use zeroize::Zeroizing;
+
+    use super::super::{BackendConfig, Credentials, MonitorConfig, Reach};
+    use super::*;
+    use crate::error::Secret;
+    use crate::net::{BackendTls, Endpoint};
+
+    fn config(proxy_protocol: bool) -> Arc<Config> {
+        let backend = BackendConfig {
+            name: "w1".to_owned(),
+            address: Endpoint::Tcp {
+                host: "127.0.0.1".to_owned(),
+                port: 1,
+            },
+            role: None,
+            weight: 100,
+            max_lag: None,
+            zone: None,
+            tls: BackendTls::default(),
+            proxy_protocol,
+        };
+        Arc::new(Config {
+            backends: vec![backend],
+            zone: None,
+            monitor: MonitorConfig {
+                user: "m".to_owned(),
+                password: Secret::new(String::new()),
+                interval: Duration::from_secs(1),
+            },
+            connect_timeout: Duration::from_secs(1),
+            slow_start: Duration::ZERO,
+        })
+    }
+
+    fn dialer(proxy_protocol: bool) -> Dialer {
+        Dialer::new(Reach::new(config(proxy_protocol)).unwrap())
+    }
+
+    fn request(change: impl FnOnce(&mut LoginRequest)) -> LoginRequest {
+        let mut request = LoginRequest {
+            credentials: Credentials {
+                user: b"app".to_vec(),
+                password: Zeroizing::new(b"secret".to_vec()),
+            },
+            database: None,
+            collation: 45,
+            attributes: None,
+            origin: "127.0.0.1:1000".parse().ok(),
+            capabilities: Capabilities::MULTI_RESULTS,
+            max_packet: 1 << 24,
+        };
+        change(&mut request);
+        request
+    }
+
+    type Change = fn(&mut LoginRequest);
+
+    #[test]
+    fn what_a_change_of_user_sets_anew_may_differ() {
+        let dialer = dialer(false);
+        let one = dialer.kinship(&request(|_| {}));
+        assert!(one.is_some());
+        let changes: [Change; 5] = [
+            |it| it.database = Some(b"app".to_vec()),
+            |it| it.collation = 8,
+            |it| it.credentials.password = Zeroizing::new(b"another".to_vec()),
+            |it| it.origin = "127.0.0.1:1001".parse().ok(),
+            // Between the client and the proxy alone.
+            |it| {
+                it.capabilities
+                    .insert(Capabilities::SSL | Capabilities::COMPRESS)
+            },
+        ];
+        for change in changes {
+            assert_eq!(dialer.kinship(&request(change)), one);
+        }
+    }
+
+    #[test]
+    fn p3_what_a_connection_keeps_for_good_is_the_same_for_all_that_it_serves() {
+        let dialer = dialer(false);
+        let one = dialer.kinship(&request(|_| {}));
+        let changes: [Change; 5] = [
+            |it| it.credentials.user = b"other".to_vec(),
+            |it| it.capabilities.insert(Capabilities::FOUND_ROWS),
+            |it| it.capabilities.insert(Capabilities::MULTI_STATEMENTS),
+            |it| it.max_packet = 1 << 20,
+            |it| it.attributes = Some(Vec::new()),
+        ];
+        for change in changes {
+            let other = dialer.kinship(&request(change));
+            assert!(other.is_some() && other != one);
+        }
+        dialer.reconfigure(Reach::new(config(false)).unwrap());
+        assert_ne!(dialer.kinship(&request(|_| {})), one, "other addresses");
+    }
+
+    #[test]
+    fn a_backend_that_was_told_where_the_client_is_serves_that_one_alone() {
+        let dialer = dialer(true);
+        let one = dialer.kinship(&request(|_| {}));
+        assert_eq!(dialer.kinship(&request(|_| {})), one);
+        let other = dialer.kinship(&request(|it| it.origin = "127.0.0.1:1001".parse().ok()));
+        assert_ne!(other, one);
+    }
+
+    #[test]
+    fn what_only_a_login_decides_is_not_handed_over() {
+        let dialer = dialer(false);
+        let interactive = request(|it| it.capabilities.insert(Capabilities::INTERACTIVE));
+        assert_eq!(dialer.kinship(&interactive), None);
+        assert_eq!(dialer.kinship(&request(|it| it.collation = 0)), None);
     }
 }

@@ -75,7 +75,7 @@ pub struct Greeting {
 }
 
 /// Capabilities that a client's wish decides, since they change what statements mean or return.
-const CLIENT_DECIDES: Capabilities = Capabilities(
+pub(super) const CLIENT_DECIDES: Capabilities = Capabilities(
     Capabilities::FOUND_ROWS.0
         | Capabilities::IGNORE_SPACE.0
         | Capabilities::INTERACTIVE.0

@@ -62,6 +62,7 @@ impl Session {
             Ok(0) | Err(_) => self.request.collation,
             Ok(collation) => collation,
         };
+        self.give_up_connections().await;
         self.request = LoginRequest {
             credentials: Credentials {
                 user: wish.user.clone(),
@@ -72,9 +73,6 @@ impl Session {
             attributes: wish.attributes.or(self.request.attributes.take()),
             ..self.request.clone()
         };
-        for held in self.connections.drain() {
-            held.quit().await;
-        }
         self.begin_anew();
         let user = String::from_utf8_lossy(&self.request.credentials.user).into_owned();
         self.entry.peer().introduce(&user, &self.host);

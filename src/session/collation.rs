@@ -24,7 +24,34 @@ impl Session {
         held: &mut Held,
         job: &Job,
     ) -> Result<(), ConnectError> {
-        if !self.collation_due || matches!(job.class(), Some(Class::LastStatement)) {
+        match matches!(job.class(), Some(Class::LastStatement)) {
+            true => Ok(()),
+            false => self.ask_for_collation(held).await,
+        }
+    }
+
+    /// The same on the writer's connection, before a reader is told; false if it stays unknown.
+    pub(super) async fn knows_collation(&mut self, job: &Job) -> bool {
+        matches!(job.class(), Some(Class::LastStatement)) || self.takes_collation().await
+    }
+
+    /// The same, before another connection is told.
+    pub(super) async fn takes_collation(&mut self) -> bool {
+        if !self.collation_due {
+            return true;
+        }
+        let Some(mut held) = self.connections.take(self.writer) else {
+            return false;
+        };
+        match self.ask_for_collation(&mut held).await {
+            Ok(()) | Err(ConnectError::Refused(_)) => self.connections.put(held),
+            Err(_) => return false,
+        }
+        !self.collation_due
+    }
+
+    async fn ask_for_collation(&mut self, held: &mut Held) -> Result<(), ConnectError> {
+        if !self.collation_due {
             return Ok(());
         }
         held.queue_query(QUESTION);
@@ -39,20 +66,5 @@ impl Session {
             self.collation_due = false;
         }
         Ok(())
-    }
-
-    /// The same on the writer's connection, before a reader is told; false if it stays unknown.
-    pub(super) async fn knows_collation(&mut self, job: &Job) -> bool {
-        if !self.collation_due || matches!(job.class(), Some(Class::LastStatement)) {
-            return true;
-        }
-        let Some(mut held) = self.connections.take(self.writer) else {
-            return false;
-        };
-        match self.learn_collation(&mut held, job).await {
-            Ok(()) | Err(ConnectError::Refused(_)) => self.connections.put(held),
-            Err(_) => return false,
-        }
-        !self.collation_due
     }
 }

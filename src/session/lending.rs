@@ -26,6 +26,8 @@ pub(super) struct LeftBehind {
     statement: bool,
     row_count: bool,
     found_rows: bool,
+    /// The writer's connection was lost while it was asked for what goes along with the session.
+    lost: bool,
 }
 
 impl LeftBehind {
@@ -35,6 +37,11 @@ impl LeftBehind {
         self.statement = false;
         self.row_count &= !counted;
         self.found_rows &= !selected;
+    }
+
+    /// Does the session lack what only its connection to the writer knew?
+    pub(super) fn is_lost(self) -> bool {
+        self.lost
     }
 
     /// Does a statement ask for what is gone?
@@ -74,7 +81,8 @@ impl Session {
         self.is_plain(id) && !self.has_words_at(id)
     }
 
-    /// Is there nothing on a connection that another one would not have, or could not be told?
+    /// Is there nothing on a connection that another one would not have, or could not be told once
+    /// it is known?
     fn is_plain(&self, id: BackendId) -> bool {
         if self.transaction != Transaction::None || self.carried.iter().any(|(at, _)| *at == id) {
             return false;
@@ -82,10 +90,9 @@ impl Session {
         if id != self.writer {
             return !self.prepared.are_held_by(id, false);
         }
-        // LAST_INSERT_ID() goes along.
         let mut marks = self.marks;
         marks.remove(Marks::LAST_INSERT_ID);
-        marks.is_empty() && !self.holds_more() && !self.is_measuring()
+        marks.is_empty() && !self.holds_objects() && !self.is_measuring()
     }
 
     /// Has the last statement left words for the client there, which it had no time to ask for?
@@ -116,18 +123,37 @@ impl Session {
         }
     }
 
+    /// Learns from the writer's connection what goes along with the session; false if it has to
+    /// stay.
+    async fn learn_before_lending(&mut self) -> bool {
+        let has_insert_id = self.marks.intersects(Marks::LAST_INSERT_ID);
+        if !(has_insert_id || self.tracks_as_wished || self.collation_due || self.role_due) {
+            return true;
+        }
+        // Whoever gives up waiting, here or above, loses the connection and what it knew.
+        self.left_behind.lost = true;
+        let limit = self.config.limits.first_byte_timeout;
+        let learning = async {
+            self.end_tracking_as_wished().await;
+            self.takes_collation().await && self.takes_role().await && {
+                self.take_insert_id().await;
+                !self.tracks_as_wished && !self.marks.intersects(Marks::LAST_INSERT_ID)
+            }
+        };
+        let learned = timeout(limit, learning).await.unwrap_or(false);
+        self.left_behind.lost = self.connections.look(self.writer).is_none();
+        learned && !self.left_behind.lost
+    }
+
     /// A statement that named a variable of tracking leaves the connection as the client wished: not
     /// for longer than nobody else needs it.
     async fn end_tracking_as_wished(&mut self) {
-        if !self.tracks_as_wished || self.transaction != Transaction::None {
+        if !self.tracks_as_wished {
             return;
         }
-        let Some(mut held) = self.connections.take(self.writer) else {
-            return;
-        };
-        let limit = self.config.limits.first_byte_timeout;
-        // A connection that is lost takes with it what it held, as the next statement finds.
-        if let Ok(Ok(())) = timeout(limit, self.track_again(&mut held)).await {
+        if let Some(mut held) = self.connections.take(self.writer)
+            && self.track_again(&mut held).await.is_ok()
+        {
             self.connections.put(held);
         }
     }
@@ -147,21 +173,10 @@ impl Session {
 
     /// Gives a connection away.
     pub(super) async fn lend_on(&mut self, id: BackendId) {
-        if id == self.writer {
-            self.end_tracking_as_wished().await;
-        }
-        if id == self.writer && self.marks.intersects(Marks::LAST_INSERT_ID) {
-            let limit = self.config.limits.first_byte_timeout;
-            if timeout(limit, self.take_insert_id()).await.is_err() {
-                return;
-            }
-        }
-        if !self.is_plain(id) || id == self.writer && self.tracks_as_wished {
+        if !self.is_plain(id) {
             return;
         }
-        let Some(held) = self.connections.take(id) else {
-            return;
-        };
+        // What is asked from here on overwrites it.
         let left = &mut self.left_behind;
         if is_at(self.last_statement, id) {
             left.statement = true;
@@ -169,7 +184,12 @@ impl Session {
         }
         left.row_count |= is_at(self.last_counted, id);
         left.found_rows |= is_at(self.last_select, id);
-        held.give(&self.request).await;
+        if id == self.writer && !self.learn_before_lending().await {
+            return;
+        }
+        if let Some(held) = self.connections.take(id) {
+            held.give(&self.request).await;
+        }
     }
 
     /// Refuses a question about a statement whose connection others have now; true if it did.

@@ -11,7 +11,12 @@ impl Session {
     /// they stay unknown.
     pub(super) async fn knows_role(&mut self, job: &Job) -> bool {
         // What the last statement has left there must not be overwritten by asking.
-        if !self.role_due || matches!(job.class(), Some(Class::LastStatement)) {
+        matches!(job.class(), Some(Class::LastStatement)) || self.takes_role().await
+    }
+
+    /// The same, before another connection is told.
+    pub(super) async fn takes_role(&mut self) -> bool {
+        if !self.role_due {
             return true;
         }
         let Some(mut held) = self.connections.take(self.writer) else {

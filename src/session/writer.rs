@@ -239,7 +239,10 @@ impl Session {
     pub(super) async fn writer_connection(&mut self, place: Place) -> Result<Held, NoWriter> {
         self.follow_writer(place.backend).await?;
         let Some(mut held) = self.connections.take(place.backend) else {
-            return Ok(self.open_writer_at(place).await?);
+            return match self.left_behind.is_lost() {
+                true => Err(NoWriter::StateLost),
+                false => Ok(self.open_writer_at(place).await?),
+            };
         };
         if !held.wire.is_over() {
             if held.place() == Some(place) {
@@ -399,7 +402,7 @@ impl Session {
         }
         let error = self.what_was_lost(job);
         let in_transaction = self.transaction != Transaction::None;
-        let stateful = !self.marks.is_empty() || self.pins.hold_state() || self.holds_prepared();
+        let stateful = !self.marks.is_empty() || self.holds_objects();
         self.prepared.lose_cursors(self.writer);
         self.transaction = Transaction::None;
         if job.is_read() && !progress.flushed() && !in_transaction && !stateful {
@@ -478,8 +481,12 @@ impl Session {
 
     /// The same besides transactions, marks and the client's tracking.
     pub(super) fn holds_more(&self) -> bool {
-        let stateful = self.pins.hold_state() || self.holds_prepared();
-        stateful || self.collation_due || self.role_due
+        self.holds_objects() || self.collation_due || self.role_due
+    }
+
+    /// The same besides what it could be asked for.
+    pub(super) fn holds_objects(&self) -> bool {
+        self.pins.hold_state() || self.holds_prepared()
     }
 
     /// Does it hold a cursor, or values for an execution to come?
