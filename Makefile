@@ -17,7 +17,7 @@ help:
 	@echo "make lab-down   end that lab and remove it"
 
 # What has to hold on MariaDB too.
-BOTH := lab watch online front identity prepared explain consistency checker transport bench
+BOTH := lab watch online front identity prepared explain consistency checker transport bench pool
 DECODERS := framing login answer compression execute gtid sql config proxy
 FUZZ_SECONDS ?= 600
 

@@ -10,7 +10,7 @@ use super::exchange::Exchange;
 use super::login::{CLIENT_DECIDES, LoginRequest};
 use super::{Config, ConnectError, ConnectionState, Dialer};
 use crate::protocol::{Capabilities, ChangeUser, Command, OkPacket};
-use crate::sql::ForEach;
+use crate::sql::{Flavour, ForEach};
 
 /// What no COM_CHANGE_USER changes on a connection, and whose it is: connections of one kind may
 /// stand in for each other.
@@ -100,9 +100,17 @@ impl Connection {
             plugin: Some(Vec::new()),
             attributes: request.attributes.clone().filter(|_| has_attributes),
         };
+        // MariaDB leaves a session's role to the next one, unless that has one by default.
+        let clears_role = self.flavour() == Flavour::MariaDb;
+        if clears_role {
+            self.queue_query(b"SET ROLE NONE");
+        }
         self.wire.restart_sequence();
         self.wire.queue(&command.encode()?);
         self.wire.flush().await?;
+        if clears_role {
+            self.read_answer(Command::Query).await?;
+        }
         self.wire.set_sequence(1);
         let mut exchange = Exchange {
             password: &request.credentials.password,

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error};
-use tidegate::lab::{APP, Account};
+use tidegate::lab::{APP, Account, Flavour};
 
-use crate::lending;
 use crate::stage::{LIMIT, Stage};
+use crate::{lending, support};
 
 const ROLED: Account = Account {
     user: "pool_roled",
@@ -20,16 +20,19 @@ async fn stage() -> Stage {
     stage
         .prepare([
             "CREATE ROLE IF NOT EXISTS pool_role",
+            "CREATE ROLE IF NOT EXISTS pool_by_default",
             "CREATE USER IF NOT EXISTS pool_roled IDENTIFIED BY 'roled'",
             "GRANT ALL ON app.* TO pool_roled",
             "GRANT pool_role TO pool_roled",
+            "GRANT pool_by_default TO pool_roled",
         ])
         .await;
     stage
 }
 
 async fn text(conn: &mut Conn, sql: &str) -> Option<String> {
-    conn.query_first(sql).await.expect(sql)
+    let told: Option<Option<String>> = conn.query_first(sql).await.expect(sql);
+    told.flatten()
 }
 
 #[tokio::test]
@@ -90,7 +93,7 @@ async fn runs_until_let(
     stage: &Stage,
     holder: &mut Conn,
     mut other: Conn,
-) -> tokio::task::JoinHandle<Result<Option<u32>, Error>> {
+) -> tokio::task::JoinHandle<Result<Option<Option<u32>>, Error>> {
     holder
         .query_drop("SELECT GET_LOCK('pool_kill', 0)")
         .await
@@ -99,6 +102,39 @@ async fn runs_until_let(
         tokio::spawn(async move { other.query_first("SELECT GET_LOCK('pool_kill', 60)").await });
     runs(stage, "SELECT GET_LOCK(").await;
     running
+}
+
+#[tokio::test]
+async fn p10_no_session_has_another_ones_role() {
+    let stage = stage().await;
+    const ROLE: &str = "SELECT CURRENT_ROLE()";
+    for by_default in [false, true] {
+        if by_default {
+            let default = match support::flavour() {
+                Flavour::MySql => "SET DEFAULT ROLE pool_by_default TO pool_roled",
+                Flavour::MariaDb => "SET DEFAULT ROLE pool_by_default FOR pool_roled",
+            };
+            stage.prepare([default]).await;
+        }
+        let mut direct = stage.client_at(stage.lab.writer().port(), ROLED).await;
+        let expected = text(&mut direct, ROLE).await;
+        for ends in [false, true] {
+            let mut own = stage.client_as(ROLED).await;
+            own.query_drop("SET ROLE pool_role").await.unwrap();
+            if ends {
+                // Nobody has asked what its role was.
+                own.disconnect().await.unwrap();
+            }
+            let mut other = stage.client_as(ROLED).await;
+            assert_eq!(
+                text(&mut other, ROLE).await,
+                expected,
+                "{by_default} {ends}"
+            );
+        }
+    }
+    stage.prepare(["DROP USER pool_roled"]).await;
+    stage.end().await;
 }
 
 #[tokio::test]
@@ -119,7 +155,11 @@ async fn p6_kill_hits_its_client_and_not_who_has_its_connection_now() {
             .await
             .unwrap();
         let lasted = tokio::time::timeout(LIMIT, running).await;
-        assert_eq!(lasted.expect(kill).unwrap().unwrap(), Some(1), "{sql}");
+        assert_eq!(
+            lasted.expect(kill).unwrap().unwrap(),
+            Some(Some(1)),
+            "{sql}"
+        );
         let alive = own.query_drop("DO 0").await.is_ok();
         assert_eq!(alive, kill == "KILL QUERY", "{sql}");
     }
@@ -143,7 +183,7 @@ async fn p6_kill_finds_its_client_on_a_connection_that_was_anothers() {
         let ended = tokio::time::timeout(LIMIT, running).await;
         let ended = ended.expect(kill).unwrap();
         // A GET_LOCK() that is interrupted may answer NULL.
-        assert!(!matches!(ended, Ok(Some(1))), "{sql}: {ended:?}");
+        assert!(!matches!(ended, Ok(Some(Some(1)))), "{sql}: {ended:?}");
         before.query_drop("DO 0").await.unwrap();
     }
     stage.end().await;
