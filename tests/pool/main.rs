@@ -18,7 +18,6 @@ mod stage;
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../wire/mod.rs"]
-#[allow(dead_code, reason = "each test program uses its own part of this")]
 mod wire;
 
 use std::time::Duration;
