@@ -66,6 +66,10 @@ soak:
 	TIDEGATE_HOSTILE_SECONDS=$$(( $(SEEDS) * 30 )) TIDEGATE_ATTACK_ROUNDS=$$(( $(SEEDS) * 1000 )) \
 	cargo test --locked --test pressure makes_tidegate_panic -- --nocapture
 	TIDEGATE_DECODERS_ROUNDS=$$(( $(SEEDS) * 100000 )) cargo test --locked --test decoders no_bytes
+	TIDEGATE_POOL_CLIENTS=2000 TIDEGATE_POOL_CONNECTIONS=50 \
+	cargo test --locked --release --test pool crowd -- --nocapture
+	TIDEGATE_POOL_MODE=transaction cargo test --locked --no-fail-fast \
+	--test consistency --test prepared --test checker --test identity --test front
 
 # Each decoder on what a fuzzer makes of the bytes that it understands.
 fuzz:

@@ -63,6 +63,11 @@ async fn p3_they_are_the_same_when_each_statement_gets_another_backend_connectio
     compare(PoolPolicy::Replace, ["test_diff_c", "test_diff_d"]).await;
 }
 
+#[tokio::test]
+async fn p3_they_are_the_same_when_connections_change_hands_between_statements() {
+    compare(PoolPolicy::LendAtOnce, ["test_diff_e", "test_diff_f"]).await;
+}
+
 async fn compare(pool: PoolPolicy, schemas: [&str; 2]) {
     // The statements have locks and accounts in common.
     let lab = support::lab_alone().await;

@@ -88,6 +88,21 @@ impl Dialer {
     }
 }
 
+/// What ends what a change of user leaves there, and whether it has to succeed: a server may be built
+/// without profiling.
+fn left_by_change_of_user(flavour: Flavour) -> &'static [(&'static [u8], bool)] {
+    match flavour {
+        Flavour::MySql => &[],
+        // Roles, unless the account has one by default; and profiles, with the text of statements,
+        // which go when a statement that is profiled itself ends.
+        Flavour::MariaDb => &[
+            (b"SET ROLE NONE", true),
+            (b"SET profiling = 1", false),
+            (b"SET profiling_history_size = 0", false),
+        ],
+    }
+}
+
 impl Connection {
     async fn change_user(&mut self, request: &LoginRequest) -> Result<(), ConnectError> {
         let has_attributes = self.capabilities.contains(Capabilities::CONNECT_ATTRS);
@@ -100,16 +115,18 @@ impl Connection {
             plugin: Some(Vec::new()),
             attributes: request.attributes.clone().filter(|_| has_attributes),
         };
-        // MariaDB leaves a session's role to the next one, unless that has one by default.
-        let clears_role = self.flavour() == Flavour::MariaDb;
-        if clears_role {
-            self.queue_query(b"SET ROLE NONE");
+        let left = left_by_change_of_user(self.flavour());
+        for (sql, _) in left {
+            self.queue_query(sql);
         }
         self.wire.restart_sequence();
         self.wire.queue(&command.encode()?);
         self.wire.flush().await?;
-        if clears_role {
-            self.read_answer(Command::Query).await?;
+        for (_, has_to) in left {
+            match self.read_answer(Command::Query).await {
+                Err(ConnectError::Refused(_)) if !has_to => {}
+                answer => drop(answer?),
+            }
         }
         self.wire.set_sequence(1);
         let mut exchange = Exchange {

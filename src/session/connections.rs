@@ -18,7 +18,7 @@ use crate::gtid::Incarnation;
 use crate::protocol::{Command, Status};
 use crate::routing::{BackendId, Place, Snapshot};
 use crate::sql::{Flavour, ForEach};
-use crate::telemetry::ConnectionState;
+use crate::telemetry::{ConnectionState, Handover};
 
 /// A connection in a session's hands; the books are kept by dropping it.
 pub(super) struct Held {
@@ -252,8 +252,12 @@ impl Connections {
     ) -> Result<Held, ConnectError> {
         let user = &request.credentials.user;
         let config = self.shared.config.load_full();
-        let room = self.shared.pressure.slot(id, user, &config.limits);
-        let slot = room.await?;
+        let slot = {
+            let full = self.shared.pressure.is_full(id);
+            let _counted = full.then(|| self.shared.counts_wanting(id));
+            let room = self.shared.pressure.slot(id, user, &config.limits);
+            room.await?
+        };
         let kinship = match config.pool {
             PoolPolicy::Lend | PoolPolicy::LendAtOnce => self.shared.dialer.kinship(request),
             PoolPolicy::Keep | PoolPolicy::Replace => None,
@@ -287,6 +291,12 @@ impl Connections {
         let (connection, opened) = shared.lend(id, kinship)?;
         let before = shared.watch.snapshot();
         let taken = shared.dialer.take_over(connection, request, tracking).await;
+        let outcome = match &taken {
+            Ok(_) => Handover::Done,
+            Err(ConnectError::Refused(_)) => Handover::Refused,
+            Err(_) => Handover::Failed,
+        };
+        shared.metrics.handovers(id.index(), outcome).inc();
         let connection = taken.ok()?;
         let peer = Arc::clone(&self.peer);
         let mut held = Held::new(connection, Arc::clone(shared), peer, opened);

@@ -11,8 +11,9 @@ use super::job::Job;
 use super::session::Session;
 use super::{PoolPolicy, Shared};
 use crate::error::ClientError;
+use crate::protocol::Command;
 use crate::routing::{BackendId, Place, Transaction};
-use crate::sql::{Class, Last, Marks};
+use crate::sql::{Class, Flavour, Last, Marks, mentions_any};
 
 /// For so long warnings and errors are kept for the client to ask for them, though others wait.
 const WORDS: Duration = Duration::from_secs(1);
@@ -28,6 +29,8 @@ pub(super) struct LeftBehind {
     found_rows: bool,
     /// The writer's connection was lost while it was asked for what goes along with the session.
     lost: bool,
+    /// Its connection to the writer knows the last number of a sequence (MariaDB).
+    numbers: bool,
 }
 
 impl LeftBehind {
@@ -92,7 +95,22 @@ impl Session {
         }
         let mut marks = self.marks;
         marks.remove(Marks::LAST_INSERT_ID);
-        marks.is_empty() && !self.holds_objects() && !self.is_measuring()
+        // What was measured is there until a reset, also if nothing is any more.
+        let measured = ["profiling", "optimizer_trace"];
+        let measured = measured
+            .iter()
+            .any(|name| self.state.variables.contains_key(*name));
+        marks.is_empty() && !self.holds_objects() && !measured && !self.left_behind.numbers
+    }
+
+    /// LASTVAL() tells of the connection's own numbers (MariaDB).
+    pub(super) fn note_sequences(&mut self, job: &Job) {
+        if self.visible.flavour != Flavour::MariaDb || !self.shared.lends() {
+            return;
+        }
+        let mentions = |names: &[&'static str]| mentions_any(job.text(), names.iter().copied());
+        let standard = || mentions(&["value"]) && mentions(&["next"]);
+        self.left_behind.numbers |= mentions(&["nextval", "setval"]) || standard();
     }
 
     /// Has the last statement left words for the client there, which it had no time to ask for?
@@ -112,14 +130,36 @@ impl Session {
 
     /// Gives connections to those who wait for them.
     pub(super) async fn lend_to_waiting(&mut self) {
-        let at_once = self.config.pool == PoolPolicy::LendAtOnce;
-        if !at_once && (!self.shared.pressure.limits_connections() || !self.shared.lends()) {
+        if !self.shared.pressure.limits_connections() || !self.shared.lends() {
             return;
         }
         for id in self.lendable() {
-            if at_once || self.shared.pressure.is_wanted(id) {
+            if self.shared.pressure.is_wanted(id) {
                 self.lend_on(id).await;
             }
+        }
+    }
+
+    /// Before a statement runs there: gives the connection up where every statement gets another.
+    pub(super) async fn change_hands(&mut self, id: BackendId, job: &Job) {
+        let asks = matches!(job.class(), Some(Class::LastStatement));
+        if asks || job.command == Command::StmtPrepare {
+            return;
+        }
+        match self.config.pool {
+            PoolPolicy::Keep | PoolPolicy::Lend => {}
+            PoolPolicy::LendAtOnce => self.lend_on(id).await,
+            PoolPolicy::Replace => self.replace(id).await,
+        }
+    }
+
+    async fn replace(&mut self, id: BackendId) {
+        let keeps = match id == self.writer {
+            true => self.holds_state(),
+            false => self.transaction.is_on_reader() || self.prepared.are_held_by(id, false),
+        };
+        if !keeps && let Some(held) = self.connections.take(id) {
+            held.quit().await;
         }
     }
 
@@ -164,7 +204,9 @@ impl Session {
         if !self.shared.lends() || !self.shared.pressure.is_full(wanted) {
             return;
         }
-        for id in self.lendable() {
+        let all: SmallVec<[BackendId; 4]> = self.connections.all().map(|it| it.backend).collect();
+        for id in all {
+            // A statement that has come is not a question for the last one's words.
             if id != wanted {
                 self.lend_on(id).await;
             }

@@ -80,7 +80,7 @@ impl Session {
     }
 
     /// Does the connection that runs a statement keep what it has measured?
-    pub(super) fn is_measuring(&self) -> bool {
+    fn is_measuring(&self) -> bool {
         let value = |name| self.state.variables.get(name).map(Vec::as_slice);
         let profiles = matches!(value("profiling"), Some(b"ON" | b"1"));
         // `enabled=on,one_line=off`.

@@ -21,9 +21,8 @@ use super::visible::{Filter, tracking_on_reader};
 use crate::backend::ConnectError;
 use crate::error::ClientError;
 use crate::gtid::Set;
-use crate::protocol::{Capabilities, Command};
+use crate::protocol::Capabilities;
 use crate::routing::{BackendId, Exclusion, Place};
-use crate::sql::Class;
 use crate::sql::ForEach;
 use crate::telemetry::{ErrorKind, RetryCause};
 
@@ -377,15 +376,8 @@ impl Session {
             return Err(Exclusion::ReplayFailed);
         }
         let in_transaction = self.transaction.is_at(place);
-        let keeps = in_transaction
-            || matches!(job.class(), Some(Class::LastStatement))
-            || job.command == Command::StmtPrepare
-            || self.prepared.are_held_by(place.backend, false);
-        if self.replaces()
-            && !keeps
-            && let Some(held) = self.connections.take(place.backend)
-        {
-            held.quit().await;
+        if !in_transaction {
+            self.change_hands(place.backend, job).await;
         }
         if let Some(mut held) = self.connections.take(place.backend) {
             let usable = !held.wire.is_over()

@@ -54,6 +54,7 @@ impl Session {
         if job.command != Command::StmtPrepare && !self.keeps_no_state(job) {
             self.marks |= Marks::UNKNOWN;
         }
+        self.note_sequences(job);
         let written = self.settle_transaction(held.status, job, notes, place);
         if written && !notes.gtids {
             self.lose(UnknownCause::NoGtid, None);

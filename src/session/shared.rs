@@ -22,7 +22,7 @@ use crate::telemetry::Metrics;
 /// The pause before the end of a thread that could not be proven is asked for again.
 const UNPROVEN_PAUSE: Duration = Duration::from_secs(5);
 
-/// A read that waits, until this is dropped.
+/// Somebody waits, until this is dropped.
 pub(super) struct Waits(IntGauge);
 
 impl Drop for Waits {
@@ -101,6 +101,13 @@ impl Shared {
     /// Counts a read that waits for a backend, until what is returned is dropped.
     pub(super) fn counts_waiting(&self, id: BackendId) -> Waits {
         let waiting = self.metrics.waiting_reads(id.index()).clone();
+        waiting.inc();
+        Waits(waiting)
+    }
+
+    /// Counts who waits for a connection to a backend, until what is returned is dropped.
+    pub(super) fn counts_wanting(&self, id: BackendId) -> Waits {
+        let waiting = self.metrics.waiting_connections(id.index()).clone();
         waiting.inc();
         Waits(waiting)
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::Ended;
 use super::connections::Held;
 use super::found_rows::{found_rows, restore_found_rows};
 use super::ids::Ids;
@@ -18,7 +19,6 @@ use super::session::Session;
 use super::state::diff;
 use super::statement::{Attempt, Run};
 use super::visible::Filter;
-use super::{Ended, PoolPolicy};
 use crate::backend::ConnectError;
 use crate::error::ClientError;
 use crate::protocol::{Command, Status};
@@ -212,13 +212,7 @@ impl Session {
     async fn writer_at(&mut self, place: Place, job: &Job) -> Result<Held, NoWriter> {
         let leftovers = matches!(job.class(), Some(Class::LastStatement))
             || job.command == Command::StmtPrepare;
-        if self.replaces()
-            && !leftovers
-            && !self.holds_state()
-            && let Some(held) = self.connections.take(place.backend)
-        {
-            held.quit().await;
-        }
+        self.change_hands(place.backend, job).await;
         self.learn_before_following(place.backend, job).await;
         let mut held = self.writer_connection(place).await?;
         self.tell_insert_id(&mut held).await?;
@@ -262,11 +256,6 @@ impl Session {
         }
     }
 
-    /// Does every statement that can get another connection?
-    pub(super) fn replaces(&self) -> bool {
-        self.config.pool == PoolPolicy::Replace
-    }
-
     async fn open_writer_at(&mut self, place: Place) -> Result<Held, ConnectError> {
         self.make_way(place.backend).await;
         let tracking = self.tracking_for_each();
@@ -295,7 +284,9 @@ impl Session {
         place: Place,
         job: &mut Job,
     ) -> Result<Attempt, Ended> {
-        self.shared.watch.report_failure(place.backend);
+        if !matches!(error, NoWriter::Connect(ConnectError::Full)) {
+            self.shared.watch.report_failure(place.backend);
+        }
         let error = match error {
             NoWriter::Connect(error) => error,
             NoWriter::StateLost => {

@@ -42,6 +42,15 @@ labels! {
 }
 
 labels! {
+    /// What became of a connection that one session had given back and another one wanted.
+    Handover {
+        Done = "done": "another session has it, after a login of its own",
+        Refused = "refused": "the backend refused that session's account or password",
+        Failed = "failed": "the connection was of no use any more",
+    }
+}
+
+labels! {
     /// Which side of the proxy bytes pass.
     Side {
         Client = "client": "between clients and Tidegate",
@@ -109,6 +118,13 @@ mod tests {
                 }
             )+};
         }
-        check!(ConnectionState, Side, Direction, ErrorKind, RetryCause);
+        check!(
+            ConnectionState,
+            Handover,
+            Side,
+            Direction,
+            ErrorKind,
+            RetryCause
+        );
     }
 }

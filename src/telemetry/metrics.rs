@@ -14,7 +14,7 @@ use prometheus::{Gauge, HistogramVec, IntCounter, IntCounterVec, IntGauge, Regis
 
 use self::roster::Hidden;
 use self::topology::Topology;
-use super::{ConnectionState, Direction, ErrorKind, RetryCause, Side};
+use super::{ConnectionState, Direction, ErrorKind, Handover, RetryCause, Side};
 use crate::slots::Slots;
 
 /// Why the metrics could not be set up: two backends or two reasons have one name.
@@ -68,6 +68,9 @@ struct Backend {
     up: IntGauge,
     /// By state.
     connections: Vec<IntGauge>,
+    /// By what became of it.
+    handovers: Vec<IntCounter>,
+    waiting_connections: IntGauge,
     consistency_alarms: IntCounter,
     errant_gtids: IntGauge,
     waiting_reads: IntGauge,
@@ -168,6 +171,19 @@ impl Metrics {
             .get(backend)
             .map(|backend| &backend.connections);
         self.gauge(handles.and_then(|states| states.get(state.index())))
+    }
+
+    /// `tidegate_handovers_total`.
+    pub fn handovers(&self, backend: usize, outcome: Handover) -> &IntCounter {
+        let handles = self.backends.get(backend).map(|backend| &backend.handovers);
+        self.counter(handles.and_then(|outcomes| outcomes.get(outcome.index())))
+    }
+
+    /// `tidegate_waiting_connections`: statements and logins that wait now for a connection to this
+    /// backend, since the limit on them is reached.
+    pub fn waiting_connections(&self, backend: usize) -> &IntGauge {
+        let found = self.backends.get(backend);
+        self.gauge(found.map(|backend| &backend.waiting_connections))
     }
 
     /// `tidegate_consistency_alarms_total`: answers of a backend that did not cover their token.

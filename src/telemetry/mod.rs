@@ -4,6 +4,6 @@ mod labels;
 mod log;
 mod metrics;
 
-pub use labels::{ConnectionState, Direction, ErrorKind, RetryCause, Side};
+pub use labels::{ConnectionState, Direction, ErrorKind, Handover, RetryCause, Side};
 pub use log::{FilterError, InitError, LogConfig, LogFormat, LogHandle, check_filter, init};
 pub use metrics::{Metrics, MetricsError};

@@ -38,6 +38,9 @@ async fn a_driver_sees_backends_sessions_and_reasons_and_they_are_what_the_metri
         cell(&mut console, "SHOW POOL", &reader, "connections").await,
         "1"
     );
+    for column in ["idle", "wanted", "handed_over"] {
+        assert_eq!(cell(&mut console, "SHOW POOL", "w1", column).await, "0");
+    }
 
     let session = id.to_string();
     assert_eq!(

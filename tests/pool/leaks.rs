@@ -2,9 +2,11 @@
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, Row, Value};
+use tidegate::lab::Flavour;
+use tidegate::telemetry::Handover;
 
-use crate::lending;
 use crate::stage::{LIMIT, Stage};
+use crate::{lending, support};
 
 /// How one client sets something, how it is looked at, and whether the connection that has it can
 /// serve others meanwhile.
@@ -62,8 +64,20 @@ const FOLLOWING: &[State] = &[
     ),
 ];
 
+/// The same where only MariaDB has it.
+const PINNING_IN_MARIADB: &[State] = &[pins(
+    &["SELECT NEXTVAL(app.pool_numbers)"],
+    "SELECT LASTVAL(app.pool_numbers) IS NULL",
+    "#reset",
+)];
+
 /// What no other connection can have: whoever else needs this one waits.
 const PINNING: &[State] = &[
+    pins(
+        &["SET profiling = 1", "DO 5", "SET profiling = 0"],
+        "SELECT COUNT(DISTINCT QUERY_ID) FROM information_schema.PROFILING",
+        "#reset",
+    ),
     pins(&["SET @a = 7"], "SELECT @a", "#reset"),
     pins(
         &["CREATE TEMPORARY TABLE app.pool_t AS SELECT 1 AS a"],
@@ -153,7 +167,14 @@ async fn p3_state_follows_its_session_and_no_other_finds_it() {
 #[tokio::test]
 async fn p7_what_can_not_follow_keeps_its_connection() {
     let stage = stage().await;
-    for state in PINNING {
+    let mut pinning: Vec<&State> = PINNING.iter().collect();
+    if support::flavour() == Flavour::MariaDb {
+        stage
+            .prepare(["CREATE OR REPLACE SEQUENCE app.pool_numbers"])
+            .await;
+        pinning.extend(PINNING_IN_MARIADB);
+    }
+    for state in pinning {
         let mut own = stage.client().await;
         let mut other = stage.client().await;
         let fresh = look(&mut other, state.look).await;
@@ -166,8 +187,9 @@ async fn p7_what_can_not_follow_keeps_its_connection() {
         });
         // It waits before anything else of the first one's runs.
         let queued = stage.running.metrics.queued_statements();
+        let wanted = stage.running.metrics.waiting_connections(0);
         let waits = async {
-            while queued.get() == 0 {
+            while queued.get() == 0 || wanted.get() == 0 {
                 tokio::task::yield_now().await;
             }
         };
@@ -257,6 +279,7 @@ async fn p3_a_login_on_a_warm_connection_is_the_backends_word() {
     };
     for _ in 0..2 {
         assert_eq!(login("one").await, 0);
+        assert_eq!(login("one").await, 0);
         assert_eq!(login("wrong").await, 1045);
     }
     stage
@@ -266,5 +289,15 @@ async fn p3_a_login_on_a_warm_connection_is_the_backends_word() {
     assert_eq!(login("two").await, 0);
     stage.prepare(["DROP USER pooled"]).await;
     assert_eq!(login("two").await, 1045);
+    let metrics = &stage.running.metrics;
+    let handed = |outcome| metrics.handovers(0, outcome).get();
+    assert!(
+        handed(Handover::Done) > 0,
+        "no login was on a warm connection"
+    );
+    assert!(
+        handed(Handover::Refused) > 0,
+        "no warm connection was refused"
+    );
     stage.end().await;
 }

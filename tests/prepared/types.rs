@@ -5,8 +5,8 @@ use tidegate::protocol::{Capabilities, Command, put_lenenc_bytes};
 
 use crate::binary::Binary;
 use crate::stage::Stage;
-use crate::support;
 use crate::wire::MODERN;
+use crate::{support, wire};
 
 /// A parameter: its type, whether it is unsigned, and its value in binary form.
 type Parameter = (u8, bool, &'static [u8]);
@@ -99,8 +99,13 @@ async fn p3_every_type_reads_the_same_through_tidegate() {
             through.client.query(columns).await
         );
         let echo = "SELECT ?, name IS NULL FROM app.whoami";
-        let ids = [direct.prepare(echo).await, through.prepare(echo).await];
+        let mut ids = [direct.prepare(echo).await, through.prepare(echo).await];
         for (kind, unsigned, value) in PARAMETERS {
+            if wire::changes_hands() {
+                // MySQL goes on to read a number as the date that the same statement had before; one
+                // that another connection has prepared anew does not.
+                ids = [direct.prepare(echo).await, through.prepare(echo).await];
+            }
             for tail in [[*kind, u8::from(*unsigned) << 7].to_vec(), Vec::new()] {
                 // With the type, then relying on it.
                 let argument = |id: u32| {

@@ -45,10 +45,19 @@ async fn p3_it_does_when_each_statement_gets_another_backend_connection() {
     play_all(PoolPolicy::Replace, 1 << 32).await;
 }
 
+#[tokio::test]
+async fn p3_it_does_when_connections_change_hands_between_statements() {
+    play_all(PoolPolicy::LendAtOnce, 1 << 33).await;
+}
+
 /// What random play has found once is played for ever.
 #[tokio::test]
 async fn p3_sequences_that_once_read_something_else_read_the_same() {
-    for pool in [PoolPolicy::Keep, PoolPolicy::Replace] {
+    for pool in [
+        PoolPolicy::Keep,
+        PoolPolicy::Replace,
+        PoolPolicy::LendAtOnce,
+    ] {
         let theatre = Theatre::open(pool).await;
         for steps in found::FOUND {
             let steps: Vec<_> = steps.iter().map(|step| step::parse(step)).collect();
@@ -62,7 +71,7 @@ async fn p3_sequences_that_once_read_something_else_read_the_same() {
 }
 
 async fn play_all(pool: PoolPolicy, offset: u64) {
-    let count = number("TIDEGATE_SEQUENCE_SEEDS").unwrap_or(SHORT) / 2;
+    let count = number("TIDEGATE_SEQUENCE_SEEDS").unwrap_or(SHORT) / 3;
     let first = number("TIDEGATE_SEQUENCE_SEED").unwrap_or(1) + offset;
     let theatre = Theatre::open(pool).await;
     let mut played = Vec::new();
@@ -71,7 +80,7 @@ async fn play_all(pool: PoolPolicy, offset: u64) {
         played.push(tokio::spawn(async move {
             let mut failures = Vec::new();
             for seed in (first..first + count).filter(|seed| seed % STAGES == stage) {
-                let steps = grammar::sequence(seed, pool == PoolPolicy::Replace);
+                let steps = grammar::sequence(seed, pool != PoolPolicy::Keep);
                 if let Some(difference) = theatre.compare(stage, seed, &steps).await {
                     let shrunk = shrink::shrink(&theatre, stage, seed, steps, difference);
                     failures.push(shrunk.await);

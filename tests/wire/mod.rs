@@ -50,6 +50,11 @@ pub const MODERN: Capabilities = Capabilities(
         | Capabilities::DEPRECATE_EOF.0,
 );
 
+/// Does every statement of this run get another connection?
+pub fn changes_hands() -> bool {
+    pool_policy() != session::PoolPolicy::Keep
+}
+
 /// How sessions of this run share connections: they keep what they have, unless `TIDEGATE_POOL_MODE`
 /// says `transaction`. Then every statement runs on a connection that was given back.
 fn pool_policy() -> session::PoolPolicy {

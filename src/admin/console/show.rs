@@ -7,6 +7,7 @@ use super::table::Table;
 use super::{Board, reads_name};
 use crate::routing::{BackendView, Reason};
 use crate::session::{Shared, Standing};
+use crate::telemetry::{ConnectionState, Handover};
 
 /// The commands, each with what it does.
 const HELP: &[[&str; 2]] = &[
@@ -20,7 +21,7 @@ const HELP: &[[&str; 2]] = &[
     ],
     [
         "SHOW POOL",
-        "each backend: connections, statements that run, reads that wait, latency",
+        "each backend: connections that clients have, idle ones, how many are wanted and were handed over; statements that run, reads that wait, latency",
     ],
     ["SHOW REASONS", "how many statements ran where, and why"],
     ["SHOW STATS [LIKE 'x%']", "every metric"],
@@ -167,7 +168,17 @@ fn sessions(shared: &Shared) -> Table {
 }
 
 fn pool(shared: &Shared) -> Table {
-    let mut table = Table::new(["name", "connections", "running", "waiting", "latency_ms"]);
+    let mut table = Table::new([
+        "name",
+        "connections",
+        "idle",
+        "wanted",
+        "handed_over",
+        "running",
+        "waiting",
+        "latency_ms",
+    ]);
+    let metrics = &shared.metrics;
     let loads = shared.loads.now();
     for (id, load) in shared.roster.all().zip(&loads) {
         if shared.roster.standing(id) == Standing::Gone {
@@ -176,8 +187,17 @@ fn pool(shared: &Shared) -> Table {
         table.row([
             shared.name(id).to_owned(),
             shared.loads.connections(id).to_string(),
+            metrics
+                .backend_connections(id.index(), ConnectionState::Idle)
+                .get()
+                .to_string(),
+            metrics.waiting_connections(id.index()).get().to_string(),
+            metrics
+                .handovers(id.index(), Handover::Done)
+                .get()
+                .to_string(),
             load.running.to_string(),
-            shared.metrics.waiting_reads(id.index()).get().to_string(),
+            metrics.waiting_reads(id.index()).get().to_string(),
             milliseconds(load.latency),
         ]);
     }

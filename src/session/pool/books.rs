@@ -24,6 +24,15 @@ impl Default for Keeping {
     }
 }
 
+/// Which of several connections is lent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    /// The one that came last, so that those that are not needed come of age.
+    Warmest,
+    /// The one that nobody has had for the longest.
+    Longest,
+}
+
 /// One that nobody has.
 #[derive(Debug)]
 struct Idle<K, C> {
@@ -33,7 +42,7 @@ struct Idle<K, C> {
     until: Instant,
 }
 
-/// Connections that nobody has, by backend; those that came last are lent first.
+/// Connections that nobody has, by backend.
 #[derive(Debug)]
 pub(super) struct Books<K, C> {
     idle: HashMap<BackendId, VecDeque<Idle<K, C>>>,
@@ -79,11 +88,19 @@ impl<K: PartialEq, C> Books<K, C> {
         None
     }
 
-    /// Lends the one of this kind that came last.
-    pub(super) fn take(&mut self, backend: BackendId, key: &K, now: Instant) -> Option<C> {
+    /// Lends one of this kind.
+    pub(super) fn take(
+        &mut self,
+        (backend, key): (BackendId, &K),
+        which: Which,
+        now: Instant,
+    ) -> Option<C> {
         let idle = self.idle.get_mut(&backend)?;
         let fits = |it: &Idle<K, C>| it.until > now && it.key == *key;
-        let index = idle.iter().rposition(fits)?;
+        let index = match which {
+            Which::Warmest => idle.iter().rposition(fits),
+            Which::Longest => idle.iter().position(fits),
+        }?;
         idle.remove(index).map(|it| it.connection)
     }
 
@@ -150,11 +167,14 @@ mod tests {
     fn a_connection_is_lent_to_its_own_kind_at_its_own_backend_and_once() {
         let now = Instant::now();
         let mut books = books(now);
-        assert_eq!(books.take(W, &"a", now), Some(3), "the warmest");
-        assert_eq!(books.take(W, &"a", now), Some(1));
-        assert_eq!(books.take(W, &"a", now), None);
-        assert_eq!(books.take(R, &"b", now), None);
+        let mut take = |at, key, which| books.take((at, &key), which, now);
+        assert_eq!(take(W, "a", Which::Warmest), Some(3));
+        assert_eq!(take(W, "a", Which::Warmest), Some(1));
+        assert_eq!(take(W, "a", Which::Warmest), None);
+        assert_eq!(take(R, "b", Which::Longest), None);
         assert_eq!(books.total(), 2);
+        let mut books = self::books(now);
+        assert_eq!(books.take((W, &"a"), Which::Longest, now), Some(1));
     }
 
     #[test]
@@ -162,7 +182,7 @@ mod tests {
         let now = Instant::now();
         let mut books = books(now);
         let then = now + KEEPING.idle_time;
-        assert_eq!(books.take(W, &"a", then), None);
+        assert_eq!(books.take((W, &"a"), Which::Warmest, then), None);
         let mut gone = books.expire(then, |_| true);
         gone.sort_unstable();
         assert_eq!((gone, books.total()), (vec![1, 2, 3, 4], 0));

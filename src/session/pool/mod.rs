@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 pub use self::books::Keeping;
 
-use self::books::Books;
-use super::Shared;
+use self::books::{Books, Which};
 use super::roster::Standing;
+use super::{PoolPolicy, Shared};
 use crate::backend::{Connection, Kinship};
 use crate::protocol::Command;
 use crate::routing::BackendId;
@@ -112,8 +112,13 @@ impl Shared {
     /// A connection for a session of this kind, as it was left: it has to be cleaned before it is
     /// used. The caller has room for it.
     pub(super) fn lend(&self, id: BackendId, kinship: &Kinship) -> Option<(Connection, Instant)> {
+        let which = match self.config.load().pool {
+            PoolPolicy::LendAtOnce => Which::Longest,
+            _ => Which::Warmest,
+        };
         loop {
-            let spare = self.pool.books().take(id, kinship, Instant::now())?;
+            let taken = self.pool.books().take((id, kinship), which, Instant::now());
+            let spare = taken?;
             let (mut connection, opened) = spare.into_parts();
             // What a backend has closed is of no use.
             if !connection.wire.is_over() {

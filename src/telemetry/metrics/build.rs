@@ -11,7 +11,7 @@ use prometheus::{
 
 use super::roster::Hidden;
 use super::{Backend, Metrics, Spare};
-use crate::telemetry::{ConnectionState, Direction, ErrorKind, RetryCause, Side};
+use crate::telemetry::{ConnectionState, Direction, ErrorKind, Handover, RetryCause, Side};
 
 /// The backend label of what reached no backend.
 pub(super) const NO_BACKEND: &str = "none";
@@ -176,6 +176,8 @@ pub(super) struct PerBackend {
     lag: GaugeVec,
     up: IntGaugeVec,
     connections: IntGaugeVec,
+    handovers: IntCounterVec,
+    waiting_connections: IntGaugeVec,
     consistency_alarms: IntCounterVec,
     errant_gtids: IntGaugeVec,
     waiting_reads: IntGaugeVec,
@@ -194,6 +196,10 @@ impl PerBackend {
             ConnectionState::ALL
                 .iter()
                 .map(|state| (state.label(), state.meaning())),
+        );
+        let handovers = meanings(
+            "Connections that a session had given back and another one wanted, by outcome.",
+            Handover::ALL.iter().map(|it| (it.label(), it.meaning())),
         );
         let of_backend = &["backend"];
         Ok(Self {
@@ -222,6 +228,20 @@ impl PerBackend {
                 registry,
                 ("tidegate_backend_connections", &connections),
                 &["backend", "state"],
+            )?,
+            handovers: family(
+                registry,
+                ("tidegate_handovers_total", &handovers),
+                &["backend", "outcome"],
+            )?,
+            waiting_connections: family(
+                registry,
+                (
+                    "tidegate_waiting_connections",
+                    "Statements and logins that wait for a connection to a backend, since the limit \
+                     on them is reached.",
+                ),
+                of_backend,
             )?,
             consistency_alarms: family(
                 registry,
@@ -286,6 +306,16 @@ impl PerBackend {
                         .get_metric_with_label_values(&[name, state.label()])
                 })
                 .collect::<Result<_, _>>()?,
+            handovers: Handover::ALL
+                .iter()
+                .map(|outcome| {
+                    self.handovers
+                        .get_metric_with_label_values(&[name, outcome.label()])
+                })
+                .collect::<Result<_, _>>()?,
+            waiting_connections: self
+                .waiting_connections
+                .get_metric_with_label_values(&[name])?,
             consistency_alarms: self
                 .consistency_alarms
                 .get_metric_with_label_values(&[name])?,
