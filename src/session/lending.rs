@@ -15,8 +15,9 @@ use crate::protocol::Command;
 use crate::routing::{BackendId, Place, Transaction};
 use crate::sql::{Class, Flavour, Last, Marks, mentions_any};
 
-/// For so long warnings and errors are kept for the client to ask for them, though others wait.
-const WORDS: Duration = Duration::from_secs(1);
+/// For so long warnings and errors are kept for the client to ask for them, though others wait. A
+/// driver asks at once; while it does not, nobody is served by that connection.
+const WORDS: Duration = Duration::from_millis(200);
 
 /// What the last statements left on a connection that others have now.
 #[derive(Clone, Copy, Debug, Default)]

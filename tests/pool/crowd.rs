@@ -13,9 +13,6 @@ use tokio::task::JoinSet;
 use crate::lending;
 use crate::stage::Stage;
 
-/// How often each client writes and reads what it wrote.
-const ROUNDS: u32 = 3;
-
 /// What the clients have seen.
 #[derive(Debug, Default)]
 struct Seen {
@@ -76,7 +73,7 @@ async fn log_in(port: u16, seen: &mut Seen) -> Option<Conn> {
 }
 
 /// Writes and reads by text, by prepared statements and in a transaction.
-async fn play(port: u16, id: usize, all_here: Arc<Barrier>) -> Seen {
+async fn play(port: u16, id: usize, rounds: u32, all_here: Arc<Barrier>) -> Seen {
     let mut seen = Seen::default();
     let conn = log_in(port, &mut seen).await;
     all_here.wait().await;
@@ -87,15 +84,15 @@ async fn play(port: u16, id: usize, all_here: Arc<Barrier>) -> Seen {
     const COUNT: &str = "SELECT COUNT(*) FROM app.pool_crowd WHERE client = ?";
     let count = format!("SELECT COUNT(*) FROM app.pool_crowd WHERE client = {id}");
     let mut written = 0;
-    for round in 0..ROUNDS {
+    for round in 0..rounds {
         let insert = format!("INSERT INTO app.pool_crowd (client, round) VALUES ({id}, {round})");
         written += seen.writes(conn.query_drop(insert)).await;
         seen.reads(conn.query_first(&count), written).await;
-        let params = (id, ROUNDS + round);
+        let params = (id, rounds + round);
         written += seen.writes(conn.exec_drop(INSERT, params)).await;
         seen.reads(conn.exec_first(COUNT, (id,)), written).await;
         seen.time(conn.query_drop("BEGIN")).await;
-        let params = (id, 2 * ROUNDS + round);
+        let params = (id, 2 * rounds + round);
         let inserted = seen.writes(conn.exec_drop(INSERT, params)).await;
         written += inserted & seen.writes(conn.query_drop("COMMIT")).await;
         seen.reads(conn.query_first(&count), written).await;
@@ -113,6 +110,9 @@ async fn play(port: u16, id: usize, all_here: Arc<Barrier>) -> Seen {
 async fn p1_p9_a_crowd_on_few_connections_reads_its_writes_and_nobody_starves() {
     let clients = setting("TIDEGATE_POOL_CLIENTS", 300);
     let room = setting("TIDEGATE_POOL_CONNECTIONS", 10);
+    // How often each client writes and reads what it wrote.
+    let rounds = setting("TIDEGATE_POOL_ROUNDS", 2);
+    let rounds = u32::try_from(rounds).unwrap();
     let stage = Stage::with(|config| {
         lending(room)(config);
         config.session.login_timeout = Duration::from_secs(120);
@@ -132,7 +132,7 @@ async fn p1_p9_a_crowd_on_few_connections_reads_its_writes_and_nobody_starves() 
     let mut playing = JoinSet::new();
     let begun = Instant::now();
     for id in 0..clients {
-        playing.spawn(play(stage.port, id, Arc::clone(&all_here)));
+        playing.spawn(play(stage.port, id, rounds, Arc::clone(&all_here)));
     }
     all_here.wait().await;
     let logged_in = begun.elapsed();
