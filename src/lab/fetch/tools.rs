@@ -33,7 +33,7 @@ impl Tool {
     }
 }
 
-/// A program whose package has its name: `haproxy`, `sysbench`.
+/// A program whose package has its name: `haproxy`, `sysbench`, `valgrind`.
 ///
 /// # Errors
 /// [`Error::Package`] if it is not here and can't be fetched.
@@ -86,7 +86,9 @@ async fn fetch(name: &str, target: &Path, architecture: Architecture) -> Result<
     for folder in FOLDERS {
         keep(&unpacked, &root, folder, |file| file == name)?;
     }
-    keep(&unpacked, &root, "usr/share", |folder| folder == name)?;
+    for folder in ["usr/share", "usr/libexec"] {
+        keep(&unpacked, &root, folder, |entry| entry == name)?;
+    }
     keep_libraries(&unpacked, &root, architecture.triplet)?;
     tool_in(&root, name, architecture)?;
     unfinished.finish(&root, target)
