@@ -14,7 +14,7 @@ use super::pressure::Slot;
 use super::registry::{Peer, Thread};
 use super::{PoolPolicy, Shared};
 use crate::backend::{ConnectError, Connection, Kinship, LoginRequest};
-use crate::gtid::Incarnation;
+use crate::gtid::{Incarnation, Set};
 use crate::protocol::{Command, Status};
 use crate::routing::{BackendId, Place, Snapshot};
 use crate::sql::{Flavour, ForEach};
@@ -22,7 +22,8 @@ use crate::telemetry::{ConnectionState, Handover};
 
 /// A connection in a session's hands; the books are kept by dropping it.
 pub(super) struct Held {
-    connection: Connection,
+    /// Elsewhere, since a connection is moved in and out with each statement.
+    connection: Box<Connection>,
     lease: Lease,
     /// Its room among all connections.
     slot: Slot,
@@ -34,11 +35,52 @@ pub(super) struct Held {
     pub opened: Instant,
     /// When it was used last.
     pub used: Instant,
-    /// The executed set that the backend told last, as text: most answers repeat it. Empty where
-    /// it does not tell, or has executed nothing.
-    pub last_executed: String,
+    /// The executed set that the backend told last: most answers repeat it. Empty where it does not
+    /// tell, or has executed nothing.
+    pub last_executed: Told,
     /// The prepared statements that it knows, by the client's id.
     pub statements: HashMap<u32, OnBackend>,
+}
+
+/// What a backend has told of its executed set.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    text: String,
+    /// The same, read.
+    set: Arc<Set>,
+}
+
+impl Told {
+    fn new(text: String, set: Arc<Set>) -> Self {
+        Self { text, set }
+    }
+
+    /// What such a text says; `None` where it can't be read.
+    pub(super) fn read(&self, text: &str) -> Option<Arc<Set>> {
+        match self.text == text {
+            true => Some(Arc::clone(&self.set)),
+            false => Set::parse(text).ok().map(Arc::new),
+        }
+    }
+
+    /// Takes what was read; says whether that is news.
+    pub(super) fn take(&mut self, text: &str, set: &Arc<Set>) -> bool {
+        let news = self.text != text;
+        if news {
+            text.clone_into(&mut self.text);
+            self.set = Arc::clone(set);
+        }
+        news
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// From now on nothing is told.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
 }
 
 /// A session has a connection, until this is dropped.
@@ -80,14 +122,14 @@ impl Held {
             thread: connection.thread_id,
         };
         Self {
-            connection,
+            connection: Box::new(connection),
             lease,
             slot: Slot::default(),
             kinship: None,
             incarnation: None,
             opened,
             used: Instant::now(),
-            last_executed: String::new(),
+            last_executed: Told::default(),
             statements: HashMap::new(),
         }
     }
@@ -133,10 +175,12 @@ impl Held {
 
     /// From now on each answer outside of a transaction tells what the backend has executed.
     pub(super) fn tells_executed(&mut self) {
-        self.last_executed = match self.flavour() {
-            Flavour::MySql => self.proof.executed.to_string(),
-            Flavour::MariaDb => String::new(),
-        };
+        if self.flavour() == Flavour::MySql {
+            let executed = self.proof.executed.clone();
+            self.last_executed = Told::new(executed.to_string(), Arc::new(executed));
+        } else {
+            self.last_executed.clear();
+        }
     }
 
     /// Would an answer of this connection have told what the backend has executed, if that were
@@ -179,7 +223,7 @@ impl Held {
         // does: nobody else may have it then.
         let free = !peer.is_hunted() && !connection.status.contains(Status::IN_TRANS);
         if let (true, Some(kinship)) = (free, kinship) {
-            shared.give_to_pool(kinship, connection, opened).await;
+            shared.give_to_pool(kinship, *connection, opened).await;
         }
         // Whoever has room next looks into the pool.
         drop(slot);

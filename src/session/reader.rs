@@ -3,6 +3,7 @@
 //! Nothing reaches the client before the answer is known to be good, as far as it fits into the
 //! buffer: until then another backend can take over.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -158,7 +159,8 @@ impl Session {
     ) -> Result<(Progress, Result<crate::protocol::End, RelayError>), Exclusion> {
         let backend = held.backend;
         let watermarks = self.wants_watermarks(held.backend);
-        held.queue_replay(replay, &tracking_on_reader(held.flavour(), watermarks));
+        let flavour = held.flavour();
+        held.queue_replay(replay, || tracking_on_reader(flavour, watermarks));
         if replay.reset && !watermarks {
             held.last_executed.clear();
         }
@@ -171,9 +173,10 @@ impl Session {
         if !replay.is_empty() {
             let shared = Arc::clone(&self.shared);
             let limit = shared.config.load().limits.first_byte_timeout;
-            let told = held.read_replay(replay);
-            let told: Result<(), ConnectError> =
-                Patience::before(&shared, backend, limit, told).await;
+            let told: Result<(), ConnectError> = {
+                let told = pin!(held.read_replay(replay));
+                Patience::before(&shared, backend, limit, told).await
+            };
             told.map_err(Exclusion::from)?;
             held.state = self.state.on_connection();
         }
@@ -212,7 +215,7 @@ impl Session {
             None if held.owes_executed(job.command) => "",
             None => return Verdict::Good,
         };
-        let Ok(executed) = Set::parse(text) else {
+        let Some(executed) = held.last_executed.read(text) else {
             return Verdict::Good;
         };
         let covers = token.is_none_or(|token| executed.contains(token));
@@ -231,9 +234,8 @@ impl Session {
                 false => Verdict::Again(Exclusion::Alarm),
             };
         }
-        if held.last_executed != text {
-            text.clone_into(&mut held.last_executed);
-            self.shared.watch.learn(place, Arc::new(executed));
+        if held.last_executed.take(text, &executed) {
+            self.shared.watch.learn(place, executed);
         }
         Verdict::Good
     }
@@ -331,7 +333,8 @@ impl Session {
     async fn ready_reader(&mut self, place: Place, job: &Job) -> Result<(Held, Replay), Exclusion> {
         let shared = Arc::clone(&self.shared);
         let limit = shared.config.load().limits.first_byte_timeout;
-        let ready = self.reader_at(place, job);
+        // Pinned here, or all of it is moved for each statement.
+        let ready = pin!(self.reader_at(place, job));
         Patience::before(&shared, place.backend, limit, ready).await
     }
 

@@ -1,5 +1,6 @@
 //! Running a statement on the writer.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -61,8 +62,12 @@ impl Session {
         }
         let shared = Arc::clone(&self.shared);
         let limit = shared.config.load().limits.silent_timeout;
-        let bound = self.bind_at_writer(&mut held, job);
-        match Patience::before(&shared, run.place.backend, limit, bound).await {
+        // Pinned here, or all of it is moved for each statement.
+        let bound = {
+            let bound = pin!(self.bind_at_writer(&mut held, job));
+            Patience::before(&shared, run.place.backend, limit, bound).await
+        };
+        match bound {
             Ok(()) => {}
             Err(unbound) => return self.unbound_at_writer(unbound, held, run, job).await,
         }
@@ -198,7 +203,7 @@ impl Session {
         let shared = Arc::clone(&self.shared);
         let holds_state = self.holds_state();
         let limit = shared.config.load().limits.silent_timeout;
-        let ready = self.writer_at(place, job);
+        let ready = pin!(self.writer_at(place, job));
         match Patience::before(&shared, place.backend, limit, ready).await {
             // What it held is gone with it.
             Err(NoWriter::Connect(ConnectError::TimedOut)) if holds_state => {
@@ -270,7 +275,8 @@ impl Session {
         self.tracking_doubted = false;
         self.keep_defaults(&mut held);
         let replay = diff(&self.state, &held.state).map_err(|_| ConnectError::Unexpected)?;
-        held.queue_replay(&replay, &self.tracking(held.flavour()));
+        let flavour = held.flavour();
+        held.queue_replay(&replay, || self.tracking(flavour));
         held.wire.flush().await?;
         held.read_replay(&replay).await?;
         held.state = self.state.on_connection();
@@ -314,7 +320,8 @@ impl Session {
         if replay.reset && self.holds_state() {
             return Err(Unbound::State);
         }
-        held.queue_replay(&replay, &self.tracking(held.flavour()));
+        let flavour = held.flavour();
+        held.queue_replay(&replay, || self.tracking(flavour));
         held.wire.flush().await.map_err(ConnectError::from)?;
         held.read_replay(&replay).await?;
         held.state = self.state.on_connection();

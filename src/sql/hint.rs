@@ -118,9 +118,10 @@ pub fn seems_hinted(sql: &[u8]) -> bool {
     written.any(|it| memmem::find_iter(sql, it).any(is_hint))
 }
 
-/// A quick look.
+/// A quick look: most statements have nothing that a comment begins with.
 fn names_tidegate(sql: &[u8]) -> bool {
-    WRITTEN.iter().any(|it| memmem::find(sql, it).is_some())
+    memchr::memchr3(b'/', b'-', b'#', sql).is_some()
+        && WRITTEN.iter().any(|it| memmem::find(sql, it).is_some())
 }
 
 /// What a comment asks of Tidegate, if it is for it.

@@ -102,8 +102,8 @@ impl Session {
         if replay.reset && held.backend == self.writer && self.holds_state() {
             return Err(Unbound::State);
         }
-        let tracking = self.tracking_on(held.backend, held.flavour());
-        held.queue_replay(&replay, &tracking);
+        let (backend, flavour) = (held.backend, held.flavour());
+        held.queue_replay(&replay, || self.tracking_on(backend, flavour));
         held.queue_prepare(&prepared.text);
         held.wire.flush().await.map_err(ConnectError::from)?;
         match held.read_replay(&replay).await {
