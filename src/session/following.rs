@@ -6,15 +6,24 @@ use super::session::Session;
 use super::statement::Run;
 use super::writer::NoWriter;
 use crate::backend::{ConnectError, question};
-use crate::routing::{BackendId, Role, Transaction};
+use crate::routing::{BackendId, Reason, Role, Transaction};
 use crate::sql::{Class, Marks};
 
 impl Session {
-    /// Does a statement run as one on the writer? What the session has on the connection to the
-    /// writer that it knows is used there also after that one has become a reader.
+    /// Does a statement run as one on the writer? What the session has on a connection is used there
+    /// also after the backend's role has changed: on the one to the writer that it knows, and on the
+    /// one to a reader that was promoted with a transaction open.
     pub(super) fn runs_as(&self, run: &Run, job: &Job) -> Role {
-        let stays = matches!(self.transaction, Transaction::OnWriter { .. })
-            || matches!(job.class(), Some(Class::LastStatement));
+        let asks_for_last = matches!(job.class(), Some(Class::LastStatement));
+        let goes_on = match run.reason {
+            Reason::ReadOnlyTransaction => true,
+            Reason::TransactionControl => !job.begins(),
+            _ => asks_for_last,
+        };
+        if goes_on && self.transaction.is_at(run.place) {
+            return Role::Reader;
+        }
+        let stays = asks_for_last || matches!(self.transaction, Transaction::OnWriter { .. });
         match stays && run.place.backend == self.writer {
             true => Role::Writer,
             false => run.role,

@@ -13,6 +13,7 @@ use super::Ended;
 use super::connections::Held;
 use super::deciding::Tried;
 use super::job::Job;
+use super::read_only::ROLLBACK;
 use super::relay::Progress;
 use super::session::Session;
 use super::statement::{Attempt, Run};
@@ -181,11 +182,15 @@ impl Session {
 
     /// An open transaction can't be committed where it is: it is rolled back, and the client is told
     /// to run it again, with the error on which drivers do that.
-    async fn give_up_transaction(&mut self, held: &mut Held, job: &Job) -> Result<(), Ended> {
+    pub(super) async fn give_up_transaction(
+        &mut self,
+        held: &mut Held,
+        job: &Job,
+    ) -> Result<(), Ended> {
         self.client.output().clear();
         self.client.set_sequence(job.request.sequence);
         self.lose_unless_pure(job, UnknownCause::Error, None);
-        if held.ask("ROLLBACK").await.is_err() {
+        if held.ask(ROLLBACK).await.is_err() {
             return Err(Ended::StateLost);
         }
         self.transaction = Transaction::None;

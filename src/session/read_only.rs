@@ -21,6 +21,12 @@ use crate::protocol::{Command, Status};
 use crate::routing::{Place, Reason, Role, Transaction};
 use crate::sql::{Class, Marks, WriterRead};
 
+/// Ends a transaction and begins none, whatever `completion_type` says.
+pub(super) const COMMIT: &str = "COMMIT AND NO CHAIN NO RELEASE";
+
+/// The same.
+pub(super) const ROLLBACK: &str = "ROLLBACK AND NO CHAIN NO RELEASE";
+
 impl Job {
     /// Does it begin a transaction, which ends the one before?
     pub(super) fn begins(&self) -> bool {
@@ -74,7 +80,7 @@ impl Session {
     /// tells the client to run it again. False if the client has its answer.
     pub(super) async fn leave_reader(&mut self, job: &Job) -> Result<bool, Ended> {
         let untouched = self.may_leave_reader();
-        self.end_on_reader("ROLLBACK").await;
+        self.end_on_reader(ROLLBACK).await;
         if untouched && self.begin_on_writer().await {
             return Ok(true);
         }
@@ -115,7 +121,7 @@ impl Session {
         if !self.transaction.is_on_reader() || !job.begins() {
             return false;
         }
-        self.end_on_reader("COMMIT").await;
+        self.end_on_reader(COMMIT).await;
         matches!(
             job.class(),
             Some(Class::Begin {
@@ -143,7 +149,7 @@ impl Session {
 
     /// The reader can't go on with the transaction: the client has to run it again.
     pub(super) async fn abandon_on_reader(&mut self, job: &Job) -> Result<Attempt, Ended> {
-        self.end_on_reader("ROLLBACK").await;
+        self.end_on_reader(ROLLBACK).await;
         self.read_only_at_writer = true;
         self.client.set_sequence(job.request.sequence);
         self.refuse(&ClientError::transaction_on_reader()).await?;

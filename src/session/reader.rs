@@ -14,6 +14,7 @@ use super::login::encode_error;
 use super::observe::ReaderNotes;
 use super::prepared::Unbound;
 use super::pressure::Patience;
+use super::read_only::COMMIT;
 use super::relay::{Progress, Relay, RelayError};
 use super::session::Session;
 use super::state::{Replay, diff};
@@ -53,7 +54,7 @@ impl Session {
     /// Runs a read, or a statement of a read-only transaction, on a reader.
     pub(super) async fn at_reader(&mut self, run: Run, job: &mut Job) -> Result<Attempt, Ended> {
         if self.transaction.is_on_reader() && !self.transaction.is_at(run.place) {
-            self.end_on_reader("COMMIT").await;
+            self.end_on_reader(COMMIT).await;
         }
         let ready = self.ready_reader(run.place, job).await;
         let (mut held, replay) = match ready {

@@ -9,12 +9,15 @@ use super::command::Request;
 use super::deciding::{Begun, Tried};
 use super::hold::NotRun;
 use super::job::{Job, Uses};
+use super::read_only::COMMIT;
 use super::relay::Progress;
 use super::session::Session;
 use crate::error::ClientError;
 use crate::gtid::Set;
 use crate::protocol::{Command, query_text};
-use crate::routing::{Decision, Exclusion, Place, ReadMark, Reason, RefuseKind, Role, Waiting};
+use crate::routing::{
+    Decision, Exclusion, Place, ReadMark, Reason, RefuseKind, Role, Transaction, Waiting,
+};
 use crate::sql::{Class, Marks, Statement, WriterRead, classify, is_instance_schema};
 
 /// How an attempt at one backend ended.
@@ -145,7 +148,7 @@ impl Session {
         }
         self.carry_variables(&job).await;
         if self.transaction.is_on_reader() && job.statement.as_ref().is_some_and(|it| it.commits) {
-            self.end_on_reader("COMMIT").await;
+            self.end_on_reader(COMMIT).await;
         }
         if self.must_leave_reader(&job) && !self.leave_reader(&job).await? {
             return Ok(());
@@ -255,7 +258,10 @@ impl Session {
                     self.observe_wait(&tried, reason);
                     self.shared.metrics.refused(reason.index());
                     self.skip_rest(&mut job.request).await?;
-                    return self.refuse(&refusal(kind)).await;
+                    return match kind {
+                        RefuseKind::StateLost => self.refuse_lost(&job).await,
+                        kind => self.refuse(&refusal(kind)).await,
+                    };
                 }
             }
         }
@@ -269,6 +275,21 @@ impl Session {
             }
             Role::Writer => self.at_writer(run, job).await,
         }
+    }
+
+    /// A transaction is where it can't go on: it is rolled back there, as the client is told.
+    async fn refuse_lost(&mut self, job: &Job) -> Result<(), Ended> {
+        let on_writer = matches!(self.transaction, Transaction::OnWriter { .. });
+        let held = match on_writer {
+            true => self.connections.take(self.writer),
+            false => None,
+        };
+        let Some(mut held) = held else {
+            return self.refuse(&refusal(RefuseKind::StateLost)).await;
+        };
+        self.give_up_transaction(&mut held, job).await?;
+        self.connections.put(held);
+        Ok(())
     }
 
     /// A statement has ended there.

@@ -24,6 +24,7 @@ mod lost;
 mod network;
 #[path = "../process/mod.rs"]
 mod process;
+mod promoted;
 mod reload;
 mod replaced;
 mod roles;

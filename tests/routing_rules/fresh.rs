@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate::routing::{Decision, Isolation, Kind, Level, OnTimeout, Reason, RefuseKind};
-use tidegate::routing::{Transaction, UnknownCause};
+use tidegate::routing::{Role, Transaction, UnknownCause};
 
 use crate::stage::{A, B, READ, Stage, W, probe, refuse, set, stage, wait_of};
 
@@ -139,6 +139,45 @@ fn a_bound_within_which_the_writer_was_not_asked_takes_a_question() {
     stage.policy.max_staleness = Some(Duration::from_secs(1 << 40));
     stage.goes_down(W);
     stage.assert_runs(READ, A, Reason::ReadCovered);
+}
+
+#[test]
+fn p1_a_bounded_read_in_a_transaction_asks_whether_its_writer_still_is_one() {
+    let mut stage = bounded(0);
+    let place = stage.place(W);
+    stage.transaction = Transaction::OnWriter {
+        place,
+        snapshot_taken: false,
+    };
+    stage.pass(1);
+    assert_eq!(stage.arrives(READ), probe(&[W], Reason::BoundUnknown));
+    stage.sample("w:1-101");
+    assert_eq!(stage.decide(READ), stage.run(W, Reason::Transaction));
+}
+
+#[test]
+fn p1_a_transaction_whose_writer_is_another_now_shows_what_it_has_read_and_no_more() {
+    for level in [Level::Session, Level::Bounded, Level::Strong] {
+        let mut stage = stage();
+        stage.policy.level = level;
+        stage.policy.max_staleness = None;
+        let place = stage.place(W);
+        for (index, role) in [(W, Role::Reader), (A, Role::Writer)] {
+            let view = stage.view(index);
+            view.role = role;
+            view.writable = role == Role::Writer;
+        }
+        for (snapshot_taken, decision) in [
+            (false, refuse(RefuseKind::StateLost)),
+            (true, stage.run(W, Reason::Transaction)),
+        ] {
+            stage.transaction = Transaction::OnWriter {
+                place,
+                snapshot_taken,
+            };
+            assert_eq!(stage.arrives(READ), decision, "{level:?}");
+        }
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use smallvec::smallvec;
 use super::super::causality::Settlement;
 use super::super::policy::Level;
 use super::super::reason::Reason;
-use super::super::snapshot::Place;
+use super::super::snapshot::{BackendView, Place};
 use super::super::world::WriterFault;
 use super::{Deciding, Decision, Kind, RefuseKind, Transaction};
 
@@ -37,10 +37,16 @@ impl Deciding<'_> {
         if self.keeps_its_snapshot() || self.level() == Level::Eventual {
             return Decision::Run { place, reason };
         }
-        if self.is_strong_at_writer()
-            && let Err(first) = self.fetch_strong()
-        {
-            return first;
+        if self.shows_rows() {
+            if self.is_left_behind(place) {
+                return Decision::refuse(RefuseKind::StateLost);
+            }
+            // What the floor is, the writer has; but is it still the writer, and who says so?
+            if self.level() != Level::Writer
+                && let Err(first) = self.find_floor()
+            {
+                return first;
+            }
         }
         let arrived = self.facts.arrived;
         let writer = self.world.writer.ok();
@@ -139,14 +145,18 @@ impl Deciding<'_> {
         }
     }
 
-    /// Must the writer have finished what is being committed there? A reader may have shown it to
-    /// somebody already.
-    fn is_strong_at_writer(&self) -> bool {
-        let shows_rows = !matches!(
+    fn shows_rows(&self) -> bool {
+        !matches!(
             self.need.kind,
             Kind::Variables | Kind::WriterRead(Reason::InstanceRead)
-        );
-        self.level() == Level::Strong && shows_rows
+        )
+    }
+
+    /// Is a transaction open on what was the writer when it began, while another one takes the
+    /// writes now? What it has not read yet may be older than what anybody has been told.
+    fn is_left_behind(&self, place: Place) -> bool {
+        let moved = |writer: &BackendView| writer.id != place.backend;
+        self.world.writer.is_ok_and(moved)
     }
 
     /// A transaction that has read shows no more than that, whatever the writer has.
