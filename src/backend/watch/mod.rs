@@ -10,6 +10,8 @@ mod lives;
 mod mariadb;
 mod measure;
 mod monitor;
+mod probe;
+mod progress;
 mod publish;
 mod replication;
 mod roster;
@@ -17,6 +19,8 @@ mod routines;
 mod seat;
 mod silence;
 mod slow_start;
+#[cfg(test)]
+mod testing;
 mod threads;
 mod waiters;
 mod watcher;
@@ -118,28 +122,7 @@ impl Watch {
     ///
     /// Cancel safe.
     pub async fn probe(&self, backends: &[BackendId]) -> SmallVec<[BackendId; 2]> {
-        let since = Instant::now();
-        let deadline = tokio::time::Instant::from_std(since + PROBE_LIMIT);
-        let waiters = |id: &BackendId| self.publisher.waiters(*id);
-        let want = || Want::Probe { since };
-        let tickets = backends.iter().filter_map(waiters);
-        let tickets: SmallVec<[_; 2]> = tickets.map(|it| it.register(want())).collect();
-        for (mut ticket, id) in tickets.into_iter().zip(backends) {
-            let down = self.snapshot().backend(*id).is_none_or(|view| !view.up);
-            if !down && timeout_at(deadline, ticket.settled()).await.is_err() {
-                break;
-            }
-        }
-        let snapshot = self.snapshot();
-        let answered = |id: &BackendId| {
-            let probe = snapshot.backend(*id).and_then(|view| view.current_probe());
-            probe.is_some_and(|probe| probe.started >= since)
-        };
-        backends
-            .iter()
-            .copied()
-            .filter(|id| !answered(id))
-            .collect()
+        self.publisher.probe(backends, PROBE_LIMIT).await
     }
 
     /// Waits until this life of a backend is known to have executed `token`, until it has ended,

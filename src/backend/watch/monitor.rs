@@ -7,6 +7,7 @@ use mysql_async::Conn;
 use tokio::time::{sleep, timeout};
 
 use super::ask::Asking;
+use super::progress::Learned;
 use super::publish::{Answer, Publisher};
 use super::replication::Following;
 use super::routines::Learning;
@@ -19,6 +20,9 @@ const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// The least of it, however many ask.
 const LEAST_PAUSE: Duration = Duration::from_millis(20);
+
+/// Between two questions to one that is in doubt.
+const DOUBT_PAUSE: Duration = Duration::from_millis(10);
 
 /// What a monitor is to watch.
 #[derive(Debug)]
@@ -89,7 +93,7 @@ impl Monitor {
             if std::mem::replace(&mut recovering, answer.recovering) != answer.recovering {
                 self.tell_group(recovering);
             }
-            self.learn(answer, fresh);
+            let in_doubt = self.learn(answer, fresh);
             if !std::mem::replace(was_up, true) || fresh {
                 tracing::info!(backend = self.client.backend.name, "backend up");
             }
@@ -107,7 +111,12 @@ impl Monitor {
                 }
             }
             // Whoever asks while a question is under way gets the next one.
-            let _ = timeout(self.client.interval(), self.waiters.kick.notified()).await;
+            let interval = self.client.interval();
+            let pause = match in_doubt {
+                true => interval.min(DOUBT_PAUSE),
+                false => interval,
+            };
+            let _ = timeout(pause, self.waiters.kick.notified()).await;
         }
     }
 
@@ -141,11 +150,12 @@ impl Monitor {
         }
     }
 
-    fn learn(&self, mut answer: Answer, fresh: bool) {
+    /// True if it has to be asked again soon.
+    fn learn(&self, mut answer: Answer, fresh: bool) -> bool {
         match answer.role {
             Role::Writer => {
                 let name = &self.client.backend.name;
-                self.publisher.told_by_writer(name, &answer);
+                self.publisher.told_by_writer(self.id, name, &answer);
             }
             Role::Reader => {
                 let flavour = answer.life.flavour;
@@ -153,6 +163,6 @@ impl Monitor {
                 answer.seen.union(&answer.executed);
             }
         }
-        self.publisher.learn(self.id, answer, fresh);
+        self.publisher.learn(self.id, answer, fresh) == Learned::InDoubt
     }
 }

@@ -11,6 +11,7 @@ use super::election::Sources;
 use super::history::History;
 use super::lives::{Lives, Membership};
 use super::measure::{measure, note_lagging};
+use super::progress::{Continuity, Doubt, Learned, continuity, grows, overtook};
 use super::seat;
 use super::slow_start::weight;
 use super::waiters::Waiters;
@@ -79,6 +80,8 @@ pub(super) struct Known {
     pub(super) weight: u32,
     /// It has been reached before.
     was_up: bool,
+    /// What it had, while it is in doubt whether it has it still.
+    doubt: Option<Doubt>,
     /// When it came back after it had been down.
     back: Option<Instant>,
 }
@@ -169,13 +172,21 @@ impl Publisher {
     }
 
     /// The writer has said what it has executed or begun to commit.
-    pub(super) fn told_by_writer(&self, name: &str, answer: &Answer) {
-        self.history
-            .told_by_writer(name, &answer.seen, answer.ordered);
+    pub(super) fn told_by_writer(&self, id: BackendId, name: &str, answer: &Answer) {
+        // Another one may have become it while it was asked.
+        if self.role(id) != answer.role {
+            return;
+        }
+        if self.history.told_by_writer(name, answer) {
+            // What the others have told can be read now.
+            let all = self.waiters.iter();
+            all.for_each(|waiters| waiters.kick.notify_one());
+        }
     }
 
     /// A backend has answered. `fresh`: on a connection that has not proven anything before.
-    pub(super) fn learn(&self, id: BackendId, answer: Answer, fresh: bool) {
+    pub(super) fn learn(&self, id: BackendId, answer: Answer, fresh: bool) -> Learned {
+        let mut learned = Learned::All;
         self.change(id, |known, snapshot| {
             known.lives.proven(answer.life, answer.started);
             known.claims = !answer.read_only;
@@ -186,17 +197,24 @@ impl Publisher {
                 // What it was asked as is told in another way than what it is now.
                 return true;
             }
-            let same = view
-                .incarnation
-                .filter(|_| !fresh && continues(view, &answer));
-            let incarnation = same.unwrap_or_else(|| {
-                known.epoch += 1;
-                forget(view);
-                Incarnation {
-                    server_uuid: answer.life.server_uuid,
-                    epoch: known.epoch,
+            let incarnation = match continuity(view, &answer, known.doubt.as_ref()) {
+                Continuity::Same(same) if !fresh => same,
+                Continuity::InDoubt if !fresh => {
+                    known.doubt.get_or_insert_with(|| Doubt::of(view, &answer));
+                    forget_progress(view);
+                    learned = Learned::InDoubt;
+                    return true;
                 }
-            });
+                Continuity::Same(_) | Continuity::InDoubt | Continuity::Another => {
+                    known.epoch += 1;
+                    forget(view);
+                    Incarnation {
+                        server_uuid: answer.life.server_uuid,
+                        epoch: known.epoch,
+                    }
+                }
+            };
+            known.doubt = None;
             let executed = Arc::new(answer.executed);
             if !view.up && std::mem::replace(&mut known.was_up, true) {
                 known.back = Some(answer.learned);
@@ -240,6 +258,7 @@ impl Publisher {
             }
             true
         });
+        learned
     }
 
     /// An answer of a data connection or of the watcher says that a backend has executed this.
@@ -422,35 +441,11 @@ impl Known {
 
 fn forget(view: &mut BackendView) {
     view.incarnation = None;
+    forget_progress(view);
+}
+
+fn forget_progress(view: &mut BackendView) {
     view.watermark = None;
     view.lag = None;
     view.probe = None;
-}
-
-/// Whether an answer adds to what a backend is known to have executed.
-fn grows(known: &Set, executed: &Set) -> bool {
-    executed.contains(known) && known != executed
-}
-
-/// Whether the watermark is ahead of an answer that was asked for before it was learned: data
-/// connections and the watcher tell of the same backend meanwhile. An answer that says the same
-/// again is news: nothing has arrived since.
-fn overtook(mark: &Watermark, executed: &Set, learned: Instant) -> bool {
-    let says_the_same = *mark.executed == *executed;
-    mark.executed.contains(executed) && !(says_the_same && learned > mark.learned)
-}
-
-/// Is the answer one of the same life? Executed sets only grow within one; a restored or reset
-/// backend keeps its uuid, but not its history.
-fn continues(view: &BackendView, answer: &Answer) -> bool {
-    let known = view.incarnation;
-    let same_uuid = known.is_some_and(|known| known.server_uuid == answer.life.server_uuid);
-    let probed = view.current_probe();
-    let mark = view.current_watermark();
-    same_uuid
-        && probed.is_none_or(|probe| answer.executed.contains(&probe.executed))
-        && mark.is_none_or(|mark| {
-            answer.executed.contains(&mark.executed)
-                || mark.learned >= answer.started && mark.executed.contains(&answer.executed)
-        })
 }
