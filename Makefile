@@ -17,7 +17,7 @@ help:
 	@echo "make lab-down   end that lab and remove it"
 
 # What has to hold on MariaDB too.
-BOTH := lab watch online front identity prepared explain consistency checker transport bench pool
+BOTH := lab watch online front identity prepared explain consistency checker transport failover bench pool
 DECODERS := framing login answer compression execute gtid sql config proxy
 FUZZ_SECONDS ?= 600
 
@@ -61,8 +61,8 @@ soak:
 	cargo test --locked --test checker -- --nocapture
 	TIDEGATE_CHAOS_SECONDS=$$(( $(SEEDS) * 180 )) TIDEGATE_CHAOS_CLIENTS=5000 \
 	cargo test --locked --test chaos -- --nocapture
-	TIDEGATE_SWITCHOVERS=50 cargo test --locked --test failover back_and_forth -- --nocapture
-	TIDEGATE_FLAVOUR=mariadb cargo test --locked --test failover
+	for flavour in mysql mariadb; do TIDEGATE_FLAVOUR=$$flavour TIDEGATE_SWITCHOVERS=50 \
+	cargo test --locked --test failover back_and_forth -- --nocapture || exit 1; done
 	TIDEGATE_HOSTILE_SECONDS=$$(( $(SEEDS) * 30 )) TIDEGATE_ATTACK_ROUNDS=$$(( $(SEEDS) * 1000 )) \
 	cargo test --locked --test pressure makes_tidegate_panic -- --nocapture
 	TIDEGATE_DECODERS_ROUNDS=$$(( $(SEEDS) * 100000 )) cargo test --locked --test decoders no_bytes
@@ -70,12 +70,16 @@ soak:
 	cargo test --locked --release --test pool crowd -- --nocapture
 	TIDEGATE_POOL_MODE=transaction cargo test --locked --no-fail-fast \
 	--test consistency --test prepared --test checker --test identity --test front
+	@if $(CAN_FUZZ); then $(MAKE) fuzz FUZZ_SECONDS=$$(( $(SEEDS) * 30 )); \
+	else echo "left out: make fuzz, which needs cargo-fuzz and a nightly toolchain"; fi
 
-# Each decoder on what a fuzzer makes of the bytes that it understands.
+CAN_FUZZ := cargo fuzz --version >/dev/null 2>&1 && cargo +nightly --version >/dev/null 2>&1
+# Each decoder on what a fuzzer makes of the bytes that it understands. No decoder has unsafe code, so
+# that an address sanitizer would mostly be slow.
 fuzz:
-	@cargo fuzz --version >/dev/null 2>&1 || { echo "cargo install --locked cargo-fuzz, then again"; exit 1; }
+	@$(CAN_FUZZ) || { echo "rustup toolchain install nightly, cargo install --locked cargo-fuzz, then again"; exit 1; }
 	for decoder in $(DECODERS); do \
-	(cd fuzz && cargo +nightly fuzz run $$decoder -- -max_total_time=$(FUZZ_SECONDS)) || exit 1; done
+	(cd fuzz && cargo +nightly fuzz run -s none $$decoder -- -max_total_time=$(FUZZ_SECONDS)) || exit 1; done
 
 DRIVERS ?= all
 matrix:

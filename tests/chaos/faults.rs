@@ -31,10 +31,11 @@ pub(crate) enum Fault {
     Crash,
     Upgrade,
     Storm,
+    Rolling,
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::ReaderDies,
         Self::Delay,
         Self::ReaderHangs,
@@ -49,6 +50,7 @@ impl Fault {
         Self::Crash,
         Self::Upgrade,
         Self::Storm,
+        Self::Rolling,
     ];
 
     /// One of each kind, of those that take little time.
@@ -80,6 +82,7 @@ impl Fault {
             Self::Crash => CRASH,
             Self::Upgrade => "Tidegate hands over to another process",
             Self::Storm => "Tidegate reads other configurations",
+            Self::Rolling => ROLLING,
         }
     }
 }
@@ -90,15 +93,16 @@ const CUT: &str = "the network is cut";
 const SWITCH_OVER: &str = "another server becomes the writer, and back";
 const RESTART: &str = "Tidegate is restarted (SIGTERM)";
 const CRASH: &str = "Tidegate dies (SIGKILL)";
+const ROLLING: &str = "everything is restarted in turn";
 
 /// May a read fail while this goes on? With the writer gone nobody can tell what was seen there.
 pub(crate) fn takes_the_writer(fault: &str) -> bool {
-    [WRITER_DIES, WRITER_HANGS, CUT].contains(&fault)
+    [WRITER_DIES, WRITER_HANGS, CUT, ROLLING].contains(&fault)
 }
 
 /// May connections be lost while this goes on? Only where the process that has them is.
 pub(crate) fn takes_tidegate(fault: &str) -> bool {
-    [RESTART, CRASH].contains(&fault)
+    [RESTART, CRASH, ROLLING].contains(&fault)
 }
 
 /// Does one thing, and waits until all is well again as far as Tidegate knows.
@@ -156,6 +160,13 @@ pub(crate) async fn play(
         Fault::Crash => front.crash().await,
         Fault::Upgrade => front.upgrade().await,
         Fault::Storm => front.storm().await,
+        Fault::Rolling => {
+            for backend in lab.readers().iter().chain([lab.writer()]) {
+                backend.restart().await.unwrap();
+                front.all_up().await;
+            }
+            front.restart().await;
+        }
     }
     front.all_up().await;
     assert!(lab.settle(LIMIT).await.unwrap(), "{fault:?}: replication");

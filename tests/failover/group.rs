@@ -16,7 +16,7 @@ const ASK_STATE: &str = "SELECT MEMBER_STATE FROM performance_schema.replication
                          WHERE MEMBER_ID = @@server_uuid";
 
 /// All three are online, and the first is the primary.
-async fn form_group() -> Cluster {
+pub(crate) async fn form_group() -> Cluster {
     let options = Options {
         mysqld_args: [
             "--plugin-load-add=group_replication.so",

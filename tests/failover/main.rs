@@ -20,6 +20,7 @@ mod flows;
 mod group;
 mod hold;
 mod lost;
+mod majority;
 #[path = "../checker/network.rs"]
 mod network;
 #[path = "../process/mod.rs"]

@@ -15,6 +15,9 @@ use crate::network::Network;
 use crate::stage::{LIMIT, Stage, fixed, number, served_by, until_served_by, write};
 use crate::{support, wire};
 
+/// Longer than any test.
+const AGES: Duration = Duration::from_secs(3600);
+
 /// All sessions of the account have to see what one of them has written.
 fn together(config: &mut Config) {
     fixed(config);
@@ -26,7 +29,12 @@ fn together(config: &mut Config) {
 /// The same, and nobody looks at the backends of his own accord.
 fn unwatched(config: &mut Config) {
     together(config);
-    config.backend.monitor.interval = Duration::from_secs(3600);
+    config.backend.monitor.interval = AGES;
+    // What a reader had at the start is all that the lag clock ever tells of it.
+    config.session.policy.max_lag = AGES;
+    for backend in &mut config.backend.backends[1..] {
+        backend.max_lag = Some(AGES);
+    }
 }
 
 async fn count(conn: &mut Conn, what: &str) -> u64 {
