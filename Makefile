@@ -17,7 +17,7 @@ help:
 	@echo "make lab-down   end that lab and remove it"
 
 # What has to hold on MariaDB too.
-BOTH := lab watch online front identity prepared explain consistency checker transport failover bench pool
+BOTH := lab watch online front identity prepared explain consistency checker transport bench pool
 DECODERS := framing login answer compression execute gtid sql config proxy
 FUZZ_SECONDS ?= 600
 
@@ -41,6 +41,7 @@ latency:
 bench:
 	cargo bench --locked --bench sysbench
 	cargo bench --locked --bench waiting
+	cargo bench --locked --bench instructions
 
 bench-short:
 	cargo bench --locked --bench sysbench -- --short
@@ -61,6 +62,7 @@ soak:
 	cargo test --locked --test checker -- --nocapture
 	TIDEGATE_CHAOS_SECONDS=$$(( $(SEEDS) * 180 )) TIDEGATE_CHAOS_CLIENTS=5000 \
 	cargo test --locked --test chaos -- --nocapture
+	TIDEGATE_FLAVOUR=mariadb cargo test --locked --test failover
 	for flavour in mysql mariadb; do TIDEGATE_FLAVOUR=$$flavour TIDEGATE_SWITCHOVERS=50 \
 	cargo test --locked --test failover back_and_forth -- --nocapture || exit 1; done
 	TIDEGATE_HOSTILE_SECONDS=$$(( $(SEEDS) * 30 )) TIDEGATE_ATTACK_ROUNDS=$$(( $(SEEDS) * 1000 )) \

@@ -25,6 +25,7 @@ mod keys;
 mod killing;
 mod lending;
 mod loads;
+mod losing;
 mod login;
 mod naming;
 mod observe;

@@ -23,7 +23,7 @@ use super::visible::Filter;
 use crate::backend::ConnectError;
 use crate::error::ClientError;
 use crate::protocol::{Command, Status};
-use crate::routing::{BackendId, Exclusion, Place, ReadMark, Transaction, UnknownCause};
+use crate::routing::{Exclusion, Place, ReadMark, Transaction, UnknownCause};
 use crate::sql::{Class, Kill};
 
 /// Why there is no connection to the writer for a statement.
@@ -374,7 +374,7 @@ impl Session {
 
     /// The scopes that must see what a statement writes now: its own, and those of the keys that
     /// statements of its transaction gave.
-    fn scopes_of_write(&self) -> Vec<ScopeHandle> {
+    pub(super) fn scopes_of_write(&self) -> Vec<ScopeHandle> {
         let mut scopes = vec![self.scope.clone()];
         let within = self.standing.within.iter();
         scopes.extend(within.filter(|it| !it.is(&self.scope)).cloned());
@@ -431,65 +431,6 @@ impl Session {
             Transaction::None => ClientError::connection_lost("the writer"),
             _ => ClientError::transaction_lost(),
         }
-    }
-
-    /// From now on nobody knows what the scope's reads must see, until the writer was asked after
-    /// the statement's end: with `held`, after its thread there is gone.
-    pub(super) fn lose(&self, cause: UnknownCause, held: Option<&Held>) {
-        self.shared.metrics.unknown_tokens(cause.index()).inc();
-        let thread = held.map(|held| held.thread_id);
-        for scope in self.scopes_of_write() {
-            scope.lock().lose(cause, Instant::now(), thread);
-            if let Some(held) = held {
-                self.await_thread_for(scope, held.backend, held.thread_id, held.opened);
-            }
-        }
-    }
-
-    /// Tells the scope when this thread of the writer is gone, whatever becomes of the session.
-    pub(super) fn await_thread(&self, writer: BackendId, thread: u64, connected: Instant) {
-        self.await_thread_for(self.scope.clone(), writer, thread, connected);
-    }
-
-    fn await_thread_for(
-        &self,
-        scope: ScopeHandle,
-        writer: BackendId,
-        thread: u64,
-        connected: Instant,
-    ) {
-        let shared = Arc::clone(&self.shared);
-        let waiting = async move {
-            shared.await_thread(writer, thread, connected, &scope).await;
-        };
-        tokio::spawn(waiting);
-    }
-
-    pub(super) fn lose_unless_pure(&self, job: &Job, cause: UnknownCause, held: Option<&Held>) {
-        if !job.is_pure() {
-            self.lose(cause, held);
-        }
-    }
-
-    /// Does the session's connection to the writer hold what no other one would?
-    pub(super) fn holds_state(&self) -> bool {
-        let transaction = matches!(self.transaction, Transaction::OnWriter { .. });
-        transaction || !self.marks.is_empty() || self.holds_more() || self.tracks_as_wished
-    }
-
-    /// The same besides transactions, marks and the client's tracking.
-    pub(super) fn holds_more(&self) -> bool {
-        self.holds_objects() || self.collation_due || self.role_due
-    }
-
-    /// The same besides what it could be asked for.
-    pub(super) fn holds_objects(&self) -> bool {
-        self.pins.hold_state() || self.holds_prepared()
-    }
-
-    /// Does it hold a cursor, or values for an execution to come?
-    fn holds_prepared(&self) -> bool {
-        self.prepared.are_held_by(self.writer, true)
     }
 }
 
