@@ -63,27 +63,27 @@ const SCRIPTS: [Script; 5] = [
     Script {
         name: "point select, text",
         statement: Statement::Text,
-        limit: 20_000,
+        limit: 24_400,
     },
     Script {
         name: "point select, prepared",
         statement: Statement::Prepared,
-        limit: 20_000,
+        limit: 20_800,
     },
     Script {
         name: "100 rows, text",
         statement: Statement::Rows,
-        limit: 40_000,
+        limit: 54_000,
     },
     Script {
         name: "update, text",
         statement: Statement::Write,
-        limit: 30_000,
+        limit: 25_000,
     },
     Script {
         name: "transaction of 4 statements",
         statement: Statement::Transaction,
-        limit: 80_000,
+        limit: 98_700,
     },
 ];
 
