@@ -18,7 +18,7 @@ use super::statement::Attempt;
 use crate::backend::ConnectError;
 use crate::error::ClientError;
 use crate::protocol::{Command, Status};
-use crate::routing::{Place, Reason, Role, Transaction};
+use crate::routing::{BackendId, Place, Reason, Role, Transaction};
 use crate::sql::{Class, Marks, WriterRead};
 
 /// Ends a transaction and begins none, whatever `completion_type` says.
@@ -145,6 +145,12 @@ impl Session {
         {
             self.connections.put(held);
         }
+    }
+
+    /// Is the transaction open on a reader that is the writer now? What runs there as on the writer
+    /// takes another connection, and this one is closed.
+    pub(super) fn loses_transaction_to(&self, writer: BackendId) -> bool {
+        matches!(self.transaction, Transaction::ReadOnlyOn { place, .. } if place.backend == writer)
     }
 
     /// The reader can't go on with the transaction: the client has to run it again.

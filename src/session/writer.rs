@@ -48,6 +48,11 @@ impl Session {
         job: &mut Job,
     ) -> Result<Attempt, Ended> {
         let stays_read_only = self.end_before_beginning(job).await;
+        if self.loses_transaction_to(run.place.backend) {
+            self.cancel(run.mark);
+            self.skip_rest(&mut job.request).await?;
+            return self.abandon_on_reader(job).await;
+        }
         let mut held = match self.ready_writer(run.place, job).await {
             Ok(held) => held,
             Err(error) => {

@@ -14,22 +14,28 @@ async fn seen(conn: &mut Conn, what: &str) -> u64 {
     seen.expect("a row")
 }
 
-#[tokio::test]
-async fn p1_p2_a_transaction_on_a_reader_that_is_promoted_goes_on_there_and_ends_with_its_commit() {
-    let stage = Stage::new().await;
-    let (mut conn, mut other) = (stage.client().await, stage.client().await);
-    until_written(&mut conn, "before").await;
+/// A transaction that is open on a reader, which is promoted then, and a row that came after.
+async fn promoted_under(conn: &mut Conn, other: &mut Conn, stage: &Stage) -> String {
+    until_written(conn, "before").await;
     assert!(stage.lab.settle(LIMIT).await.unwrap());
     conn.query_drop("START TRANSACTION READ ONLY")
         .await
         .unwrap();
-    let reader = served_by(&mut conn).await;
+    let reader = served_by(conn).await;
     let index = ["w1", "r1", "r2"].iter().position(|it| *it == reader);
-    let reader_index = index.unwrap();
-    assert_ne!(reader_index, 0, "it begins on a reader");
-    let (old, new) = (stage.member(0), stage.member(reader_index));
+    let index = index.unwrap();
+    assert_ne!(index, 0, "it begins on a reader");
+    let (old, new) = (stage.member(0), stage.member(index));
     stage.lab.switch_over(old, new).await.unwrap();
-    until_written(&mut other, "after").await;
+    until_written(other, "after").await;
+    reader
+}
+
+#[tokio::test]
+async fn p1_p2_a_transaction_on_a_reader_that_is_promoted_goes_on_there_and_ends_with_its_commit() {
+    let stage = Stage::new().await;
+    let (mut conn, mut other) = (stage.client().await, stage.client().await);
+    let reader = promoted_under(&mut conn, &mut other, &stage).await;
     assert_eq!(served_by(&mut conn).await, reader);
     assert_eq!(
         seen(&mut conn, "after").await,
@@ -51,6 +57,22 @@ async fn p1_p2_a_transaction_on_a_reader_that_is_promoted_goes_on_there_and_ends
         let there: Option<u64> = conn.query_first(strong).await.unwrap();
         assert_eq!(there, Some(1), "{what}");
     }
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn p2_what_takes_a_promoted_reader_as_the_writer_ends_the_transaction_that_it_had() {
+    let stage = Stage::new().await;
+    let (mut conn, mut other) = (stage.client().await, stage.client().await);
+    promoted_under(&mut conn, &mut other, &stage).await;
+    assert_eq!(
+        number(&mut conn, "SET time_zone = '+01:00'").await,
+        Err(DEADLOCK)
+    );
+    assert_eq!(seen(&mut conn, "after").await, 1, "it is over");
+    assert_eq!(number(&mut conn, "SET time_zone = '+01:00'").await, Ok(()));
+    assert_eq!(number(&mut conn, &write("own")).await, Ok(()));
+    assert_eq!(seen(&mut conn, "own").await, 1);
     stage.end().await;
 }
 
