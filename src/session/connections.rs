@@ -63,9 +63,9 @@ impl Told {
         }
     }
 
-    /// Takes what was read; says whether that is news.
+    /// Takes what [`Told::read`] gave; says whether that is news.
     pub(super) fn take(&mut self, text: &str, set: &Arc<Set>) -> bool {
-        let news = self.text != text;
+        let news = !Arc::ptr_eq(&self.set, set);
         if news {
             text.clone_into(&mut self.text);
             self.set = Arc::clone(set);

@@ -17,7 +17,7 @@ use super::read_only::begin_read_only;
 use super::relay::{Progress, Relay, RelayError};
 use super::scopes::ScopeHandle;
 use super::session::Session;
-use super::state::diff;
+use super::state::{Replay, diff};
 use super::statement::{Attempt, Run};
 use super::visible::Filter;
 use crate::backend::ConnectError;
@@ -280,11 +280,7 @@ impl Session {
         self.tracking_doubted = false;
         self.keep_defaults(&mut held);
         let replay = diff(&self.state, &held.state).map_err(|_| ConnectError::Unexpected)?;
-        let flavour = held.flavour();
-        held.queue_replay(&replay, || self.tracking(flavour));
-        held.wire.flush().await?;
-        held.read_replay(&replay).await?;
-        held.state = self.state.on_connection();
+        self.replay_at_writer(&mut held, &replay).await?;
         Ok(held)
     }
 
@@ -325,10 +321,15 @@ impl Session {
         if replay.reset && self.holds_state() {
             return Err(Unbound::State);
         }
+        Ok(self.replay_at_writer(held, &replay).await?)
+    }
+
+    /// Tells the writer's connection what it lacks of the session's state.
+    async fn replay_at_writer(&self, held: &mut Held, replay: &Replay) -> Result<(), ConnectError> {
         let flavour = held.flavour();
-        held.queue_replay(&replay, || self.tracking(flavour));
-        held.wire.flush().await.map_err(ConnectError::from)?;
-        held.read_replay(&replay).await?;
+        held.queue_replay(replay, || self.tracking(flavour));
+        held.wire.flush().await?;
+        held.read_replay(replay).await?;
         held.state = self.state.on_connection();
         Ok(())
     }

@@ -3,8 +3,7 @@
 use std::time::{Duration, Instant};
 
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Error, OptsBuilder};
-use tidegate::lab::APP;
+use mysql_async::{Conn, Error};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -27,14 +26,7 @@ async fn p9_a_crowd_is_served_through_few_connections_and_nobody_hangs() {
     let mut clients = JoinSet::new();
     for _ in 0..crowd {
         clients.spawn(async move {
-            let opts = OptsBuilder::default()
-                .ip_or_hostname("127.0.0.1")
-                .tcp_port(port)
-                .user(Some(APP.user))
-                .pass(Some(APP.password))
-                .prefer_socket(false)
-                .db_name(Some("app"));
-            let mut conn = Conn::new(opts).await?;
+            let mut conn = Conn::new(support::application(port)).await?;
             let one: Option<u32> = conn.query_first("SELECT 1").await?;
             assert_eq!(one, Some(1));
             conn.disconnect().await

@@ -7,7 +7,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, OptsBuilder};
 use tidegate::app::Running;
 use tidegate::config::Config;
-use tidegate::lab::{APP, Cluster, Instance};
+use tidegate::lab::{Cluster, Instance};
 use tidegate::net::Endpoint;
 use tidegate::routing::Role;
 
@@ -97,13 +97,7 @@ impl Stage {
     }
 
     fn opts(&self) -> OptsBuilder {
-        OptsBuilder::default()
-            .ip_or_hostname("127.0.0.1")
-            .tcp_port(self.port)
-            .user(Some(APP.user))
-            .pass(Some(APP.password))
-            .prefer_socket(false)
-            .db_name(Some("app"))
+        support::application(self.port)
     }
 
     /// How often a row is there, as the member says itself.

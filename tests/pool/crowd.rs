@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Error, OptsBuilder};
-use tidegate::lab::APP;
+use mysql_async::{Conn, Error};
 use tidegate::telemetry::{ConnectionState, Handover};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::lending;
 use crate::stage::Stage;
+use crate::support::application;
 
 /// What the clients have seen.
 #[derive(Debug, Default)]
@@ -58,15 +58,8 @@ fn setting(name: &str, default: usize) -> usize {
 }
 
 async fn log_in(port: u16, seen: &mut Seen) -> Option<Conn> {
-    let opts = OptsBuilder::default()
-        .ip_or_hostname("127.0.0.1")
-        .tcp_port(port)
-        .user(Some(APP.user))
-        .pass(Some(APP.password))
-        .prefer_socket(false)
-        .db_name(Some("app"));
     let begun = Instant::now();
-    let conn = Conn::new(opts).await;
+    let conn = Conn::new(application(port)).await;
     seen.login.push(begun.elapsed());
     conn.map_err(|error| seen.failed.push(format!("login: {error}")))
         .ok()

@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use mysql_async::{Conn, OptsBuilder};
+use mysql_async::Conn;
 use tempfile::TempDir;
-use tidegate::lab::{APP, Cluster, MONITOR};
+use tidegate::lab::{Cluster, MONITOR};
 use tokio::process::{Child, Command};
+
+use crate::support::application;
 
 /// Longer than anything here takes.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
@@ -153,12 +155,5 @@ pub(crate) async fn signal(pid: &str, name: &str) {
 
 /// A connection of the application's.
 pub(crate) async fn connect(port: u16) -> mysql_async::Result<Conn> {
-    let opts = OptsBuilder::default()
-        .ip_or_hostname("127.0.0.1")
-        .tcp_port(port)
-        .user(Some(APP.user))
-        .pass(Some(APP.password))
-        .prefer_socket(false)
-        .db_name(Some("app"));
-    Conn::new(opts).await
+    Conn::new(application(port)).await
 }

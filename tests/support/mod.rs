@@ -11,7 +11,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use tidegate::lab::{Cluster, Flavour, Instance, Options};
+use mysql_async::OptsBuilder;
+use tidegate::lab::{APP, APP_SCHEMA, Cluster, Flavour, Instance, Options};
 use tidegate::routing::Role;
 use tokio::runtime::Builder;
 use tokio::sync::{OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard, oneshot};
@@ -23,6 +24,17 @@ static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
 static TURN: RwLock<()> = RwLock::const_new(());
 /// Set while a test has the cluster to itself: what it has done to it is mended before the next.
 static TOUCHED: AtomicBool = AtomicBool::new(false);
+
+/// How the application logs in where a Tidegate listens.
+pub(crate) fn application(port: u16) -> OptsBuilder {
+    OptsBuilder::default()
+        .ip_or_hostname("127.0.0.1")
+        .tcp_port(port)
+        .user(Some(APP.user))
+        .pass(Some(APP.password))
+        .prefer_socket(false)
+        .db_name(Some(APP_SCHEMA))
+}
 
 /// The shared cluster, together with other tests. Use schemas or tables of your own, and leave
 /// replication and the processes as they are.

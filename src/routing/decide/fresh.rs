@@ -48,7 +48,7 @@ impl Deciding<'_> {
     /// The writer's set, asked for after the read arrived: whatever was acknowledged to anyone by
     /// then is in it, and what anyone was shown on a reader that was ahead of the writer. The same
     /// question asks whether it still takes writes.
-    pub(super) fn fetch_strong(&mut self) -> Result<(), Decision> {
+    fn fetch_strong(&mut self) -> Result<(), Decision> {
         match self.world.writer_probe(self.facts.arrived) {
             Some(probe) => {
                 self.causality.take_strong(probe, &self.world);
