@@ -84,6 +84,7 @@ fn run(
         schema: Some("app"),
         last_statement: None,
         arrived: now,
+        waits_from: now,
         excluded: &[],
         carried: None,
         waiting: None,

@@ -26,6 +26,8 @@ use crate::sql::{Class, Last};
 #[derive(Default)]
 pub(super) struct Tried {
     pub excluded: SmallVec<[(BackendId, Exclusion); 4]>,
+    /// When the last of these has failed.
+    pub failed: Option<Instant>,
     pub waiting: Option<Waiting>,
     /// It has lost a connection to a backend that is up as far as is known, and tried that again.
     pub anew: bool,
@@ -62,6 +64,12 @@ impl Begun {
 }
 
 impl Tried {
+    /// A backend has failed for it.
+    pub(super) fn exclude(&mut self, id: BackendId, how: Exclusion) {
+        self.excluded.push((id, how));
+        self.failed = Some(Instant::now());
+    }
+
     /// Does it have to wait before the writer takes it?
     pub(super) fn needs_room(&self, reason: Reason) -> bool {
         reason.is_fallback() && self.room.is_none()
@@ -243,6 +251,7 @@ impl Session {
             schema,
             last_statement: self.last_place(job),
             arrived,
+            waits_from: tried.failed.unwrap_or(arrived),
             excluded: &tried.excluded,
             carried: self.standing.token.as_ref(),
             waiting: tried.waiting.as_ref(),
@@ -287,9 +296,10 @@ impl Session {
     }
 
     /// Until when a statement that arrived then may wait.
-    pub(super) fn may_wait_until(&self, job: &Job, arrived: Instant) -> Instant {
+    pub(super) fn may_wait_until(&self, job: &Job, tried: &Tried, arrived: Instant) -> Instant {
         let policy = self.standing_policy().narrowed(job.wishes.asks);
-        arrived.checked_add(policy.wait).unwrap_or(arrived)
+        let from = tried.failed.unwrap_or(arrived);
+        from.checked_add(policy.wait).unwrap_or(from)
     }
 
     /// Nothing came of a decision to run.

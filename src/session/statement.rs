@@ -179,13 +179,13 @@ impl Session {
                         self.skip_rest(&mut job.request).await?;
                         return self.refuse(&ClientError::shed()).await;
                     }
-                    let until = self.may_wait_until(&job, arrived);
+                    let until = self.may_wait_until(&job, &tried, arrived);
                     let free = self.shared.fallback.load_full();
                     self.unless_gone(tried.find_room(&free, until)).await?;
                 }
                 Decision::Run { place, .. } if tried.needs_turn(place) => {
                     self.cancel(mark);
-                    let until = self.may_wait_until(&job, arrived);
+                    let until = self.may_wait_until(&job, &tried, arrived);
                     let shared = Arc::clone(&self.shared);
                     let _counted = shared.counts_waiting(place.backend);
                     self.unless_gone(tried.take_turn(place, &shared.loads, until))
@@ -205,7 +205,7 @@ impl Session {
                         Attempt::Done => return Ok(()),
                         Attempt::Anew if !std::mem::replace(&mut tried.anew, true) => {}
                         Attempt::Anew => {
-                            tried.excluded.push((place.backend, Exclusion::Unreachable));
+                            tried.exclude(place.backend, Exclusion::Unreachable);
                         }
                         Attempt::Held(why) => {
                             let at = place.backend;
@@ -216,13 +216,14 @@ impl Session {
                                 return Ok(());
                             }
                         }
-                        Attempt::Again(how) => tried.excluded.push((place.backend, how)),
+                        Attempt::Again(how) => tried.exclude(place.backend, how),
                     }
                 }
                 Decision::Probe { backends, .. } => {
                     let silent = self.shared.watch.probe(&backends).await;
-                    let excluded = silent.into_iter().map(|id| (id, Exclusion::Unreachable));
-                    tried.excluded.extend(excluded);
+                    for id in silent {
+                        tried.exclude(id, Exclusion::Unreachable);
+                    }
                 }
                 Decision::Wait {
                     place,
@@ -235,7 +236,11 @@ impl Session {
                     let _counted = shared.counts_waiting(place.backend);
                     self.unless_gone(shared.watch.wait(place, &token, until))
                         .await?;
-                    tried.waiting = Some(Waiting { place, token });
+                    tried.waiting = Some(Waiting {
+                        place,
+                        token,
+                        until,
+                    });
                 }
                 Decision::Refuse {
                     kind: RefuseKind::Timeout,

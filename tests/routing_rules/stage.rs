@@ -46,6 +46,7 @@ pub(crate) struct Stage {
     pub(crate) causality: Causality,
     pub(crate) now: Instant,
     pub(crate) arrived: Instant,
+    pub(crate) failed: Option<Instant>,
     pub(crate) policy: Policy,
     pub(crate) level: Option<Level>,
     pub(crate) max_staleness: Option<Duration>,
@@ -98,6 +99,7 @@ pub(crate) fn stage() -> Stage {
         causality: Causality::starting_from(Token::default(), at(0)),
         now: at(1000),
         arrived: at(1000),
+        failed: None,
         policy: Policy::default(),
         level: None,
         max_staleness: None,
@@ -222,6 +224,7 @@ impl Stage {
             schema: Some("app"),
             last_statement: self.last_statement,
             arrived: self.arrived,
+            waits_from: self.failed.unwrap_or(self.arrived),
             excluded: &self.excluded,
             carried: self.carried.as_ref(),
             waiting: self.waiting.as_ref(),
@@ -234,10 +237,17 @@ impl Stage {
             },
         };
         let decision = decide(&need, &facts, &mut self.causality, &self.snapshot, self.now);
-        if let Decision::Wait { place, token, .. } = &decision {
+        if let Decision::Wait {
+            place,
+            token,
+            until,
+            ..
+        } = &decision
+        {
             self.waiting = Some(Waiting {
                 place: *place,
                 token: Arc::clone(token),
+                until: *until,
             });
         }
         decision

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidegate::routing::{BackendId, Decision, Kind, OnTimeout, Reason, RefuseKind};
+use tidegate::routing::{BackendId, Decision, Exclusion, Kind, OnTimeout, Reason, RefuseKind};
 
 use crate::stage::{A, B, BEHIND, READ, Stage, W, refuse, set, stage, wait_of};
 
@@ -61,6 +61,20 @@ fn the_time_that_is_spent_counts() {
     assert_eq!(stage.decide(READ), stage.run(W, Reason::PredictedTooLate));
     stage.pass(19);
     assert_eq!(stage.decide(READ), stage.run(W, Reason::WaitNotAllowed));
+}
+
+#[test]
+fn after_a_reader_that_hung_there_is_time_for_another_one() {
+    let mut stage = written();
+    stage.executes(A, "w:1-101");
+    stage.assert_runs(READ, A, Reason::ReadCovered);
+    stage.pass(2000);
+    stage.excluded = vec![(BackendId(1), Exclusion::Unreachable)];
+    stage.failed = Some(stage.now);
+    let decision = stage.decide(READ);
+    assert_eq!(wait_of(&stage, &decision), (B, set("w:101"), 50));
+    stage.pass(50);
+    assert_eq!(stage.decide(READ), stage.run(W, Reason::RetriedReaderLost));
 }
 
 #[test]

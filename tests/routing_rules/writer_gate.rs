@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tidegate::gtid::Token;
 use tidegate::routing::{
-    Causality, Isolation, Kind, Level, OnTimeout, Reason, RefuseKind, Role, Transaction,
+    Causality, Exclusion, Isolation, Kind, Level, OnTimeout, Reason, RefuseKind, Role, Transaction,
     WRITER_GATE_PATIENCE,
 };
 
@@ -62,10 +62,37 @@ impl Stage {
         tidegate::routing::Decision::Wait {
             place: waiting.place,
             token: waiting.token,
-            until: self.arrived + WRITER_GATE_PATIENCE,
+            until: waiting.until,
             reason: Reason::WriterBehind,
         }
     }
+}
+
+#[test]
+fn p9_a_read_that_comes_late_from_a_reader_that_hung_waits_for_the_writer_all_the_same() {
+    let mut stage = stage();
+    stage.reads(A);
+    assert_eq!(stage.arrives(READ), stage.run(A, Reason::ReadCovered));
+    // Others of its scope are shown on B what the writer does not tell of yet.
+    stage.pass(2000);
+    stage.answers(W, "w:1-100", "w:101");
+    let mark = stage.begins(B);
+    stage.answers(B, "w:1-101", "");
+    stage.causality.end_read(mark, stage.now);
+    stage.answers(B, "w:1-101", "");
+    for reader in [A, B] {
+        let excluded = (stage.place(reader).backend, Exclusion::Unreachable);
+        stage.excluded.push(excluded);
+        stage.failed = Some(stage.now);
+        stage.answers(reader, "w:1-101", "");
+    }
+    let decision = stage.decide(READ);
+    let patience = WRITER_GATE_PATIENCE.as_millis();
+    assert_eq!(wait_of(&stage, &decision), (W, set("w:101"), patience));
+    stage.pass(1000);
+    assert_eq!(stage.decide(READ), refuse(RefuseKind::WriterBehind));
+    stage.executes(W, "w:1-101");
+    assert_eq!(stage.decide(READ), stage.run(W, Reason::RetriedReaderLost));
 }
 
 #[test]

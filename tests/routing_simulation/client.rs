@@ -99,6 +99,7 @@ pub(crate) struct Statement {
     pub(crate) phase: Phase,
     pub(crate) rounds: u32,
     pub(crate) excluded: Vec<(BackendId, Exclusion)>,
+    pub(crate) failed: Option<Micros>,
     pub(crate) waiting: Option<Waiting>,
     pub(crate) run: Option<Run>,
     /// What it read, and whether some of it has reached the client.
@@ -236,6 +237,7 @@ impl Statement {
             phase: Phase::Deciding,
             rounds: 0,
             excluded: Vec::new(),
+            failed: None,
             waiting: None,
             run: None,
             value: 0,

@@ -100,7 +100,11 @@ impl Simulation {
             } => {
                 let statement = self.statement(session);
                 statement.phase = Phase::Waiting;
-                statement.waiting = Some(Waiting { place, token });
+                statement.waiting = Some(Waiting {
+                    place,
+                    token,
+                    until,
+                });
                 self.report.waits += 1;
                 self.report.gates += u64::from(reason == Reason::WriterBehind);
                 let left = until.saturating_duration_since(at(self.now));
@@ -204,6 +208,7 @@ impl Simulation {
                 if missing.iter().all(is_down) || is_late {
                     let silent = missing.into_iter().map(|id| (id, Exclusion::Unreachable));
                     statement.excluded.extend(silent);
+                    statement.failed = Some(self.now);
                     self.decide(session);
                 }
             }
@@ -263,6 +268,9 @@ fn facts<'a>(
         schema: None,
         last_statement: None,
         arrived: arrived(simulation, statement),
+        waits_from: statement
+            .failed
+            .map_or_else(|| arrived(simulation, statement), at),
         excluded: &statement.excluded,
         carried: carried.filter(|_| simulation.mutation != Mutation::IgnoreCarried),
         waiting: statement.waiting.as_ref(),

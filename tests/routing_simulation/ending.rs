@@ -78,6 +78,7 @@ impl Simulation {
         }
         statement.run = None;
         statement.excluded.push((place.backend, how));
+        statement.failed = Some(self.now);
         self.report.retries += 1;
         self.decide(session);
     }

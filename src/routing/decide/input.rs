@@ -85,8 +85,11 @@ pub struct SessionFacts<'a> {
     /// Where the statement before ran.
     pub last_statement: Option<Place>,
     /// When the statement was taken up: not before the one before it had ended, and the same
-    /// through all decisions about it. The time that a read may wait counts from here.
+    /// through all decisions about it.
     pub arrived: Instant,
+    /// From when the time that it may wait counts: its arrival, or when a backend has last failed
+    /// for it. One that hangs takes longer than most reads may wait.
+    pub waits_from: Instant,
     /// Backends that have already failed for this very statement, or could not be probed for it.
     pub excluded: &'a [(BackendId, Exclusion)],
     /// A token that the app has carried here, for this session alone; the writer has all of it.
@@ -174,4 +177,6 @@ pub struct Waiting {
     /// What has to be executed there first. It stays what it was when the wait began: what the
     /// scope does meanwhile runs beside the statement.
     pub token: Arc<Set>,
+    /// When the wait is over in any case.
+    pub until: Instant,
 }

@@ -12,8 +12,8 @@ use super::super::snapshot::{BackendView, Place};
 use super::super::world::WriterFault;
 use super::{Deciding, Decision, Kind, RefuseKind, Transaction};
 
-/// A read waits at least this long for the writer to finish what its scope has seen on a reader:
-/// usually microseconds, and there is nowhere else to go.
+/// A read waits at least this long at the writer until that has finished what its scope has seen on
+/// a reader: usually microseconds, and there is nowhere else to go.
 pub const WRITER_GATE_PATIENCE: Duration = Duration::from_secs(1);
 
 impl Deciding<'_> {
@@ -87,22 +87,32 @@ impl Deciding<'_> {
     }
 
     fn wait_for_writer(&self, place: Place) -> Decision {
-        let patience = self.policy.wait.max(WRITER_GATE_PATIENCE);
-        match self.deadline(patience) {
-            Some(until) => Decision::Wait {
-                place,
-                token: Arc::new(self.causality.gated().clone()),
-                until,
-                reason: Reason::WriterBehind,
-            },
-            None => Decision::refuse(RefuseKind::WriterBehind),
+        let until = self.gate_until(place);
+        if until <= self.now {
+            return Decision::refuse(RefuseKind::WriterBehind);
         }
+        Decision::Wait {
+            place,
+            token: Arc::new(self.causality.gated().clone()),
+            until,
+            reason: Reason::WriterBehind,
+        }
+    }
+
+    /// Counted from when it comes here: waiting for a reader in vain may have taken longer already.
+    fn gate_until(&self, place: Place) -> Instant {
+        if let Some(waiting) = self.facts.waiting.filter(|it| it.place == place) {
+            return waiting.until;
+        }
+        let from_now = self.now.checked_add(WRITER_GATE_PATIENCE);
+        let until = self.deadline(self.policy.wait).max(from_now);
+        until.unwrap_or(self.now)
     }
 
     /// Until when the statement may wait, if that is not over.
     pub(super) fn deadline(&self, patience: Duration) -> Option<Instant> {
         self.facts
-            .arrived
+            .waits_from
             .checked_add(patience)
             .filter(|until| *until > self.now)
     }
