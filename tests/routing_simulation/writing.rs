@@ -1,5 +1,6 @@
 //! Writes on the writer: numbered, committed, and then answered, refused or lost.
 
+use rand::Rng;
 use tidegate::routing::UnknownCause;
 
 use crate::client::{Outcome, Pin, What};
@@ -32,7 +33,9 @@ impl Simulation {
             Outcome::Refused => self.soon(Event::Answer(write), 400),
             Outcome::Good | Outcome::Error => self.soon(Event::Sync(write), 400),
             Outcome::Lost => {
-                self.soon(Event::Sync(write), 400);
+                // The thread that nobody hears may wait for a lock.
+                let slow = self.random.random_ratio(1, 3);
+                self.soon(Event::Sync(write), if slow { 4_000 } else { 400 });
                 self.soon(Event::Lose(write), 600);
             }
         }
