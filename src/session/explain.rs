@@ -194,6 +194,7 @@ pub fn explain_for(
         statement: Some(Arc::new(session.classify(sql.as_bytes()))),
         request,
         uses: Uses::Nothing,
+        refused_as_write: false,
     };
     session.enter_scope(&job);
     Ok(session.explanation(&job))

@@ -24,6 +24,9 @@ pub(super) struct Job {
     pub wishes: Wishes,
     /// What it has to do with prepared statements.
     pub uses: Uses,
+    /// A reader has refused it as a write, whatever its SQL says: a view may call a function that
+    /// writes.
+    pub refused_as_write: bool,
 }
 
 /// What a command has to do with prepared statements.
@@ -55,6 +58,7 @@ impl Job {
     /// Has it provably no effect beyond its own session, so that an error leaves nothing behind?
     pub(super) fn is_pure(&self) -> bool {
         match &self.statement {
+            _ if self.refused_as_write => false,
             Some(statement) => statement.is_pure() || matches!(statement.class, Class::Kill(_)),
             None => !matches!(
                 self.command,
@@ -225,7 +229,13 @@ impl Job {
         }
     }
 
-    /// Is it a read that a reader may take and that may be sent again?
+    /// Is it a read that may be sent again though the writer may have run it? A function may write,
+    /// whatever it says of itself.
+    pub(super) fn may_run_twice(&self) -> bool {
+        self.is_read() && self.is_pure()
+    }
+
+    /// Is it a read that a reader may take, and another one where that could not?
     pub(super) fn is_read(&self) -> bool {
         if self.request.more {
             return false;

@@ -40,6 +40,9 @@ const LAG_ERRORS: &[u16] = &[
     1370, 1449, 1630, 1735, 1792, 1836, 1959, 3530,
 ];
 
+/// Those of them that tell that it writes.
+const REFUSED_WRITES: &[u16] = &[1290, 1792, 1836];
+
 /// What a reader's answer turned out to be.
 enum Verdict {
     /// To be handed to the client.
@@ -104,6 +107,8 @@ impl Session {
             ),
             Err(_) => Verdict::Good,
         };
+        let refused = progress.error().filter(|it| REFUSED_WRITES.contains(it));
+        job.refused_as_write |= refused.is_some() && matches!(verdict, Verdict::Again(_));
         if let Some(mark) = run.mark {
             let mut scope = self.scope.lock();
             let shown = progress.flushed() || matches!(verdict, Verdict::Good);

@@ -77,6 +77,7 @@ impl Session {
             statement,
             wishes,
             uses: Uses::Nothing,
+            refused_as_write: false,
         };
         match explains {
             true => self.explain(&job).await,

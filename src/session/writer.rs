@@ -409,7 +409,7 @@ impl Session {
         let stateful = !self.marks.is_empty() || self.holds_objects();
         self.prepared.lose_cursors(self.writer);
         self.transaction = Transaction::None;
-        if job.is_read() && !progress.flushed() && !in_transaction && !stateful {
+        if job.may_run_twice() && !progress.flushed() && !in_transaction && !stateful {
             self.client.output().clear();
             // Somebody may have killed just this connection.
             return Ok(Attempt::Anew);

@@ -91,6 +91,41 @@ async fn p4_a_commit_without_an_answer_says_that_its_outcome_is_unknown() {
 }
 
 #[tokio::test]
+async fn p4_a_select_that_may_write_is_not_sent_again_when_the_writer_dies() {
+    let stage = Stage::new().await;
+    let statements = [
+        "CREATE FUNCTION app.keeps() RETURNS INT MODIFIES SQL DATA BEGIN \
+         INSERT INTO app.kept (what) VALUES ('by a function'); RETURN 1; END",
+        "CREATE SQL SECURITY INVOKER VIEW app.keeping AS SELECT app.keeps() AS v",
+    ];
+    stage.member(0).execute(statements).await.unwrap();
+    assert!(stage.lab.settle(LIMIT).await.unwrap());
+    let mut conn = stage.client().await;
+    // The second is a read as far as its text tells; a reader refuses it.
+    for (before, sql) in [
+        ("before", "SELECT app.keeps()"),
+        ("again", "SELECT v FROM app.keeping"),
+    ] {
+        until_written(&mut conn, before).await;
+        conn.query_drop("BEGIN").await.unwrap();
+        let inside = format!("{before} in one");
+        number(&mut conn, &write(&inside)).await.unwrap();
+        let socket = Socket::of_transaction(stage.member(0)).await;
+        conn.query_drop("COMMIT").await.unwrap();
+        assert!(stage.lab.settle(LIMIT).await.unwrap());
+        stage.member(0).pause().await.unwrap();
+        let (ended, ()) = tokio::join!(number(&mut conn, sql), async {
+            socket.until_unread().await;
+            stage.member(0).kill9().await.unwrap();
+            stage.member(0).restart().await.unwrap();
+        });
+        assert_eq!(ended, Err(1158), "{sql}");
+        assert_eq!(stage.count(0, "by a function").await, 0, "{sql}");
+    }
+    stage.end().await;
+}
+
+#[tokio::test]
 async fn p1_with_the_writer_first_reads_run_on_readers_once_it_has_died_as_far_as_the_level_allows()
 {
     let stage = Stage::with(|config| config.session.policy.read_from = ReadFrom::Writer).await;

@@ -91,6 +91,7 @@ impl Session {
                 prepared,
                 permit: Some(permit),
             },
+            refused_as_write: false,
         };
         self.execute(job).await
     }
@@ -162,6 +163,7 @@ impl Session {
                 head,
                 types,
             },
+            refused_as_write: false,
         };
         self.run_statement(job).await
     }

@@ -47,6 +47,7 @@ impl Session {
             statement: None,
             wishes: Wishes::default(),
             uses: Uses::Nothing,
+            refused_as_write: false,
         };
         // It was read as a command with an id.
         let _ = set_statement_id(&mut job.request.payload, known);
