@@ -1,6 +1,7 @@
 //! Runs sysbench and reads what it prints.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use tidegate::lab::fetch::Tool;
@@ -8,18 +9,10 @@ use tidegate::lab::{APP, APP_SCHEMA};
 use tokio::process::Command;
 
 use crate::Error;
+use crate::workload::Workload;
 
 /// Rows of the table that is read from; small enough to stay in memory.
 const ROWS: u32 = 10_000;
-
-/// How statements are sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Protocol {
-    /// COM_QUERY.
-    Text,
-    /// COM_STMT_EXECUTE of one statement that each connection prepares once.
-    Prepared,
-}
 
 /// What sysbench measured in one run.
 #[derive(Clone, Copy, Debug)]
@@ -32,36 +25,41 @@ pub(crate) struct Sample {
     pub(crate) p99_ms: f64,
 }
 
-/// sysbench with its point selects.
+/// sysbench.
 #[derive(Debug)]
 pub(crate) struct Load {
     sysbench: Tool,
-    protocol: Protocol,
+    /// The script of workloads that send one statement.
+    script: PathBuf,
 }
 
 impl Load {
-    pub(crate) fn new(sysbench: Tool, protocol: Protocol) -> Self {
-        Self { sysbench, protocol }
+    pub(crate) fn new(sysbench: Tool, script: PathBuf) -> Self {
+        Self { sysbench, script }
     }
 
     /// Makes the table.
     pub(crate) async fn prepare(&self, writer: u16) -> Result<(), Error> {
-        let output = self.command(writer, 1).arg("prepare").output().await?;
+        let output = self
+            .command(writer, Workload::Text, 1)
+            .arg("prepare")
+            .output()
+            .await?;
         match output.status.success() {
             true => Ok(()),
             false => Err(failure(&output)),
         }
     }
 
-    /// Reads for some seconds, while `beside` runs.
+    /// Plays a workload for some seconds, while `beside` runs.
     pub(crate) async fn run<T>(
         &self,
         port: u16,
-        threads: usize,
+        (workload, threads): (Workload, usize),
         seconds: u64,
         beside: impl Future<Output = T>,
     ) -> Result<(Sample, T), Error> {
-        let mut command = self.command(port, threads);
+        let mut command = self.command(port, workload, threads);
         command.arg(format!("--time={seconds}")).arg("run");
         let (output, beside) = tokio::join!(command.output(), beside);
         let output = output?;
@@ -75,18 +73,14 @@ impl Load {
         }
     }
 
-    fn command(&self, port: u16, threads: usize) -> Command {
+    fn command(&self, port: u16, workload: Workload, threads: usize) -> Command {
         let mut command = self.sysbench.launcher.command();
         // Its scripts load each other from where it stands.
         command.current_dir(self.sysbench.root.join("usr/share/sysbench"));
         if let Some(plugins) = self.sysbench.library_folder("libmariadb3/plugin") {
             command.env("MARIADB_PLUGIN_DIR", plugins);
         }
-        let mode = match self.protocol {
-            Protocol::Text => "disable",
-            Protocol::Prepared => "auto",
-        };
-        command.arg("oltp_point_select").args([
+        command.args(workload.arguments(&self.script)).args([
             "--db-driver=mysql".to_owned(),
             "--mysql-host=127.0.0.1".to_owned(),
             format!("--mysql-port={port}"),
@@ -95,7 +89,6 @@ impl Load {
             format!("--mysql-db={APP_SCHEMA}"),
             format!("--table-size={ROWS}"),
             format!("--threads={threads}"),
-            format!("--db-ps-mode={mode}"),
             "--histogram=on".to_owned(),
         ]);
         command.stdin(Stdio::null());

@@ -1,11 +1,15 @@
-//! `make bench`: sysbench's point selects on a reader of a lab, direct, through HAProxy (TCP mode)
-//! and through Tidegate. The roads take turns, so that what else the machine does hits all of
-//! them; what counts are the ratios of their medians.
+//! `make bench`: sysbench on a lab, direct, through HAProxy (TCP mode) and through Tidegate; read and
+//! write through Tidegate at two levels; and reads through Tidegate with two readers. The roads take
+//! turns, so that what else the machine does hits all of them; what counts are the ratios of what was
+//! measured in the same round.
 
 mod load;
+mod plot;
 mod proxies;
 mod report;
+mod workload;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -14,9 +18,11 @@ use tidegate::lab::fetch::{self, Tool};
 use tidegate::lab::{self, Cluster};
 use tokio::signal::unix::{SignalKind, signal};
 
-use load::{Load, Protocol};
+use load::Load;
 use proxies::Road;
-use report::Report;
+use report::{DIRECT, EVENTUAL, HAPROXY, Report, TIDEGATE, TWO_READERS};
+
+use workload::Workload;
 
 /// How long the reader may take to get the table.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -24,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What goes wrong ends the comparison; the text is for a person.
 type Error = Box<dyn std::error::Error>;
 
-/// Compares Tidegate with HAProxy, by sysbench's point selects on one reader.
+/// Compares Tidegate with HAProxy, and with itself.
 #[derive(Debug, Parser)]
 struct Options {
     /// How often each road is measured.
@@ -33,12 +39,12 @@ struct Options {
     /// How long each measurement takes, in seconds.
     #[arg(long, default_value_t = 5)]
     seconds: u64,
-    /// Connections at a time.
+    /// Connections at a time, of point selects.
     #[arg(long, value_delimiter = ',', default_value = "1,8,64")]
     threads: Vec<usize>,
-    /// Prepared statements instead of text.
-    #[arg(long)]
-    prepared: bool,
+    /// Where the report with its plots is written.
+    #[arg(long, default_value = "target/side-by-side.html")]
+    html: PathBuf,
     /// Two rounds of two seconds, to see that it works.
     #[arg(long)]
     short: bool,
@@ -79,46 +85,110 @@ async fn interrupted() -> Result<(), Error> {
 async fn compare(options: &Options) -> Result<(), Error> {
     let sysbench: Tool = fetch::tool("sysbench").await?;
     let haproxy = fetch::tool("haproxy").await?;
-    eprintln!("bench: starting a writer and a reader");
-    let cluster = Cluster::start(lab::Options::with_delays([0])).await?;
-    let protocol = if options.prepared {
-        Protocol::Prepared
-    } else {
-        Protocol::Text
-    };
-    let load = Load::new(sysbench, protocol);
-    load.prepare(cluster.writer().port()).await?;
-    if !cluster.settle(PATIENCE).await? {
-        return Err("the reader doesn't get the table".into());
-    }
-    let roads = [
-        Road::direct(&cluster)?,
-        Road::haproxy(&cluster, &haproxy).await?,
-        Road::tidegate(&cluster).await?,
-    ];
-    for road in &roads {
-        load.run(road.port(), 8, 1, async {}).await?;
-    }
     let mut report = Report::default();
-    let turns = roads.len();
-    for round in 0..options.rounds {
-        eprintln!("bench: round {} of {}", round + 1, options.rounds);
-        for &threads in &options.threads {
-            for turn in 0..turns {
-                let place = (round + turn) % turns;
-                let Some(road) = roads.get(place) else {
-                    continue;
-                };
-                let found = road
-                    .measure(&cluster, &load, threads, options.seconds)
-                    .await?;
-                report.add(threads, place, found);
+    eprintln!("bench: starting a writer and a reader");
+    let (cluster, load) = stage(&sysbench, &[0]).await?;
+    let roads = [
+        (DIRECT, Road::direct(&cluster)?),
+        (HAPROXY, Road::haproxy(&cluster, &haproxy).await?),
+        (TIDEGATE, Road::tidegate(&cluster, "session").await?),
+    ];
+    let play = Play {
+        cluster: &cluster,
+        load: &load,
+        options,
+    };
+    play.all(&roads, &Workload::READS, &mut report).await?;
+    end(roads).await?;
+    let roads = [
+        (TIDEGATE, Road::tidegate(&cluster, "session").await?),
+        (EVENTUAL, Road::tidegate(&cluster, "eventual").await?),
+    ];
+    play.all(&roads, &[Workload::ReadWrite], &mut report)
+        .await?;
+    end(roads).await?;
+    cluster.stop().await;
+    eprintln!("bench: starting a writer and two readers");
+    let (cluster, load) = stage(&sysbench, &[0, 0]).await?;
+    let roads = [(TWO_READERS, Road::tidegate(&cluster, "session").await?)];
+    let play = Play {
+        cluster: &cluster,
+        load: &load,
+        options,
+    };
+    play.all(&roads, &[Workload::Text], &mut report).await?;
+    end(roads).await?;
+    cluster.stop().await;
+    show(&report, options)
+}
+
+/// A lab whose readers have the table.
+async fn stage(sysbench: &Tool, delays: &[u32]) -> Result<(Cluster, Load), Error> {
+    let cluster = Cluster::start(lab::Options::with_delays(delays.iter().copied())).await?;
+    let script = Workload::write_script(cluster.directory())?;
+    let load = Load::new(sysbench.clone(), script);
+    load.prepare(cluster.writer().port()).await?;
+    match cluster.settle(PATIENCE).await? {
+        true => Ok((cluster, load)),
+        false => Err("the readers don't get the table".into()),
+    }
+}
+
+/// What is measured, and how often.
+struct Play<'a> {
+    cluster: &'a Cluster,
+    load: &'a Load,
+    options: &'a Options,
+}
+
+impl Play<'_> {
+    /// All workloads on all roads, which take turns.
+    async fn all(
+        &self,
+        roads: &[(&'static str, Road)],
+        workloads: &[Workload],
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        for (_, road) in roads {
+            let warm = (Workload::Text, 8);
+            self.load.run(road.port(), warm, 1, async {}).await?;
+        }
+        let options = self.options;
+        for round in 0..options.rounds {
+            for &workload in workloads {
+                eprintln!(
+                    "bench: round {} of {}, {}",
+                    round + 1,
+                    options.rounds,
+                    workload.name()
+                );
+                for threads in workload.threads(&options.threads) {
+                    let played = (workload, threads);
+                    let turns = roads.iter().cycle().skip(round % roads.len().max(1));
+                    for (name, road) in turns.take(roads.len()) {
+                        let found = road
+                            .measure(self.cluster, self.load, played, options.seconds)
+                            .await?;
+                        report.add(played, name, found);
+                    }
+                }
             }
         }
+        Ok(())
     }
-    for road in roads {
+}
+
+async fn end<const N: usize>(roads: [(&'static str, Road); N]) -> Result<(), Error> {
+    for (_, road) in roads {
         road.end().await?;
     }
-    report.print(protocol, options);
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the answer to the user's question")]
+fn show(report: &Report, options: &Options) -> Result<(), Error> {
+    println!("\n{}", report.text(options)?);
+    std::fs::write(&options.html, plot::page(report, options)?)?;
+    println!("with plots: {}", options.html.display());
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The roads that are compared, and what the process on each of them costs.
 
+use std::fmt::Write;
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::Error;
 use crate::load::{Load, Sample};
+use crate::workload::Workload;
 
 /// Ticks of /proc/PID/stat in a second; Linux shows all processes this value (proc(5), time(7)).
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -39,8 +41,10 @@ pub(crate) struct Measured {
     pub(crate) sample: Sample,
     /// What the proxy used, in seconds of CPU for 100,000 queries; none without a proxy.
     pub(crate) cpu: Option<f64>,
-    /// The share of the queries that the reader answered, from 0 to 1.
+    /// The share of the SELECTs that the first reader answered, from 0 to 1.
     pub(crate) at_reader: f64,
+    /// The most memory that the proxy had meanwhile, in MiB; none without a proxy.
+    pub(crate) memory: Option<f64>,
 }
 
 /// Counters at a point in time.
@@ -48,9 +52,9 @@ pub(crate) struct Measured {
 struct Counters {
     /// CPU seconds of the proxy since its start.
     cpu: Option<f64>,
-    /// SELECTs that the writer has run since its start.
-    at_writer: f64,
-    /// SELECTs that the reader has run since its start.
+    /// SELECTs that writer and readers have run since their start.
+    selects: f64,
+    /// Of these, the first reader.
     at_reader: f64,
 }
 
@@ -78,16 +82,30 @@ impl Road {
         Self::start(command, port).await
     }
 
-    /// Tidegate with its defaults before writer and reader.
-    pub(crate) async fn tidegate(cluster: &Cluster) -> Result<Self, Error> {
+    /// Tidegate before all of the lab, at this level.
+    pub(crate) async fn tidegate(cluster: &Cluster, level: &str) -> Result<Self, Error> {
         let port = free_port()?;
+        let mut text = format!(
+            "[listen]\naddress = \"127.0.0.1:{port}\"\n[monitor]\nuser = \"{}\"\n\
+             password_env = \"TIDEGATE_MONITOR_PASSWORD\"\n[consistency]\nlevel = \"{level}\"\n",
+            MONITOR.user
+        );
+        let writer = [("writer", cluster.writer())];
+        let readers = cluster.readers().iter().map(|it| ("reader", it));
+        for (role, instance) in writer.into_iter().chain(readers) {
+            let (name, address) = (instance.port(), instance.address());
+            writeln!(
+                text,
+                "[[backend]]\nname = \"b{name}\"\naddress = \"{address}\"\nrole = \"{role}\""
+            )?;
+        }
+        let file = cluster.directory().join(format!("{level}.toml"));
+        fs::write(&file, text)?;
         let mut command = Launcher::plain(env!("CARGO_BIN_EXE_tidegate")).command();
         command
             .env("TIDEGATE_MONITOR_PASSWORD", MONITOR.password)
-            .args(["serve", "--monitor-user", MONITOR.user])
-            .arg(format!("--listen=127.0.0.1:{port}"))
-            .arg(format!("--writer={}", cluster.writer().address()))
-            .arg(format!("--reader=127.0.0.1:{}", reader(cluster)?));
+            .args(["serve", "--config"])
+            .arg(file);
         Self::start(command, port).await
     }
 
@@ -133,33 +151,42 @@ impl Road {
         &self,
         cluster: &Cluster,
         load: &Load,
-        threads: usize,
+        played: (Workload, usize),
         seconds: u64,
     ) -> Result<Measured, Error> {
+        let pid = self.proxy.as_ref().and_then(Child::id);
+        pid.map(forget_most_memory).transpose()?;
         let warm = async {
             sleep(LOGINS).await;
             self.counters(cluster).await
         };
-        let (sample, before) = load.run(self.port, threads, seconds, warm).await?;
+        let (sample, before) = load.run(self.port, played, seconds, warm).await?;
         let (before, after) = (before?, self.counters(cluster).await?);
         let at_reader = after.at_reader - before.at_reader;
-        let queries = at_reader + after.at_writer - before.at_writer;
+        let queries = after.selects - before.selects;
         let cpu = before.cpu.zip(after.cpu);
         Ok(Measured {
             sample,
             cpu: cpu.map(|(before, after)| (after - before) / queries * 1e5),
             at_reader: at_reader / queries,
+            memory: pid.map(most_memory).transpose()?,
         })
     }
 
     async fn counters(&self, cluster: &Cluster) -> Result<Counters, Error> {
         let pid = self.proxy.as_ref().and_then(Child::id);
         let cpu = pid.map(cpu_seconds).transpose()?;
-        let reader = cluster.readers().first().ok_or(NO_READER)?;
+        let mut all = selects(cluster.writer()).await?;
+        let mut at_reader = None;
+        for reader in cluster.readers() {
+            let count = selects(reader).await?;
+            all += count;
+            at_reader.get_or_insert(count);
+        }
         Ok(Counters {
             cpu,
-            at_writer: selects(cluster.writer()).await?,
-            at_reader: selects(reader).await?,
+            selects: all,
+            at_reader: at_reader.ok_or(NO_READER)?,
         })
     }
 }
@@ -188,4 +215,17 @@ fn cpu_seconds(pid: u32) -> Result<f64, Error> {
     let (_, rest) = stat.rsplit_once(") ").ok_or("no stat")?;
     let ticks = rest.split(' ').skip(11).take(2).map(str::parse::<f64>);
     Ok(ticks.sum::<Result<f64, _>>()? / TICKS_PER_SECOND)
+}
+
+/// From now on the most memory counts anew (proc(5), clear_refs).
+fn forget_most_memory(pid: u32) -> io::Result<()> {
+    fs::write(format!("/proc/{pid}/clear_refs"), "5")
+}
+
+/// VmHWM of proc(5)'s status, in MiB.
+fn most_memory(pid: u32) -> Result<f64, Error> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().next());
+    Ok(kib.ok_or("no VmHWM")?.parse::<f64>()? / 1024.0)
 }

@@ -1,50 +1,158 @@
-//! Medians of all rounds, and the table that shows them.
+//! Medians of all rounds, and the tables that show them.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 
 use crate::Options;
-use crate::load::Protocol;
 use crate::proxies::Measured;
+use crate::workload::Workload;
 
-/// The roads' names by their place; the second is what Tidegate is compared with.
-const ROADS: [&str; 3] = ["direct", "HAProxy", "Tidegate"];
-const HAPROXY: usize = 1;
-const TIDEGATE: usize = 2;
+/// Roads, by how they are called in tables.
+pub(crate) const DIRECT: &str = "direct";
+pub(crate) const HAPROXY: &str = "HAProxy";
+pub(crate) const TIDEGATE: &str = "Tidegate";
+pub(crate) const EVENTUAL: &str = "eventual";
+pub(crate) const TWO_READERS: &str = "two readers";
 
-/// All that was measured: by threads, then by the road's place.
+/// Tidegate's roads, each with what it is compared with.
+const PAIRS: [(&str, &str); 2] = [(TIDEGATE, HAPROXY), (TIDEGATE, EVENTUAL)];
+
+/// So often rounds are drawn again, to tell how far the median may be off.
+const RESAMPLES: usize = 2000;
+
+/// What was measured on one road, round by round.
+#[derive(Debug)]
+struct Road {
+    name: &'static str,
+    rounds: Vec<Measured>,
+}
+
+/// All that was measured: by workload and threads, then by road.
 #[derive(Debug, Default)]
-pub(crate) struct Report(BTreeMap<usize, [Vec<Measured>; 3]>);
+pub(crate) struct Report(BTreeMap<(Workload, usize), Vec<Road>>);
+
+/// One figure of a comparison.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ratio {
+    /// The median of the rounds' ratios.
+    pub(crate) median: f64,
+    /// Where that lies in 95 of 100 draws of the rounds.
+    pub(crate) between: (f64, f64),
+}
+
+/// Tidegate as a part of something else.
+#[derive(Debug)]
+pub(crate) struct Comparison {
+    /// What was played.
+    pub(crate) title: String,
+    /// Queries per second, p50, p99 and CPU, in this order.
+    pub(crate) ratios: [(&'static str, Ratio); 4],
+}
 
 impl Report {
-    pub(crate) fn add(&mut self, threads: usize, place: usize, found: Measured) {
-        if let Some(all) = self.0.entry(threads).or_default().get_mut(place) {
-            all.push(found);
+    pub(crate) fn add(&mut self, played: (Workload, usize), name: &'static str, found: Measured) {
+        let roads = self.0.entry(played).or_default();
+        match roads.iter_mut().find(|road| road.name == name) {
+            Some(road) => road.rounds.push(found),
+            None => roads.push(Road {
+                name,
+                rounds: vec![found],
+            }),
         }
     }
 
-    /// Shows medians of each road, then what counts: Tidegate's as a part of HAProxy's.
-    #[expect(clippy::print_stdout, reason = "the answer to the user's question")]
-    pub(crate) fn print(&self, protocol: Protocol, options: &Options) {
-        println!(
-            "\nsysbench point select, {protocol:?}, medians of {} interleaved rounds of {} s",
+    /// Medians of each road, then what counts: ratios of what was measured in the same round.
+    ///
+    /// # Errors
+    /// None that a string gives.
+    pub(crate) fn text(&self, options: &Options) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        writeln!(
+            text,
+            "medians of {} interleaved rounds of {} s",
             options.rounds, options.seconds
-        );
-        println!(
-            "{:>7}  {:<16}{:>10}{:>10}{:>10}{:>15}{:>11}",
-            "threads", "", "QPS", "p50 ms", "p99 ms", "CPU s / 100k", "at reader"
-        );
-        for (threads, roads) in &self.0 {
-            let rows = roads.each_ref().map(|all| Row::of(all));
-            for (name, row) in ROADS.iter().zip(&rows) {
-                println!("{threads:>7}  {name:<16}{}", row.text());
+        )?;
+        for ((workload, threads), roads) in &self.0 {
+            writeln!(
+                text,
+                "\n{}, {threads} threads\n  {:<14}{:>10}{:>10}{:>10}{:>15}{:>13}{:>10}",
+                workload.name(),
+                "",
+                "QPS",
+                "p50 ms",
+                "p99 ms",
+                "CPU s / 100k",
+                "at reader 1",
+                "MiB"
+            )?;
+            for road in roads {
+                writeln!(text, "  {:<14}{}", road.name, Row::of(&road.rounds).text())?;
             }
-            if let (Some(ours), Some(theirs)) = (rows.get(TIDEGATE), rows.get(HAPROXY)) {
-                println!(
-                    "{threads:>7}  {:<16}{}",
-                    "Tidegate/HAProxy",
-                    ours.over(theirs)
-                );
+        }
+        for it in self.comparisons() {
+            writeln!(text, "\n{}", it.title)?;
+            for (what, ratio) in it.ratios {
+                let (from, to) = ratio.between;
+                writeln!(
+                    text,
+                    "  {what:<14}{:>6.2}  ({from:.2} to {to:.2})",
+                    ratio.median
+                )?;
             }
+        }
+        Ok(text)
+    }
+
+    /// What was played on both roads of a pair.
+    pub(crate) fn comparisons(&self) -> Vec<Comparison> {
+        let mut found = Vec::new();
+        for ((workload, threads), roads) in &self.0 {
+            for (ours, theirs) in PAIRS {
+                let rounds = |name| roads.iter().find(|road| road.name == name);
+                let Some((mine, other)) = rounds(ours).zip(rounds(theirs)) else {
+                    continue;
+                };
+                let of = |value: fn(&Measured) -> f64| {
+                    let pairs = mine.rounds.iter().zip(&other.rounds);
+                    Ratio::of(pairs.map(|(a, b)| value(a) / value(b)).collect())
+                };
+                found.push(Comparison {
+                    title: format!("{}, {threads} threads: {ours} / {theirs}", workload.name()),
+                    ratios: [
+                        ("QPS", of(|it| it.sample.qps)),
+                        ("p50", of(|it| it.sample.p50_ms)),
+                        ("p99", of(|it| it.sample.p99_ms)),
+                        ("CPU per query", of(|it| it.cpu.unwrap_or(f64::NAN))),
+                    ],
+                });
+            }
+        }
+        found
+    }
+}
+
+impl Ratio {
+    /// A bootstrap over rounds, which repeats.
+    fn of(rounds: Vec<f64>) -> Self {
+        let mut random = StdRng::seed_from_u64(1);
+        let mut draw = || {
+            let drawn = rounds
+                .iter()
+                .filter_map(|_| rounds.get(random.random_range(0..rounds.len())));
+            median(drawn.copied().collect())
+        };
+        let mut medians: Vec<f64> = (0..RESAMPLES).map(|_| draw()).collect();
+        medians.sort_by(f64::total_cmp);
+        let at = |thousandth: usize| {
+            let place = RESAMPLES * thousandth / 1000;
+            medians.get(place).copied().unwrap_or(f64::NAN)
+        };
+        Self {
+            between: (at(25), at(975)),
+            median: median(rounds),
         }
     }
 }
@@ -57,6 +165,7 @@ struct Row {
     p99_ms: f64,
     cpu: f64,
     at_reader: f64,
+    memory: f64,
 }
 
 impl Row {
@@ -68,30 +177,23 @@ impl Row {
             p99_ms: of(|it| it.sample.p99_ms),
             cpu: of(|it| it.cpu.unwrap_or(f64::NAN)),
             at_reader: of(|it| it.at_reader),
+            memory: of(|it| it.memory.unwrap_or(f64::NAN)),
         }
     }
 
     fn text(&self) -> String {
-        let cpu = match self.cpu.is_nan() {
+        let shown = |value: f64, places: usize| match value.is_nan() {
             true => "-".to_owned(),
-            false => format!("{:.2}", self.cpu),
+            false => format!("{value:.places$}"),
         };
         format!(
-            "{:>10.0}{:>10.3}{:>10.3}{cpu:>15}{:>10.0}%",
+            "{:>10.0}{:>10.3}{:>10.3}{:>15}{:>12.0}%{:>10}",
             self.qps,
             self.p50_ms,
             self.p99_ms,
-            self.at_reader * 100.0
-        )
-    }
-
-    fn over(&self, other: &Self) -> String {
-        format!(
-            "{:>10.2}{:>10.2}{:>10.2}{:>15.2}",
-            self.qps / other.qps,
-            self.p50_ms / other.p50_ms,
-            self.p99_ms / other.p99_ms,
-            self.cpu / other.cpu
+            shown(self.cpu, 2),
+            self.at_reader * 100.0,
+            shown(self.memory, 1)
         )
     }
 }
@@ -100,16 +202,9 @@ impl Row {
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
-    let upper = values.get(middle).copied().unwrap_or(f64::NAN);
+    let at = |place: usize| values.get(place).copied().unwrap_or(f64::NAN);
     match values.len() % 2 {
-        0 => {
-            (values
-                .get(middle.wrapping_sub(1))
-                .copied()
-                .unwrap_or(f64::NAN)
-                + upper)
-                / 2.0
-        }
-        _ => upper,
+        0 => f64::midpoint(at(middle.wrapping_sub(1)), at(middle)),
+        _ => at(middle),
     }
 }
