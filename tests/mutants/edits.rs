@@ -97,9 +97,9 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         scope: "connection",
         edits: &[Edit {
             file: "src/session/writer.rs",
-            good: "        if job.is_read() && !progress.flushed() && !in_transaction && !stateful {",
+            good: "        if job.may_run_twice() && !progress.flushed() && !in_transaction && !stateful {",
             bad: "        if !progress.flushed() \
-                  && (BROKEN || job.is_read() && !in_transaction && !stateful) {",
+                  && (BROKEN || job.may_run_twice() && !in_transaction && !stateful) {",
         }],
     },
     Mutant {
