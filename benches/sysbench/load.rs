@@ -12,7 +12,7 @@ use crate::Error;
 use crate::workload::Workload;
 
 /// Rows of the table that is read from; small enough to stay in memory.
-const ROWS: u32 = 10_000;
+pub(crate) const ROWS: u32 = 10_000;
 
 /// What sysbench measured in one run.
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +87,6 @@ impl Load {
             format!("--mysql-user={}", APP.user),
             format!("--mysql-password={}", APP.password),
             format!("--mysql-db={APP_SCHEMA}"),
-            format!("--table-size={ROWS}"),
             format!("--threads={threads}"),
             "--histogram=on".to_owned(),
         ]);
@@ -101,7 +100,11 @@ fn failure(output: &std::process::Output) -> Error {
     let text = String::from_utf8_lossy(&all);
     let lines: Vec<_> = text
         .lines()
-        .filter(|line| line.contains("FATAL") || line.contains("rror"))
+        .filter(|line| {
+            ["FATAL", "rror", "nvalid"]
+                .iter()
+                .any(|it| line.contains(it))
+        })
         .take(5)
         .collect();
     format!(

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::Error;
+use crate::load::ROWS;
 
 /// A workload of which each proxy gets the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,7 +79,13 @@ impl Workload {
                 "--db-ps-mode=disable".to_owned(),
             ]
         };
-        let standard = |name: &str, mode| vec![name.to_owned(), format!("--db-ps-mode={mode}")];
+        let standard = |name: &str, mode| {
+            vec![
+                name.to_owned(),
+                format!("--db-ps-mode={mode}"),
+                format!("--table-size={ROWS}"),
+            ]
+        };
         match self {
             Self::Text => standard("oltp_point_select", "disable"),
             Self::Prepared => standard("oltp_point_select", "auto"),
