@@ -73,7 +73,7 @@ async fn p4_a_commit_without_an_answer_says_that_its_outcome_is_unknown() {
     let mut conn = stage.client().await;
     conn.query_drop("BEGIN").await.unwrap();
     number(&mut conn, &write("perhaps")).await.unwrap();
-    let socket = Socket::of_transaction(stage.member(0)).await;
+    let socket = Socket::of_transaction(stage.member(0), &mut conn).await;
     stage.member(0).pause().await.unwrap();
     let (lost, ()) = tokio::join!(conn.query_drop("COMMIT"), async {
         // The server has it, and can't have run it.
@@ -110,7 +110,7 @@ async fn p4_a_select_that_may_write_is_not_sent_again_when_the_writer_dies() {
         conn.query_drop("BEGIN").await.unwrap();
         let inside = format!("{before} in one");
         number(&mut conn, &write(&inside)).await.unwrap();
-        let socket = Socket::of_transaction(stage.member(0)).await;
+        let socket = Socket::of_transaction(stage.member(0), &mut conn).await;
         conn.query_drop("COMMIT").await.unwrap();
         assert!(stage.lab.settle(LIMIT).await.unwrap());
         stage.member(0).pause().await.unwrap();

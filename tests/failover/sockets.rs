@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
 use tidegate::lab::Instance;
 
 use crate::stage::LIMIT;
@@ -13,19 +15,13 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    /// That of the only transaction that is open there.
-    pub(crate) async fn of_transaction(server: &Instance) -> Self {
+    /// That of the transaction which this client has open there.
+    pub(crate) async fn of_transaction(server: &Instance, client: &mut Conn) -> Self {
+        // Where it is nested in an expression, the id is that of the server's connection.
         let question = "SELECT host FROM information_schema.processlist \
-                        JOIN information_schema.innodb_trx ON id = trx_mysql_thread_id";
-        let since = Instant::now();
-        let row = loop {
-            // The table of transactions is as of 0.1 s ago (MySQL manual, "INNODB_TRX").
-            match server.row(question).await.unwrap() {
-                Some(row) => break row,
-                None => assert!(since.elapsed() < LIMIT, "no transaction"),
-            }
-        };
-        let host: String = row.get(0).unwrap();
+                        WHERE id = CONNECTION_ID()";
+        let host: Option<String> = client.query_first(question).await.unwrap();
+        let host = host.expect("a process of its own");
         let (_, port) = host.rsplit_once(':').expect("a port");
         Self {
             local: server.port(),
