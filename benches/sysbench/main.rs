@@ -20,8 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use load::Load;
 use proxies::Road;
-use report::{DIRECT, EVENTUAL, HAPROXY, Report, TIDEGATE, TWO_READERS};
-
+use report::{DIRECT, EVENTUAL, HAPROXY, OTHER, Report, TIDEGATE, TWO_READERS};
 use workload::Workload;
 
 /// How long the reader may take to get the table.
@@ -42,6 +41,17 @@ struct Options {
     /// Connections at a time, of point selects.
     #[arg(long, value_delimiter = ',', default_value = "1,8,64")]
     threads: Vec<usize>,
+    /// What is played.
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "text,prepared,rows,megabyte,blob,read-write"
+    )]
+    workloads: Vec<Workload>,
+    /// Another build of Tidegate, to be measured beside this one.
+    #[arg(long)]
+    other: Option<PathBuf>,
     /// Where the report with its plots is written.
     #[arg(long, default_value = "target/side-by-side.html")]
     html: PathBuf,
@@ -88,38 +98,51 @@ async fn compare(options: &Options) -> Result<(), Error> {
     let mut report = Report::default();
     eprintln!("bench: starting a writer and a reader");
     let (cluster, load) = stage(&sysbench, &[0]).await?;
-    let roads = [
+    let mut roads = vec![
         (DIRECT, Road::direct(&cluster)?),
         (HAPROXY, Road::haproxy(&cluster, &haproxy).await?),
         (TIDEGATE, Road::tidegate(&cluster, "session").await?),
     ];
+    if let Some(other) = &options.other {
+        roads.push((OTHER, Road::other(&cluster, other).await?));
+    }
     let play = Play {
         cluster: &cluster,
         load: &load,
         options,
     };
-    play.all(&roads, &Workload::READS, &mut report).await?;
+    let (reads, transactions): (Vec<_>, Vec<_>) =
+        options.workloads.iter().partition(|it| it.is_read());
+    play.all(&roads, &reads, &mut report).await?;
     end(roads).await?;
-    let roads = [
-        (TIDEGATE, Road::tidegate(&cluster, "session").await?),
-        (EVENTUAL, Road::tidegate(&cluster, "eventual").await?),
-    ];
-    play.all(&roads, &[Workload::ReadWrite], &mut report)
-        .await?;
-    end(roads).await?;
+    if !transactions.is_empty() {
+        let roads = [
+            (TIDEGATE, Road::tidegate(&cluster, "session").await?),
+            (EVENTUAL, Road::tidegate(&cluster, "eventual").await?),
+        ];
+        play.all(&roads, &transactions, &mut report).await?;
+        end(roads).await?;
+    }
     cluster.stop().await;
+    if options.workloads.contains(&Workload::Text) {
+        two_readers(&sysbench, options, &mut report).await?;
+    }
+    show(&report, options)
+}
+
+async fn two_readers(sysbench: &Tool, options: &Options, report: &mut Report) -> Result<(), Error> {
     eprintln!("bench: starting a writer and two readers");
-    let (cluster, load) = stage(&sysbench, &[0, 0]).await?;
+    let (cluster, load) = stage(sysbench, &[0, 0]).await?;
     let roads = [(TWO_READERS, Road::tidegate(&cluster, "session").await?)];
     let play = Play {
         cluster: &cluster,
         load: &load,
         options,
     };
-    play.all(&roads, &[Workload::Text], &mut report).await?;
+    play.all(&roads, &[Workload::Text], report).await?;
     end(roads).await?;
     cluster.stop().await;
-    show(&report, options)
+    Ok(())
 }
 
 /// A lab whose readers have the table.
@@ -178,7 +201,7 @@ impl Play<'_> {
     }
 }
 
-async fn end<const N: usize>(roads: [(&'static str, Road); N]) -> Result<(), Error> {
+async fn end(roads: impl IntoIterator<Item = (&'static str, Road)>) -> Result<(), Error> {
     for (_, road) in roads {
         road.end().await?;
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 use std::{fs, io};
@@ -84,6 +85,16 @@ impl Road {
 
     /// Tidegate before all of the lab, at this level.
     pub(crate) async fn tidegate(cluster: &Cluster, level: &str) -> Result<Self, Error> {
+        let build = Path::new(env!("CARGO_BIN_EXE_tidegate"));
+        Self::build(cluster, level, build).await
+    }
+
+    /// The same with another build of it, at the level that is the default.
+    pub(crate) async fn other(cluster: &Cluster, build: &Path) -> Result<Self, Error> {
+        Self::build(cluster, "session", build).await
+    }
+
+    async fn build(cluster: &Cluster, level: &str, build: &Path) -> Result<Self, Error> {
         let port = free_port()?;
         let mut text = format!(
             "[listen]\naddress = \"127.0.0.1:{port}\"\n[monitor]\nuser = \"{}\"\n\
@@ -101,7 +112,7 @@ impl Road {
         }
         let file = cluster.directory().join(format!("{level}.toml"));
         fs::write(&file, text)?;
-        let mut command = Launcher::plain(env!("CARGO_BIN_EXE_tidegate")).command();
+        let mut command = Launcher::plain(build).command();
         command
             .env("TIDEGATE_MONITOR_PASSWORD", MONITOR.password)
             .args(["serve", "--config"])

@@ -14,11 +14,12 @@ use crate::workload::Workload;
 pub(crate) const DIRECT: &str = "direct";
 pub(crate) const HAPROXY: &str = "HAProxy";
 pub(crate) const TIDEGATE: &str = "Tidegate";
+pub(crate) const OTHER: &str = "the other";
 pub(crate) const EVENTUAL: &str = "eventual";
 pub(crate) const TWO_READERS: &str = "two readers";
 
 /// Tidegate's roads, each with what it is compared with.
-const PAIRS: [(&str, &str); 2] = [(TIDEGATE, HAPROXY), (TIDEGATE, EVENTUAL)];
+const PAIRS: [(&str, &str); 3] = [(TIDEGATE, HAPROXY), (TIDEGATE, OTHER), (TIDEGATE, EVENTUAL)];
 
 /// So often rounds are drawn again, to tell how far the median may be off.
 const RESAMPLES: usize = 2000;

@@ -7,7 +7,7 @@ use crate::Error;
 use crate::load::ROWS;
 
 /// A workload of which each proxy gets the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub(crate) enum Workload {
     /// One row by its key, as text.
     Text,
@@ -39,14 +39,10 @@ end
 ";
 
 impl Workload {
-    /// All that a reader can answer, beside HAProxy.
-    pub(crate) const READS: [Self; 5] = [
-        Self::Text,
-        Self::Prepared,
-        Self::Rows,
-        Self::Megabyte,
-        Self::Blob,
-    ];
+    /// Can a reader answer it, also beside HAProxy?
+    pub(crate) fn is_read(self) -> bool {
+        self != Self::ReadWrite
+    }
 
     /// How it is called in tables.
     pub(crate) fn name(self) -> &'static str {
