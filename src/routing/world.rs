@@ -49,10 +49,22 @@ impl<'a> World<'a> {
         self.excluded.iter().any(|(excluded, _)| *excluded == id)
     }
 
-    /// Whether this life of a backend goes on, as far as this statement knows.
-    pub(super) fn is_alive(&self, place: Place) -> bool {
+    /// Whether this life of a backend goes on, by all that is known: one that has failed a statement
+    /// is not gone.
+    pub(super) fn goes_on(&self, place: Place) -> bool {
         let view = self.snapshot.backend(place.backend);
-        !self.is_excluded(place.backend) && view.and_then(BackendView::place) == Some(place)
+        view.and_then(BackendView::place) == Some(place)
+    }
+
+    /// Whether it has failed this statement in such a way.
+    pub(super) fn has_failed(&self, id: BackendId, how: Exclusion) -> bool {
+        self.excluded.contains(&(id, how))
+    }
+
+    /// The newest probe of this life of a backend, if it was sent at `due` or later.
+    pub(super) fn probe_of(&self, place: Place, due: Instant) -> Option<&'a Probe> {
+        let probe = self.snapshot.backend(place.backend)?.probe.as_deref();
+        probe.filter(|it| it.incarnation == place.incarnation && it.started >= due)
     }
 
     /// The writer's newest probe, if it was sent at `due` or later.
@@ -80,6 +92,15 @@ impl<'a> World<'a> {
             .into_iter()
             .chain(sample)
             .collect()
+    }
+
+    /// Whether this writer has executed anything of that source.
+    pub(super) fn writer_knows(&self, source: &Uuid) -> bool {
+        let executed = self.executed_by_writer();
+        executed
+            .iter()
+            .flat_map(|set| set.uuids())
+            .any(|it| it == source)
     }
 
     /// Lower bounds of what this writer itself has executed; none without a writer.

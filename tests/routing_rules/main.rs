@@ -13,6 +13,7 @@ mod causality;
 mod errant;
 mod failures;
 mod fresh;
+mod inherited;
 mod lag;
 mod levels;
 mod lost_writes;

@@ -70,6 +70,9 @@ pub(super) struct Mark {
     pub(super) serial: u64,
     pub(super) place: Place,
     pub(super) debt: Debt,
+    /// Some of them may be from before another server became the writer, which does not answer for
+    /// what they saw.
+    pub(super) inherited: bool,
 }
 
 /// A read that has begun. Hand it back with `end_read` or `cancel_read` on every way out: a read

@@ -15,7 +15,8 @@
 //!   When it moves, what it saw in every other place is found out first, by a [`Probe`] that was
 //!   sent after the read ended.
 //! - If a place is gone, the writer stands in for it: what any reader shows is already owned or
-//!   executed on the writer.
+//!   executed on the writer. Another server that has become the writer since does not: what was seen
+//!   before that is told by its own place, or is in doubt.
 //! - What came from a reader is gated at the writer as well, which may be behind (semi-sync,
 //!   AFTER_SYNC). A plain write needs no gate: it shows no rows, and the rows of a transaction that
 //!   the writer has not finished are locked until it has.
@@ -188,6 +189,7 @@ impl Causality {
             serial,
             place,
             debt,
+            inherited: false,
         });
         ReadMark { serial }
     }
@@ -236,8 +238,14 @@ impl Causality {
             let debt = theirs.debt.interrupted(at);
             let mut marks = self.marks.iter_mut();
             match marks.find(|ours| ours.place == theirs.place) {
-                Some(ours) => ours.debt.absorb(debt),
-                None => self.gone.absorb(debt),
+                Some(ours) => {
+                    ours.debt.absorb(debt);
+                    ours.inherited |= theirs.inherited;
+                }
+                None => {
+                    self.inherited.doubt(theirs);
+                    self.gone.absorb(debt);
+                }
             }
         }
     }
@@ -302,12 +310,11 @@ impl Causality {
         };
         let executed = world.executed_by_writer();
         if self.proven_on != Some(incarnation.server_uuid) {
-            let follows_another = self.proven_on.is_some();
+            let before = self.proven_on.replace(incarnation.server_uuid);
             self.gated = (*self.known).clone();
-            self.proven_on = Some(incarnation.server_uuid);
             // As long as nobody else was the writer nothing can be lost.
-            if follows_another || world.snapshot.seat.generation > 0 {
-                self.note_change(follows_another, world, now);
+            if before.is_some() || world.snapshot.seat.generation > 0 {
+                self.note_change(before, now);
             }
         }
         self.account_for(world, now);

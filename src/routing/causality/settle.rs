@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use crate::gtid::{Set, Uuid};
 
+use super::super::decide::Exclusion;
 use super::super::policy::{BackendId, Role};
 use super::super::snapshot::{Place, Probe};
 use super::super::world::World;
@@ -22,7 +23,7 @@ pub(in super::super) enum Settlement {
     Done,
     /// These backends have to be probed first, the probe sent after now.
     Ask(SmallVec<[BackendId; 2]>),
-    /// The writer would have to tell, and is not there, or can't tell yet.
+    /// Who would have to tell is not there, or can't tell yet.
     Impossible,
 }
 
@@ -36,6 +37,8 @@ enum Found {
     AskWriter,
     /// The life of its backend has ended.
     Gone,
+    /// Nobody can tell as long as its backend neither answers nor is known to be gone.
+    Nobody,
 }
 
 impl Causality {
@@ -75,7 +78,7 @@ impl Causality {
         world: &World<'_>,
     ) -> Settlement {
         let mut ask = SmallVec::new();
-        let mut ask_writer = false;
+        let (mut ask_writer, mut nobody) = (false, false);
         let mut index = 0;
         while let Some(mark) = self.marks.get(index).copied() {
             let elsewhere = Some(mark.place) != target;
@@ -87,6 +90,7 @@ impl Causality {
                 }
                 Found::AskPlace => ask.push(mark.place.backend),
                 Found::AskWriter => ask_writer = true,
+                Found::Nobody => nobody = true,
                 Found::Paid => {}
             }
             index += 1;
@@ -94,6 +98,9 @@ impl Causality {
         self.marks
             .retain(|mark| Some(mark.place) == target || !mark.debt.is_paid());
 
+        if nobody {
+            return Settlement::Impossible;
+        }
         ask_writer |= !self.settle_gone(arrived, world);
         if writes {
             if self.lost.is_pending() {
@@ -125,22 +132,46 @@ impl Causality {
         let Some(view) = world.snapshot.backend(mark.place.backend) else {
             return Found::Gone;
         };
-        let probe = view
-            .probe
-            .as_deref()
-            .filter(|probe| probe.incarnation == mark.place.incarnation && probe.started >= due);
-        let Some(probe) = probe else {
-            return if world.is_alive(mark.place) {
-                Found::AskPlace
-            } else {
-                Found::Gone
-            };
+        let Some(probe) = world.probe_of(mark.place, due) else {
+            return self.find_out_elsewhere(index, mark, due, world);
         };
         let trusted = view.role == Role::Writer;
         if !trusted && !self.prove_errant(probe, due, world) {
             return Found::AskWriter;
         }
         self.take_in(&probe.seen, Some(mark.place), world);
+        if let Some(mark) = self.marks.get_mut(index) {
+            mark.debt.settle(probe.started);
+        }
+        Found::Paid
+    }
+
+    /// The same where the place has not told. One that has failed this statement is not asked for it,
+    /// and the writer stands in, unless that is another one since.
+    fn find_out_elsewhere(
+        &mut self,
+        index: usize,
+        mark: Mark,
+        due: Instant,
+        world: &World<'_>,
+    ) -> Found {
+        let backend = mark.place.backend;
+        if !world.goes_on(mark.place) {
+            return Found::Gone;
+        }
+        if !world.is_excluded(backend) {
+            return Found::AskPlace;
+        }
+        if mark.inherited {
+            return match world.has_failed(backend, Exclusion::Unreachable) {
+                true => Found::Nobody,
+                false => Found::AskPlace,
+            };
+        }
+        let Some(probe) = world.writer_probe(due) else {
+            return Found::AskWriter;
+        };
+        self.take_in(&probe.seen, None, world);
         if let Some(mark) = self.marks.get_mut(index) {
             mark.debt.settle(probe.started);
         }
@@ -207,6 +238,9 @@ impl Causality {
     /// may also be the first of a new UUID (a group's), seen a hair before the writer was last
     /// asked. So only a probe of the writer convicts them, sent after the read ended: what the
     /// lineage has brought forth by then is owned or executed there.
+    ///
+    /// One that has become the writer, and has not executed yet all that it has received, convicts
+    /// nobody of whom it may have more.
     fn prove_errant(&mut self, probe: &Probe, due: Instant, world: &World<'_>) -> bool {
         let writer = world.writer_uuid();
         let lineage = world.lineage();
@@ -224,6 +258,7 @@ impl Causality {
             .iter()
             .for_each(|executed| suspicious.subtract(executed));
         suspicious.subtract(&self.errant);
+        suspicious.subtract(self.awaited());
         if suspicious.is_empty() {
             return true;
         }
@@ -231,6 +266,10 @@ impl Causality {
             return false;
         };
         suspicious.subtract(&writer.seen);
+        let seat = &world.snapshot.seat;
+        if seat.generation > 0 && !seat.drained {
+            suspicious.retain_uuids(|source| !self.may_come(source, world));
+        }
         if self.errant.interval_count() > MAX_ERRANT_INTERVALS {
             self.errant = Set::default();
         }

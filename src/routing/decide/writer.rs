@@ -52,6 +52,9 @@ impl Deciding<'_> {
         let writer = self.world.writer.ok();
         match self.causality.settle(place, false, arrived, &self.world) {
             Settlement::Done => {}
+            Settlement::Impossible if writer.is_some() => {
+                return Decision::refuse(RefuseKind::TokenUnknown);
+            }
             Settlement::Impossible => return Decision::refuse(self.without_writer()),
             Settlement::Ask(mut backends) => {
                 // Asked at once, since it will have to prove that it has what they tell.
