@@ -18,17 +18,21 @@ use crate::{support, wire};
 /// Longer than any test.
 const AGES: Duration = Duration::from_secs(3600);
 
+/// How long reads wait for what never comes.
+const BRIEFLY: Duration = Duration::from_millis(50);
+
 /// All sessions of the account have to see what one of them has written.
 fn together(config: &mut Config) {
     fixed(config);
     config.session.policy.scope = Scope::User;
-    // Nobody waits for what never comes.
-    config.session.policy.wait = Duration::from_millis(50);
+    config.session.policy.wait = BRIEFLY;
 }
 
 /// The same, and nobody looks at the backends of his own accord.
 fn unwatched(config: &mut Config) {
     together(config);
+    // That a reader was once slow would never be put right by another look at it.
+    config.session.policy.wait = LIMIT;
     config.backend.monitor.interval = AGES;
     // What a reader had at the start is all that the lag clock ever tells of it.
     config.session.policy.max_lag = AGES;
@@ -52,12 +56,15 @@ async fn see_it_elsewhere(stage: &Stage, what: &str, not_on: &str) {
     }
 }
 
-/// A write that the reader has, and shows to who wrote it.
+/// A write that the reader has, and shows to who wrote it. From then on nobody waits for long.
 async fn written(stage: &Stage, what: &str, reader: &str) -> Conn {
     let mut conn = stage.client().await;
     number(&mut conn, &write(what)).await.unwrap();
     until_served_by(&mut conn, reader).await;
     assert_eq!(count(&mut conn, what).await, 1);
+    stage
+        .reload(|config| config.session.policy.wait = BRIEFLY)
+        .await;
     conn
 }
 

@@ -25,6 +25,7 @@ pub(crate) const TABLE: &str = "CREATE TABLE app.kept (what VARCHAR(20) PRIMARY 
 pub(crate) struct Stage {
     pub(crate) lab: Cluster,
     pub(crate) running: Running,
+    config: Config,
     port: u16,
 }
 
@@ -57,9 +58,23 @@ impl Stage {
         }
         // Readers may be slow on a busy machine; nothing here is about that.
         config.session.policy.wait = LIMIT;
+        // The first to log in waits for the key to be made.
+        config.session.login_timeout = LIMIT;
         change(&mut config);
-        let (running, port) = wire::proxy(config).await;
-        Self { lab, running, port }
+        let (running, port) = wire::proxy(config.clone()).await;
+        Self {
+            lab,
+            running,
+            config,
+            port,
+        }
+    }
+
+    /// Takes up another configuration while it runs.
+    pub(crate) async fn reload(&self, change: impl FnOnce(&mut Config)) {
+        let mut config = self.config.clone();
+        change(&mut config);
+        self.running.take_up(config).await.expect("a reload");
     }
 
     /// The same with other addresses for the backends, as many as there are.
