@@ -6,6 +6,8 @@
 mod load;
 mod plot;
 mod proxies;
+#[path = "../shared/ratio.rs"]
+mod ratio;
 mod report;
 mod workload;
 
@@ -104,7 +106,7 @@ async fn compare(options: &Options) -> Result<(), Error> {
         (TIDEGATE, Road::tidegate(&cluster, "session").await?),
     ];
     if let Some(other) = &options.other {
-        roads.push((OTHER, Road::other(&cluster, other).await?));
+        roads.push((OTHER, Road::other(&cluster, other, "session").await?));
     }
     let play = Play {
         cluster: &cluster,

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::report::{Comparison, Ratio, Report};
+use crate::ratio::Ratio;
+use crate::report::{Comparison, Report};
 use crate::{Error, Options};
 
 /// Width of a ratio of one, in pixels.

@@ -85,32 +85,43 @@ impl Road {
 
     /// Tidegate before all of the lab, at this level.
     pub(crate) async fn tidegate(cluster: &Cluster, level: &str) -> Result<Self, Error> {
-        let build = Path::new(env!("CARGO_BIN_EXE_tidegate"));
-        Self::build(cluster, level, build).await
+        Self::other(cluster, Self::build(), level).await
     }
 
-    /// The same with another build of it, at the level that is the default.
-    pub(crate) async fn other(cluster: &Cluster, build: &Path) -> Result<Self, Error> {
-        Self::build(cluster, "session", build).await
+    /// The same with another build of it.
+    pub(crate) async fn other(cluster: &Cluster, build: &Path, level: &str) -> Result<Self, Error> {
+        let more = format!("[consistency]\nlevel = \"{level}\"\n");
+        Self::tidegate_with(cluster, build, level, &more).await
     }
 
-    async fn build(cluster: &Cluster, level: &str, build: &Path) -> Result<Self, Error> {
+    /// This build of Tidegate.
+    pub(crate) fn build() -> &'static Path {
+        Path::new(env!("CARGO_BIN_EXE_tidegate"))
+    }
+
+    /// A build of Tidegate before all of the lab, with what else its configuration says.
+    pub(crate) async fn tidegate_with(
+        cluster: &Cluster,
+        build: &Path,
+        name: &str,
+        more: &str,
+    ) -> Result<Self, Error> {
         let port = free_port()?;
         let mut text = format!(
             "[listen]\naddress = \"127.0.0.1:{port}\"\n[monitor]\nuser = \"{}\"\n\
-             password_env = \"TIDEGATE_MONITOR_PASSWORD\"\n[consistency]\nlevel = \"{level}\"\n",
+             password_env = \"TIDEGATE_MONITOR_PASSWORD\"\n{more}",
             MONITOR.user
         );
         let writer = [("writer", cluster.writer())];
         let readers = cluster.readers().iter().map(|it| ("reader", it));
         for (role, instance) in writer.into_iter().chain(readers) {
-            let (name, address) = (instance.port(), instance.address());
+            let (port, address) = (instance.port(), instance.address());
             writeln!(
                 text,
-                "[[backend]]\nname = \"b{name}\"\naddress = \"{address}\"\nrole = \"{role}\""
+                "[[backend]]\nname = \"b{port}\"\naddress = \"{address}\"\nrole = \"{role}\""
             )?;
         }
-        let file = cluster.directory().join(format!("{level}.toml"));
+        let file = cluster.directory().join(format!("{name}.toml"));
         fs::write(&file, text)?;
         let mut command = Launcher::plain(build).command();
         command
@@ -157,6 +168,11 @@ impl Road {
         self.port
     }
 
+    /// The proxy's process; none without one.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.proxy.as_ref().and_then(Child::id)
+    }
+
     /// Measures one run.
     pub(crate) async fn measure(
         &self,
@@ -165,7 +181,7 @@ impl Road {
         played: (Workload, usize),
         seconds: u64,
     ) -> Result<Measured, Error> {
-        let pid = self.proxy.as_ref().and_then(Child::id);
+        let pid = self.pid();
         pid.map(forget_most_memory).transpose()?;
         let warm = async {
             sleep(LOGINS).await;
@@ -185,7 +201,7 @@ impl Road {
     }
 
     async fn counters(&self, cluster: &Cluster) -> Result<Counters, Error> {
-        let pid = self.proxy.as_ref().and_then(Child::id);
+        let pid = self.pid();
         let cpu = pid.map(cpu_seconds).transpose()?;
         let mut all = selects(cluster.writer()).await?;
         let mut at_reader = None;
@@ -220,7 +236,7 @@ fn free_port() -> io::Result<u16> {
 }
 
 /// utime and stime of a process with all its threads: the 14th and 15th field of proc(5)'s stat.
-fn cpu_seconds(pid: u32) -> Result<f64, Error> {
+pub(crate) fn cpu_seconds(pid: u32) -> Result<f64, Error> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The second field stands in parentheses and may hold spaces.
     let (_, rest) = stat.rsplit_once(") ").ok_or("no stat")?;

@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
-
 use crate::Options;
 use crate::proxies::Measured;
+use crate::ratio::{Ratio, median};
 use crate::workload::Workload;
 
 /// Roads, by how they are called in tables.
@@ -21,9 +19,6 @@ pub(crate) const TWO_READERS: &str = "two readers";
 /// Tidegate's roads, each with what it is compared with.
 const PAIRS: [(&str, &str); 3] = [(TIDEGATE, HAPROXY), (TIDEGATE, OTHER), (TIDEGATE, EVENTUAL)];
 
-/// So often rounds are drawn again, to tell how far the median may be off.
-const RESAMPLES: usize = 2000;
-
 /// What was measured on one road, round by round.
 #[derive(Debug)]
 struct Road {
@@ -34,15 +29,6 @@ struct Road {
 /// All that was measured: by workload and threads, then by road.
 #[derive(Debug, Default)]
 pub(crate) struct Report(BTreeMap<(Workload, usize), Vec<Road>>);
-
-/// One figure of a comparison.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ratio {
-    /// The median of the rounds' ratios.
-    pub(crate) median: f64,
-    /// Where that lies in 95 of 100 draws of the rounds.
-    pub(crate) between: (f64, f64),
-}
 
 /// Tidegate as a part of something else.
 #[derive(Debug)]
@@ -135,29 +121,6 @@ impl Report {
     }
 }
 
-impl Ratio {
-    /// A bootstrap over rounds, which repeats.
-    fn of(rounds: Vec<f64>) -> Self {
-        let mut random = StdRng::seed_from_u64(1);
-        let mut draw = || {
-            let drawn = rounds
-                .iter()
-                .filter_map(|_| rounds.get(random.random_range(0..rounds.len())));
-            median(drawn.copied().collect())
-        };
-        let mut medians: Vec<f64> = (0..RESAMPLES).map(|_| draw()).collect();
-        medians.sort_by(f64::total_cmp);
-        let at = |thousandth: usize| {
-            let place = RESAMPLES * thousandth / 1000;
-            medians.get(place).copied().unwrap_or(f64::NAN)
-        };
-        Self {
-            between: (at(25), at(975)),
-            median: median(rounds),
-        }
-    }
-}
-
 /// Medians of one road.
 #[derive(Clone, Copy, Debug)]
 struct Row {
@@ -196,16 +159,5 @@ impl Row {
             self.at_reader * 100.0,
             shown(self.memory, 1)
         )
-    }
-}
-
-/// NaN of nothing.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    let at = |place: usize| values.get(place).copied().unwrap_or(f64::NAN);
-    match values.len() % 2 {
-        0 => f64::midpoint(at(middle.wrapping_sub(1)), at(middle)),
-        _ => at(middle),
     }
 }
