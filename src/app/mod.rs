@@ -252,6 +252,7 @@ pub async fn start_with(config: Config, setup: Setup) -> Result<Running, StartEr
         scopes,
         loads,
         differences: DashSet::new(),
+        defaults: ArcSwap::default(),
         reads: Arc::clone(&reads),
         fallback: ArcSwap::from_pointee(fallback),
         dialer,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 
 use super::flavour::Asked;
 use super::question::versioned;
@@ -146,9 +147,12 @@ pub struct Proof {
     pub server_uuid: Option<Uuid>,
     /// What it has executed, or at least begun to commit, as it tells it: in MariaDB a position.
     pub executed: Set,
-    /// The session variables that change what a read answers; NULL is empty.
-    pub defaults: BTreeMap<&'static str, Vec<u8>>,
+    /// What a session on this connection begins with; most connections are told the same.
+    pub defaults: Arc<Defaults>,
 }
+
+/// The session variables that change what a read answers; NULL is empty.
+pub type Defaults = BTreeMap<&'static str, Vec<u8>>;
 
 impl Proof {
     /// So many variables are asked for with who the server is.
@@ -190,10 +194,12 @@ impl Proof {
         Ok(Self {
             server_uuid: flavour.read_identity(text(&uuid)?),
             executed: Set::parse(text(&executed)?).map_err(|_| ConnectError::Unexpected)?,
-            defaults: answering(flavour)
-                .map(|(name, _)| name)
-                .zip(cells)
-                .collect(),
+            defaults: Arc::new(
+                answering(flavour)
+                    .map(|(name, _)| name)
+                    .zip(cells)
+                    .collect(),
+            ),
         })
     }
 }

@@ -16,7 +16,7 @@ mod state;
 pub mod watch;
 
 pub use config::{BackendConfig, Config, MonitorConfig};
-pub use connection::{ConnectError, Connection, Proof, Refusal, Row};
+pub use connection::{ConnectError, Connection, Defaults, Proof, Refusal, Row};
 pub use dialer::{Dialer, Reach};
 pub use kinship::Kinship;
 pub use login::{Credentials, Greeting, LoginRequest};

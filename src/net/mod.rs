@@ -3,6 +3,7 @@
 mod connector;
 mod endpoint;
 mod inherit;
+mod input;
 mod listener;
 mod network;
 mod proxied;
@@ -17,13 +18,14 @@ use std::path::PathBuf;
 pub use connector::{BackendTls, TlsMode, connector};
 pub use endpoint::{Endpoint, EndpointError};
 pub use inherit::{HANDED_OVER, Heritage, Inherited};
+pub use input::READ_SIZE;
 pub use listener::{Accepted, Listener, Origin, connect};
 pub use network::{Network, NetworkError};
 pub use proxied::read_proxy_header;
 pub use proxy_header::encode_proxy_header;
 pub use stream::{Plain, Stream};
 pub use tls::{TlsError, acceptor};
-pub use wire::{READ_SIZE, Wire, WireError};
+pub use wire::{Wire, WireError};
 
 /// Where clients are awaited.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,11 +16,9 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::Stream;
+use super::input::{Input, KEPT, READ_SIZE};
 use crate::protocol::compression::{Algorithm, Codec};
 use crate::protocol::{HEADER, Header, MAX_PAYLOAD, ProtocolError, write_packet};
-
-/// What one read asks the system for, in bytes; also what the buffers shrink back to.
-pub const READ_SIZE: usize = 16 * 1024;
 
 /// Why a packet could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +54,7 @@ pub struct Wire {
     stream: Stream,
     /// Between the stream and the buffers, where compression was agreed.
     codec: Option<Box<Codec>>,
-    input: BytesMut,
+    input: Input,
     output: BytesMut,
     cut: Option<Arc<Notify>>,
     seq: u8,
@@ -82,7 +80,7 @@ impl Wire {
         Self {
             stream,
             codec: None,
-            input: BytesMut::new(),
+            input: Input::default(),
             output: BytesMut::new(),
             cut: None,
             seq: 0,
@@ -188,18 +186,15 @@ impl Wire {
                 if count > 0 {
                     return Ok(count);
                 }
-                codec.raw().reserve(READ_SIZE);
-                let count = self.stream.read_buf(codec.raw()).await?;
+                let filling = self.input.fill_before(&mut self.stream, codec.raw());
+                let count = filling.await?;
                 self.received += count as u64;
                 if count == 0 {
                     return Ok(0);
                 }
             }
         }
-        if self.input.capacity() - self.input.len() < READ_SIZE / 4 {
-            self.input.reserve(READ_SIZE);
-        }
-        let count = self.stream.read_buf(&mut self.input).await?;
+        let count = self.input.fill(&mut self.stream).await?;
         self.received += count as u64;
         Ok(count)
     }
@@ -360,10 +355,11 @@ impl Wire {
         self.flush().await
     }
 
-    /// Gives large buffers back while the connection is idle.
+    /// Gives all but small buffers back while the connection is idle.
     pub fn rest(&mut self) {
-        if self.input.is_empty() && self.input.capacity() > 4 * READ_SIZE {
-            self.input = BytesMut::new();
+        self.input.rest();
+        if self.output.is_empty() && self.output.capacity() > KEPT {
+            self.output = BytesMut::new();
         }
         if let Some(codec) = &mut self.codec {
             codec.rest();
@@ -406,7 +402,7 @@ impl Wire {
         } = self;
         let input = match codec {
             Some(codec) => codec.raw(),
-            None => input,
+            None => &mut **input,
         };
         let cut = async {
             match cut {

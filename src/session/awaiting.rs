@@ -128,7 +128,7 @@ impl Session {
 
     async fn give_back(&mut self, id: BackendId) {
         if self.shared.lends() {
-            return self.lend_on(id).await;
+            return Box::pin(self.lend_on(id)).await;
         }
         if let Some(held) = self.connections.take(id) {
             held.quit().await;

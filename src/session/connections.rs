@@ -103,8 +103,14 @@ impl Drop for Lease {
 }
 
 impl Held {
-    fn new(connection: Connection, shared: Arc<Shared>, peer: Arc<Peer>, opened: Instant) -> Self {
+    fn new(
+        mut connection: Connection,
+        shared: Arc<Shared>,
+        peer: Arc<Peer>,
+        opened: Instant,
+    ) -> Self {
         let id = connection.backend;
+        connection.proof.defaults = shared.share_defaults(&connection.proof.defaults);
         let config = shared.config.load_full();
         let limits = &config.limits;
         let stream = connection.wire.stream();
@@ -398,8 +404,10 @@ impl Connections {
     /// Puts a connection back that is between two commands.
     pub(super) fn put(&mut self, mut held: Held) {
         held.used = Instant::now();
+        held.wire.rest();
         let index = held.backend.index();
         if self.slots.len() <= index {
+            self.slots.reserve_exact(index + 1 - self.slots.len());
             self.slots.resize_with(index + 1, || None);
         }
         if let Some(slot) = self.slots.get_mut(index) {

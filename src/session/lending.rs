@@ -136,7 +136,7 @@ impl Session {
         }
         for id in self.lendable() {
             if self.shared.pressure.is_wanted(id) {
-                self.lend_on(id).await;
+                Box::pin(self.lend_on(id)).await;
             }
         }
     }

@@ -27,7 +27,7 @@ use super::standing::Standing;
 use super::state::SessionState;
 use super::visible::Visible;
 use super::{Config, Ended, Shared};
-use crate::backend::{ConnectError, LoginRequest, Proof, Row};
+use crate::backend::{ConnectError, Defaults, LoginRequest, Row};
 use crate::error::ClientError;
 use crate::net::{Wire, WireError};
 use crate::protocol::{Capabilities, Command, MAX_PAYLOAD, NONCE, OkPacket, Status, Translator};
@@ -99,8 +99,8 @@ pub(super) struct Session {
     pub(super) unreplicated: bool,
     /// The statements that the client has prepared.
     pub(super) prepared: Statements,
-    /// What the session began with.
-    pub(super) initial: Proof,
+    /// What the session began with; most begin with the same.
+    pub(super) initial: Arc<Defaults>,
     /// On which backend.
     pub(super) began_on: BackendId,
     /// That was a reader, since there was no writer.
@@ -171,7 +171,7 @@ impl Session {
             unreplicated: false,
             collation_due: false,
             prepared: Statements::default(),
-            initial: Proof::default(),
+            initial: Arc::default(),
             began_on: writer,
             began_on_reader: false,
             insert_id: None,
@@ -200,7 +200,8 @@ impl Session {
             self.take_up_config();
             self.peer.note_busy(true);
             let done = match self.keep_alive().await {
-                Ok(()) => self.dispatch(request).await,
+                // Elsewhere, and only now: it takes far more than a session that waits.
+                Ok(()) => Box::pin(self.dispatch(request)).await,
                 Err(ended) => Err(ended),
             };
             self.peer.note_busy(false);
@@ -212,7 +213,7 @@ impl Session {
         if self.client.has_stalled() {
             self.shared.metrics.errors(ErrorKind::ClientStalled).inc();
         }
-        self.close().await;
+        Box::pin(self.close()).await;
         ended
     }
 

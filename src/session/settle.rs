@@ -1,6 +1,8 @@
 //! What an answer of the writer means for the session and its scope, settled before the client
 //! can read it: GTIDs, unknown tokens, the transaction, session state, pins.
 
+use std::sync::Arc;
+
 use super::connections::Held;
 use super::job::Job;
 use super::observe::WriterNotes;
@@ -241,7 +243,7 @@ impl Session {
         self.lex = lex_mode(held.proof.default_of("sql_mode"));
         self.charset_readable = is_readable(held.proof.default_of("character_set_client"));
         self.default_isolation = isolation(held.proof.isolation());
-        self.initial = held.proof.clone();
+        self.initial = Arc::clone(&held.proof.defaults);
         self.began_on = held.backend;
         self.began_on_reader = held.backend != self.writer;
         self.status = held.status;
@@ -251,9 +253,9 @@ impl Session {
     /// Has a new connection keep the values that the session began with, where its backend's own
     /// defaults would make a read answer otherwise.
     pub(super) fn keep_defaults(&mut self, held: &mut Held) {
-        let own = std::mem::take(&mut held.proof.defaults);
-        for (name, value) in &own {
-            let Some(initial) = self.initial.defaults.get(name) else {
+        let own = Arc::clone(&held.proof.defaults);
+        for (name, value) in own.iter() {
+            let Some(initial) = self.initial.get(name) else {
                 continue;
             };
             if initial == value || self.state.variables.contains_key(*name) {
@@ -274,7 +276,6 @@ impl Session {
             }
             self.state.variables.insert((*name).into(), initial);
         }
-        held.proof.defaults = own;
     }
 
     /// Can the proxy tell where a string ends in this SQL? In ASCII it always can.

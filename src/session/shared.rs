@@ -15,7 +15,7 @@ use super::{
     Roster,
 };
 use crate::backend::watch::{ThreadEnd, Watch};
-use crate::backend::{Dialer, Greeting};
+use crate::backend::{Defaults, Dialer, Greeting};
 use crate::routing::{BackendId, Policy, Reads};
 use crate::telemetry::Metrics;
 
@@ -65,6 +65,8 @@ pub struct Shared {
     pub tls: ArcSwap<Option<TlsAcceptor>>,
     /// Where a backend's own defaults were seen to differ from what sessions begin with.
     pub differences: DashSet<(BackendId, &'static str)>,
+    /// What the last connection was told that sessions begin with.
+    pub defaults: ArcSwap<Defaults>,
     /// The prepared statements of all clients.
     pub prepared: Arc<PreparedCount>,
     /// What they bear.
@@ -96,6 +98,16 @@ impl Shared {
                  the writer's value: set both alike"
             );
         }
+    }
+
+    /// What sessions begin with, as one with the connections that were told the same.
+    pub(super) fn share_defaults(&self, told: &Arc<Defaults>) -> Arc<Defaults> {
+        let last = self.defaults.load();
+        if **last == **told {
+            return Arc::clone(&last);
+        }
+        self.defaults.store(Arc::clone(told));
+        Arc::clone(told)
     }
 
     /// Counts a read that waits for a backend, until what is returned is dropped.

@@ -167,7 +167,8 @@ impl Session {
     pub(super) fn context(&self) -> Context {
         let value = |name: &str| {
             let set = self.state.variables.get(name).cloned();
-            set.unwrap_or_else(|| self.initial.default_of(name).to_vec())
+            let initial = || self.initial.get(name).cloned();
+            set.or_else(initial).unwrap_or_default()
         };
         Context {
             schema: self.state.schema.clone(),
