@@ -40,11 +40,13 @@ latency:
 
 bench:
 	cargo bench --locked --bench sysbench
+	cargo bench --locked --bench connections
 	cargo bench --locked --bench waiting
 	cargo bench --locked --bench instructions
 
 bench-short:
 	cargo bench --locked --bench sysbench -- --short
+	cargo bench --locked --bench connections -- --short
 	cargo bench --locked --bench waiting -- --short
 
 SEEDS ?= 20
