@@ -9,6 +9,8 @@
 
 mod descriptors;
 mod idle;
+#[path = "../shared/interrupted.rs"]
+mod interrupted;
 #[path = "../sysbench/load.rs"]
 #[expect(dead_code, reason = "of sysbench's parts only the roads are needed")]
 mod load;
@@ -99,7 +101,12 @@ fn main() -> ExitCode {
             .worker_threads(2)
             .enable_all()
             .build()?;
-        runtime.block_on(measure(&options))
+        runtime.block_on(async {
+            tokio::select! {
+                ended = measure(&options) => ended,
+                signal = interrupted::interrupted() => signal,
+            }
+        })
     });
     match ended {
         Ok(()) => ExitCode::SUCCESS,

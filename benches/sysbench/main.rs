@@ -3,6 +3,8 @@
 //! turns, so that what else the machine does hits all of them; what counts are the ratios of what was
 //! measured in the same round.
 
+#[path = "../shared/interrupted.rs"]
+mod interrupted;
 mod load;
 mod plot;
 mod proxies;
@@ -18,8 +20,8 @@ use std::time::Duration;
 use clap::Parser;
 use tidegate::lab::fetch::{self, Tool};
 use tidegate::lab::{self, Cluster};
-use tokio::signal::unix::{SignalKind, signal};
 
+use interrupted::interrupted;
 use load::Load;
 use proxies::Road;
 use report::{DIRECT, EVENTUAL, HAPROXY, OTHER, Report, TIDEGATE, TWO_READERS};
@@ -82,16 +84,6 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-async fn interrupted() -> Result<(), Error> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    Err("interrupted".into())
 }
 
 async fn compare(options: &Options) -> Result<(), Error> {
