@@ -38,8 +38,10 @@ demo:
 latency:
 	cargo run --locked --release -- bench --html latency.html $(BENCH)
 
+OPENSRV := benches/opensrv
 bench:
-	cargo bench --locked --bench sysbench
+	cargo build --locked --release --manifest-path $(OPENSRV)/Cargo.toml
+	cargo bench --locked --bench sysbench -- --opensrv $(OPENSRV)/target/release/opensrv-front
 	cargo bench --locked --bench connections
 	cargo bench --locked --bench waiting
 	cargo bench --locked --bench instructions

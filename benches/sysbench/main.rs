@@ -24,7 +24,7 @@ use tidegate::lab::{self, Cluster};
 use interrupted::interrupted;
 use load::Load;
 use proxies::Road;
-use report::{DIRECT, EVENTUAL, HAPROXY, OTHER, Report, TIDEGATE, TWO_READERS};
+use report::{DIRECT, EVENTUAL, HAPROXY, OPENSRV, OTHER, Report, TIDEGATE, TWO_READERS};
 use workload::Workload;
 
 /// How long the reader may take to get the table.
@@ -56,6 +56,9 @@ struct Options {
     /// Another build of Tidegate, to be measured beside this one.
     #[arg(long)]
     other: Option<PathBuf>,
+    /// A front that decodes and encodes every row, as `benches/opensrv` builds it.
+    #[arg(long)]
+    opensrv: Option<PathBuf>,
     /// Where the report with its plots is written.
     #[arg(long, default_value = "target/side-by-side.html")]
     html: PathBuf,
@@ -99,6 +102,9 @@ async fn compare(options: &Options) -> Result<(), Error> {
     ];
     if let Some(other) = &options.other {
         roads.push((OTHER, Road::other(&cluster, other, "session").await?));
+    }
+    if let Some(front) = &options.opensrv {
+        roads.push((OPENSRV, Road::opensrv(&cluster, front).await?));
     }
     let play = Play {
         cluster: &cluster,

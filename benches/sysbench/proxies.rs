@@ -8,7 +8,7 @@ use std::time::Duration;
 use std::{fs, io};
 
 use tidegate::lab::fetch::Tool;
-use tidegate::lab::{Cluster, Instance, Launcher, MONITOR};
+use tidegate::lab::{APP, APP_SCHEMA, Cluster, Instance, Launcher, MONITOR};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
@@ -92,6 +92,19 @@ impl Road {
     pub(crate) async fn other(cluster: &Cluster, build: &Path, level: &str) -> Result<Self, Error> {
         let more = format!("[consistency]\nlevel = \"{level}\"\n");
         Self::tidegate_with(cluster, build, level, &more).await
+    }
+
+    /// The front by opensrv-mysql before the reader.
+    pub(crate) async fn opensrv(cluster: &Cluster, front: &Path) -> Result<Self, Error> {
+        let port = free_port()?;
+        let mut command = Launcher::plain(front).command();
+        command.arg(format!("127.0.0.1:{port}")).arg(format!(
+            "mysql://{}:{}@127.0.0.1:{}/{APP_SCHEMA}",
+            APP.user,
+            APP.password,
+            reader(cluster)?
+        ));
+        Self::start(command, port).await
     }
 
     /// This build of Tidegate.

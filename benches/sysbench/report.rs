@@ -13,11 +13,18 @@ pub(crate) const DIRECT: &str = "direct";
 pub(crate) const HAPROXY: &str = "HAProxy";
 pub(crate) const TIDEGATE: &str = "Tidegate";
 pub(crate) const OTHER: &str = "the other";
+pub(crate) const OPENSRV: &str = "opensrv";
 pub(crate) const EVENTUAL: &str = "eventual";
 pub(crate) const TWO_READERS: &str = "two readers";
 
-/// Tidegate's roads, each with what it is compared with.
-const PAIRS: [(&str, &str); 3] = [(TIDEGATE, HAPROXY), (TIDEGATE, OTHER), (TIDEGATE, EVENTUAL)];
+/// Roads, each with what it is compared with.
+const PAIRS: [(&str, &str); 5] = [
+    (TIDEGATE, HAPROXY),
+    (TIDEGATE, OTHER),
+    (TIDEGATE, OPENSRV),
+    (OPENSRV, HAPROXY),
+    (TIDEGATE, EVENTUAL),
+];
 
 /// What was measured on one road, round by round.
 #[derive(Debug)]
@@ -30,7 +37,7 @@ struct Road {
 #[derive(Debug, Default)]
 pub(crate) struct Report(BTreeMap<(Workload, usize), Vec<Road>>);
 
-/// Tidegate as a part of something else.
+/// A road as a part of another.
 #[derive(Debug)]
 pub(crate) struct Comparison {
     /// What was played.
