@@ -313,14 +313,15 @@ impl Connections {
             PoolPolicy::Keep | PoolPolicy::Replace => None,
         };
         let lent = match &kinship {
-            Some(kinship) => self.borrow(id, kinship, request, tracking).await,
+            Some(kinship) => Box::pin(self.borrow(id, kinship, request, tracking)).await,
             None => None,
         };
         let mut held = match lent {
             Some(held) => held,
             None => {
                 self.shared.make_room(id).await;
-                self.open_beside(id, request, tracking).await?
+                // A login takes more room than all that a statement needs besides.
+                Box::pin(self.open_beside(id, request, tracking)).await?
             }
         };
         held.slot = slot;

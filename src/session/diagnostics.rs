@@ -42,7 +42,7 @@ impl Session {
             .filter(|(at, _)| *at == reader)
             .map(|(_, target)| target)
             .collect();
-        if self.carry(reader, &targets).await.is_none() {
+        if Box::pin(self.carry(reader, &targets)).await.is_none() {
             tracing::warn!(
                 client = self.entry.id,
                 "user variables of GET DIAGNOSTICS did not reach the writer"

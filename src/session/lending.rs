@@ -149,7 +149,7 @@ impl Session {
         }
         match self.config.pool {
             PoolPolicy::Keep | PoolPolicy::Lend => {}
-            PoolPolicy::LendAtOnce => self.lend_on(id).await,
+            PoolPolicy::LendAtOnce => Box::pin(self.lend_on(id)).await,
             PoolPolicy::Replace => self.replace(id).await,
         }
     }
@@ -209,7 +209,7 @@ impl Session {
         for id in all {
             // A statement that has come is not a question for the last one's words.
             if id != wanted {
-                self.lend_on(id).await;
+                Box::pin(self.lend_on(id)).await;
             }
         }
     }

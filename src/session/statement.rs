@@ -151,7 +151,7 @@ impl Session {
         if self.transaction.is_on_reader() && job.statement.as_ref().is_some_and(|it| it.commits) {
             self.end_on_reader(COMMIT).await;
         }
-        if self.must_leave_reader(&job) && !self.leave_reader(&job).await? {
+        if self.must_leave_reader(&job) && !Box::pin(self.leave_reader(&job)).await? {
             return Ok(());
         }
         self.mirror(&job);
@@ -247,7 +247,7 @@ impl Session {
                     kind: RefuseKind::Timeout,
                     ..
                 } if self.may_leave_reader() => {
-                    if !self.leave_reader(&job).await? {
+                    if !Box::pin(self.leave_reader(&job)).await? {
                         return Ok(());
                     }
                     tried = Tried::default();
