@@ -16,9 +16,6 @@ use crate::{support, wire};
 /// Longer than anything here takes.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
-/// How long a change may take to be followed once it can be seen.
-pub(crate) const SOON: Duration = Duration::from_secs(1);
-
 /// Where every test writes.
 pub(crate) const TABLE: &str = "CREATE TABLE app.kept (what VARCHAR(20) PRIMARY KEY)";
 
