@@ -220,6 +220,15 @@ impl ClientError {
         ))
     }
 
+    /// 1158: the connection to the writer is gone before the statement was sent, and with it what
+    /// only that connection had.
+    pub fn state_lost() -> Self {
+        Self::new(1158, "08S01", Fault::Backend, false).says(
+            "Got an error reading communication packets: Tidegate lost the session's connection to \
+             the writer, and with it what only that connection had; the statement did not run",
+        )
+    }
+
     /// 1158 while a COMMIT was under way: nobody knows whether it took place.
     pub fn unknown_outcome() -> Self {
         Self::new(1158, "08S01", Fault::Backend, false).says(
@@ -282,6 +291,14 @@ impl ClientError {
             "what the last statement left is not known any more, since another session has its \
              connection (Tidegate: [pool] mode = \"transaction\"); ask within a transaction, or use \
              mode = \"session\"",
+        )
+    }
+
+    /// 1105: what LAST_INSERT_ID() returned went with the connection to the writer.
+    pub fn insert_id_lost() -> Self {
+        Self::new(1105, "HY000", Fault::Backend, false).says(
+            "what LAST_INSERT_ID() returned is not known any more: Tidegate lost the session's \
+             connection to the writer; the next id that is generated will be known again",
         )
     }
 

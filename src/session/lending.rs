@@ -13,7 +13,7 @@ use super::{PoolPolicy, Shared};
 use crate::error::ClientError;
 use crate::protocol::Command;
 use crate::routing::{BackendId, Place, Transaction};
-use crate::sql::{Class, Flavour, Last, Marks, mentions_any};
+use crate::sql::{Class, Flavour, Last, Marks, asks_for_insert_id, mentions_any};
 
 /// For so long warnings and errors are kept for the client to ask for them, though others wait. A
 /// driver asks at once; while it does not, nobody is served by that connection.
@@ -32,6 +32,18 @@ pub(super) struct LeftBehind {
     lost: bool,
     /// Its connection to the writer knows the last number of a sequence (MariaDB).
     numbers: bool,
+    insert_id: InsertId,
+}
+
+/// Is it known what LAST_INSERT_ID() has to return?
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum InsertId {
+    #[default]
+    Known,
+    /// It went with a connection, of which the client has been told nothing.
+    Lost,
+    /// The client has read an error since.
+    Told,
 }
 
 impl LeftBehind {
@@ -46,6 +58,23 @@ impl LeftBehind {
     /// Does the session lack what only its connection to the writer knew?
     pub(super) fn is_lost(self) -> bool {
         self.lost
+    }
+
+    /// It is lost what LAST_INSERT_ID() returned.
+    pub(super) fn insert_id_lost(&mut self) {
+        self.insert_id = InsertId::Lost;
+    }
+
+    /// LAST_INSERT_ID() has something to return again.
+    pub(super) fn insert_id_known(&mut self) {
+        self.insert_id = InsertId::Known;
+    }
+
+    /// The client has read that a connection was lost.
+    pub(super) fn told(&mut self) {
+        if self.insert_id == InsertId::Lost {
+            self.insert_id = InsertId::Told;
+        }
     }
 
     /// Does a statement ask for what is gone?
@@ -235,17 +264,42 @@ impl Session {
         }
     }
 
-    /// Refuses a question about a statement whose connection others have now; true if it did.
+    /// Refuses a question about a statement whose connection others have now, or which is lost;
+    /// true if it did.
     pub(super) async fn refuses_left_behind(
         &mut self,
         job: &mut Job,
     ) -> Result<bool, super::Ended> {
-        if !self.left_behind.is_asked_for(job) {
+        let error = match self.left_behind.is_asked_for(job) {
+            true => Some(ClientError::left_behind()),
+            false => self.lacks_insert_id(job),
+        };
+        let Some(error) = error else {
             return Ok(false);
-        }
+        };
         self.skip_rest(&mut job.request).await?;
-        self.refuse(&ClientError::left_behind()).await?;
+        self.refuse(&error).await?;
         Ok(true)
+    }
+
+    /// The error for a statement that might read what LAST_INSERT_ID() does not return any more. A
+    /// trigger or a routine may read it unseen: whatever could run one is refused until the client
+    /// has been told once.
+    fn lacks_insert_id(&mut self, job: &Job) -> Option<ClientError> {
+        let executes = matches!(job.command, Command::Query | Command::StmtExecute);
+        if self.left_behind.insert_id == InsertId::Known || !executes {
+            return None;
+        }
+        if asks_for_insert_id(job.text(), self.lex) {
+            self.left_behind.told();
+            return Some(ClientError::insert_id_lost());
+        }
+        let untold = self.left_behind.insert_id == InsertId::Lost;
+        if !untold || job.may_run_twice() && self.autocommit {
+            return None;
+        }
+        self.left_behind.told();
+        Some(ClientError::state_lost())
     }
 
     /// Closes the connections of a session that has ended, or keeps them for the next.

@@ -4,11 +4,16 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::Ended;
 use super::connections::Held;
 use super::job::Job;
+use super::relay::Progress;
 use super::scopes::ScopeHandle;
 use super::session::Session;
+use super::statement::Attempt;
+use crate::error::ClientError;
 use crate::routing::{BackendId, Transaction, UnknownCause};
+use crate::sql::{Class, Marks};
 
 impl Session {
     /// From now on nobody knows what the scope's reads must see, until the writer was asked after
@@ -63,6 +68,99 @@ impl Session {
     /// The same besides what it could be asked for.
     pub(super) fn holds_objects(&self) -> bool {
         self.pins.hold_state() || self.holds_prepared()
+    }
+
+    /// Is there nothing among that but what can be begun or generated again?
+    fn outlives_connection(&self) -> bool {
+        let mut marks = self.marks;
+        marks.remove(Marks::LAST_INSERT_ID);
+        let more = self.holds_more() || self.tracks_as_wished || self.left_behind.is_lost();
+        marks.is_empty() && !more
+    }
+
+    /// Nothing is left of what the session had on its connection to the writer.
+    fn forget_connection(&mut self, told: bool) {
+        drop(self.connections.take(self.writer));
+        self.prepared.lose_cursors(self.writer);
+        self.transaction = Transaction::None;
+        self.transaction_wrote = false;
+        self.read_only_at_writer = false;
+        if self.marks.intersects(Marks::LAST_INSERT_ID) {
+            self.marks.remove(Marks::LAST_INSERT_ID);
+            self.left_behind.insert_id_lost();
+        }
+        if told {
+            self.left_behind.told();
+        }
+    }
+
+    /// May a statement run once more, though a connection is gone that it might have read from?
+    fn runs_again(&self, job: &Job) -> bool {
+        let within = self.transaction != Transaction::None;
+        // Without autocommit it would begin what a write goes on with.
+        let opens = !self.autocommit && !self.marks.is_empty();
+        job.may_run_twice() && !within && !opens && self.outlives_connection()
+    }
+
+    /// The writer connection broke while it ran something.
+    pub(super) async fn writer_lost(
+        &mut self,
+        held: Held,
+        job: &Job,
+        progress: &Progress,
+    ) -> Result<Attempt, Ended> {
+        self.shared.watch.report_failure(held.backend);
+        let cause = match job.class() {
+            Some(Class::Commit) => UnknownCause::CommitUnanswered,
+            _ => UnknownCause::ConnectionLost,
+        };
+        self.lose_unless_pure(job, cause, Some(&held));
+        drop(held);
+        if self.entry.was_killed().await {
+            return Err(Ended::Killed);
+        }
+        if self.runs_again(job) && !progress.flushed() {
+            self.client.output().clear();
+            self.forget_connection(false);
+            // Somebody may have killed just this connection.
+            return Ok(Attempt::Anew);
+        }
+        if !progress.flushed() {
+            self.client.output().clear();
+            self.client.set_sequence(job.request.sequence);
+        } else if !progress.at_packet_boundary() {
+            return Err(Ended::StateLost);
+        }
+        let error = match (job.class(), self.transaction) {
+            (Some(Class::Commit), _) => ClientError::unknown_outcome(),
+            (_, Transaction::None) => ClientError::connection_lost("the writer"),
+            _ => ClientError::transaction_lost(),
+        };
+        self.tell_loss(&error).await
+    }
+
+    /// The connection to the writer is gone, with what it held, and a statement was not sent.
+    pub(super) async fn lost_before_sending(&mut self, job: &mut Job) -> Result<Attempt, Ended> {
+        if self.runs_again(job) {
+            self.forget_connection(false);
+            return Ok(Attempt::Anew);
+        }
+        self.skip_rest(&mut job.request).await?;
+        let error = match self.transaction {
+            Transaction::None => ClientError::state_lost(),
+            _ => ClientError::transaction_lost(),
+        };
+        self.tell_loss(&error).await
+    }
+
+    /// What the client made on that connection can't be made again behind its back.
+    pub(super) async fn tell_loss(&mut self, error: &ClientError) -> Result<Attempt, Ended> {
+        self.refuse(error).await?;
+        if !self.outlives_connection() {
+            return Err(Ended::StateLost);
+        }
+        self.forget_connection(true);
+        Ok(Attempt::Done)
     }
 
     /// Does it hold a cursor, or values for an execution to come?

@@ -76,6 +76,9 @@ impl Session {
         {
             self.marks.remove(statement.ends);
         }
+        if !failed && self.marks.intersects(Marks::LAST_INSERT_ID) {
+            self.left_behind.insert_id_known();
+        }
         self.settle_pins(job, notes, failed);
     }
 

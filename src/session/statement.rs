@@ -291,7 +291,13 @@ impl Session {
             false => None,
         };
         let Some(mut held) = held else {
-            return self.refuse(&refusal(RefuseKind::StateLost)).await;
+            return match on_writer {
+                true => self
+                    .tell_loss(&ClientError::transaction_lost())
+                    .await
+                    .map(|_| ()),
+                false => self.refuse(&refusal(RefuseKind::StateLost)).await,
+            };
         };
         self.give_up_transaction(&mut held, job).await?;
         self.connections.put(held);

@@ -21,9 +21,8 @@ use super::state::{Replay, diff};
 use super::statement::{Attempt, Run};
 use super::visible::Filter;
 use crate::backend::ConnectError;
-use crate::error::ClientError;
 use crate::protocol::{Command, Status};
-use crate::routing::{Exclusion, Place, ReadMark, Transaction, UnknownCause};
+use crate::routing::{Exclusion, Place, ReadMark, UnknownCause};
 use crate::sql::{Class, Kill};
 
 /// Why there is no connection to the writer for a statement.
@@ -296,12 +295,7 @@ impl Session {
         }
         let error = match error {
             NoWriter::Connect(error) => error,
-            NoWriter::StateLost => {
-                self.skip_rest(&mut job.request).await?;
-                let error = self.what_was_lost(job);
-                self.refuse(&error).await?;
-                return Err(Ended::StateLost);
-            }
+            NoWriter::StateLost => return self.lost_before_sending(job).await,
         };
         let is_refusal = matches!(error, ConnectError::Refused(_));
         if job.is_read() && !is_refusal && !self.holds_state() {
@@ -385,58 +379,6 @@ impl Session {
         let within = self.standing.within.iter();
         scopes.extend(within.filter(|it| !it.is(&self.scope)).cloned());
         scopes
-    }
-
-    /// The writer connection broke while it ran something.
-    pub(super) async fn writer_lost(
-        &mut self,
-        held: Held,
-        job: &Job,
-        progress: &Progress,
-    ) -> Result<Attempt, Ended> {
-        self.shared.watch.report_failure(held.backend);
-        let cause = match job.class() {
-            Some(Class::Commit) => UnknownCause::CommitUnanswered,
-            _ => UnknownCause::ConnectionLost,
-        };
-        self.lose_unless_pure(job, cause, Some(&held));
-        drop(held);
-        if self.entry.was_killed().await {
-            return Err(Ended::Killed);
-        }
-        let error = self.what_was_lost(job);
-        let in_transaction = self.transaction != Transaction::None;
-        let stateful = !self.marks.is_empty() || self.holds_objects();
-        self.prepared.lose_cursors(self.writer);
-        self.transaction = Transaction::None;
-        if job.may_run_twice() && !progress.flushed() && !in_transaction && !stateful {
-            self.client.output().clear();
-            // Somebody may have killed just this connection.
-            return Ok(Attempt::Anew);
-        }
-        if !progress.flushed() {
-            self.client.output().clear();
-            self.client.set_sequence(job.request.sequence);
-        } else if !progress.at_packet_boundary() {
-            return Err(Ended::StateLost);
-        }
-        self.refuse(&error).await?;
-        // What the client made on that connection can't be made again behind its back.
-        if stateful {
-            return Err(Ended::StateLost);
-        }
-        Ok(Attempt::Done)
-    }
-
-    /// What the client reads when the writer's connection is lost under this statement.
-    fn what_was_lost(&self, job: &Job) -> ClientError {
-        if matches!(job.class(), Some(Class::Commit)) {
-            return ClientError::unknown_outcome();
-        }
-        match self.transaction {
-            Transaction::None => ClientError::connection_lost("the writer"),
-            _ => ClientError::transaction_lost(),
-        }
     }
 }
 

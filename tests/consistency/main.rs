@@ -16,6 +16,7 @@ mod gone;
 mod keys;
 mod lag;
 mod levels;
+mod lost_connection;
 mod own_writes;
 mod roles;
 mod session_state;

@@ -96,10 +96,9 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "a statement that was lost is sent again",
         scope: "connection",
         edits: &[Edit {
-            file: "src/session/writer.rs",
-            good: "        if job.may_run_twice() && !progress.flushed() && !in_transaction && !stateful {",
-            bad: "        if !progress.flushed() \
-                  && (BROKEN || job.may_run_twice() && !in_transaction && !stateful) {",
+            file: "src/session/losing.rs",
+            good: "        if self.runs_again(job) && !progress.flushed() {",
+            bad: "        if !progress.flushed() && (BROKEN || self.runs_again(job)) {",
         }],
     },
     Mutant {

@@ -1,0 +1,145 @@
+//! The connection to the writer breaks while the writer lives: what a session loses with it, what the
+//! client is told of that, and what goes on.
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Error};
+use tidegate::lab::APP;
+
+use crate::stage::{LIMIT, Stage};
+use crate::steps::take;
+
+const READ: &str = "SELECT COUNT(*) FROM app.cut /* tidegate: level=writer */";
+const LAST: &str = "SELECT LAST_INSERT_ID()";
+
+/// The error number; panics if the client's connection is lost.
+async fn number(conn: &mut Conn, sql: &str) -> Result<Option<u64>, u16> {
+    match conn.query_first(sql).await {
+        Ok(value) => Ok(value),
+        Err(Error::Server(error)) => Err(error.code),
+        Err(error) => panic!("{sql}: {error}"),
+    }
+}
+
+/// A writer with an empty table, and one client.
+async fn begin() -> (Stage, Conn) {
+    let stage = Stage::new().await;
+    stage
+        .prepare([
+            "DROP TABLE IF EXISTS app.cut",
+            "CREATE TABLE app.cut (id INT AUTO_INCREMENT PRIMARY KEY, by_id INT)",
+            "CREATE TRIGGER app.remembers BEFORE INSERT ON app.cut
+             FOR EACH ROW SET NEW.by_id = LAST_INSERT_ID()",
+        ])
+        .await;
+    let conn = stage.client().await;
+    (stage, conn)
+}
+
+/// Ends all connections of clients to the writer, and awaits their end.
+async fn cut(stage: &Stage) {
+    let writer = stage.lab.writer();
+    let theirs = format!(
+        "SELECT id FROM information_schema.processlist WHERE user = '{}' LIMIT 1",
+        APP.user
+    );
+    let ended = async {
+        while let Some(row) = writer.row(&theirs).await.unwrap() {
+            let id: u64 = row.get(0).expect("an id");
+            // It may be on its way out.
+            let _ = writer.execute([format!("KILL {id}")]).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, ended).await.expect("they end");
+}
+
+#[tokio::test]
+async fn p4_a_transaction_whose_connection_is_lost_can_be_begun_again() {
+    let (stage, mut conn) = begin().await;
+    for last in ["INSERT INTO app.cut VALUES (2, 0)", "COMMIT", "SELECT 1"] {
+        take(&mut conn, "BEGIN").await;
+        take(&mut conn, "INSERT INTO app.cut () VALUES ()").await;
+        cut(&stage).await;
+        // It was not sent: nothing of the transaction is there, and that is known.
+        assert_eq!(number(&mut conn, last).await, Err(1213), "{last}");
+        assert_eq!(number(&mut conn, READ).await, Ok(Some(0)), "{last}");
+    }
+    take(&mut conn, "BEGIN").await;
+    take(&mut conn, "INSERT INTO app.cut () VALUES ()").await;
+    take(&mut conn, "COMMIT").await;
+    assert_eq!(number(&mut conn, READ).await, Ok(Some(1)));
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn p4_a_transaction_whose_connection_is_lost_under_a_statement_can_be_begun_again() {
+    let (stage, mut conn) = begin().await;
+    take(&mut conn, "BEGIN").await;
+    take(&mut conn, "INSERT INTO app.cut () VALUES ()").await;
+    let running = tokio::spawn(async move {
+        let lost = number(&mut conn, "SELECT SLEEP(60)").await;
+        (conn, lost)
+    });
+    let sleeps = "SELECT 1 FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(60)%'";
+    let seen = async { while stage.lab.writer().row(sleeps).await.unwrap().is_none() {} };
+    tokio::time::timeout(LIMIT, seen).await.expect("it runs");
+    cut(&stage).await;
+    let (mut conn, lost) = running.await.unwrap();
+    assert_eq!(lost, Err(1213));
+    assert_eq!(number(&mut conn, LAST).await, Err(1105));
+    take(&mut conn, "INSERT INTO app.cut () VALUES ()").await;
+    assert_eq!(number(&mut conn, READ).await, Ok(Some(1)));
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn p3_who_might_read_an_id_that_is_lost_is_told_once_and_reads_go_on() {
+    let (stage, mut conn) = begin().await;
+    take(&mut conn, "INSERT INTO app.cut () VALUES ()").await;
+    let id = number(&mut conn, LAST).await.unwrap();
+    assert!(id.is_some_and(|id| id > 0), "{id:?}");
+    cut(&stage).await;
+    assert_eq!(number(&mut conn, READ).await, Ok(Some(1)), "no error");
+    // The trigger would read it, and nobody has told the client yet.
+    let write = "INSERT INTO app.cut () VALUES ()";
+    assert_eq!(number(&mut conn, write).await, Err(1158));
+    for asks in [LAST, "SELECT @@identity", "DO LAST_INSERT_ID()"] {
+        assert_eq!(number(&mut conn, asks).await, Err(1105), "{asks}");
+    }
+    assert_eq!(number(&mut conn, READ).await, Ok(Some(1)), "it did not run");
+    take(&mut conn, write).await;
+    let next = number(&mut conn, LAST).await.unwrap();
+    assert!(next > id, "{next:?} {id:?}");
+    // Whoever asks for it first is told as well.
+    cut(&stage).await;
+    assert_eq!(number(&mut conn, LAST).await, Err(1158));
+    assert_eq!(number(&mut conn, LAST).await, Err(1105));
+    take(&mut conn, "SELECT LAST_INSERT_ID(7)").await;
+    assert_eq!(number(&mut conn, LAST).await, Ok(Some(7)));
+    cut(&stage).await;
+    take(&mut conn, "#reset").await;
+    assert_eq!(number(&mut conn, LAST).await, Ok(Some(0)), "a new session");
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn p3_a_session_does_not_outlive_state_that_nobody_can_make_again() {
+    let (stage, _) = begin().await;
+    for state in [
+        "CREATE TEMPORARY TABLE app.mine (id INT)",
+        "SET @mine = 1",
+        "DO GET_LOCK('mine', 1)",
+        "SET ROLE NONE",
+    ] {
+        let mut conn = stage.client().await;
+        take(&mut conn, state).await;
+        cut(&stage).await;
+        let told = conn.query_drop(READ).await;
+        assert!(matches!(told, Err(Error::Server(_))), "{state}: {told:?}");
+        let closed = conn.query_drop("DO 1").await;
+        assert!(
+            closed.is_err() && !matches!(closed, Err(Error::Server(_))),
+            "{state}: {closed:?}"
+        );
+    }
+    stage.end().await;
+}
