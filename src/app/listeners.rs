@@ -40,6 +40,8 @@ impl Drop for Open {
         if let Some(task) = &self.task {
             task.abort();
         }
+        // The task has it, too, until it is dropped.
+        self.listener.remove_file();
     }
 }
 

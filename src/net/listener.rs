@@ -39,13 +39,18 @@ impl SocketFile {
             stays: AtomicBool::new(stays),
         }
     }
+
+    /// Once: somebody else may listen there after that.
+    fn remove(&self) {
+        if !self.stays.swap(true, Ordering::Relaxed) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if !self.stays.load(Ordering::Relaxed) {
-            let _ = fs::remove_file(&self.path);
-        }
+        self.remove();
     }
 }
 
@@ -161,6 +166,13 @@ impl Listener {
         match self {
             Self::Tcp(listener) => SockRef::from(listener).try_clone(),
             Self::Unix(listener, _) => SockRef::from(listener).try_clone(),
+        }
+    }
+
+    /// Nobody is to come any more: the file of a unix socket goes, whoever still has the listener.
+    pub fn remove_file(&self) {
+        if let Self::Unix(_, file) = self {
+            file.remove();
         }
     }
 

@@ -27,6 +27,8 @@ pub(super) struct Job {
     /// A reader has refused it as a write, whatever its SQL says: a view may call a function that
     /// writes.
     pub refused_as_write: bool,
+    /// The writer's connection broke under it, and it has not been answered.
+    pub may_have_run: bool,
 }
 
 /// What a command has to do with prepared statements.

@@ -55,6 +55,13 @@ impl LeftBehind {
         self.found_rows &= !selected;
     }
 
+    /// Tidegate has asked something since the last statement, which left words or none.
+    pub(super) fn overwritten(&mut self, words: bool) {
+        self.diagnostics = words;
+        self.statement = true;
+        self.row_count = true;
+    }
+
     /// Does the session lack what only its connection to the writer knew?
     pub(super) fn is_lost(self) -> bool {
         self.lost

@@ -123,7 +123,7 @@ impl Session {
             self.client.output().clear();
             self.forget_connection(false);
             // Somebody may have killed just this connection.
-            return Ok(Attempt::Anew);
+            return Ok(Attempt::Anew { sent: true });
         }
         if !progress.flushed() {
             self.client.output().clear();
@@ -143,7 +143,7 @@ impl Session {
     pub(super) async fn lost_before_sending(&mut self, job: &mut Job) -> Result<Attempt, Ended> {
         if self.runs_again(job) {
             self.forget_connection(false);
-            return Ok(Attempt::Anew);
+            return Ok(Attempt::Anew { sent: false });
         }
         self.skip_rest(&mut job.request).await?;
         let error = match self.transaction {

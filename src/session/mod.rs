@@ -43,6 +43,7 @@ mod reload;
 mod role;
 mod roster;
 mod scopes;
+mod second_run;
 mod serve;
 #[expect(
     clippy::module_inception,

@@ -261,6 +261,9 @@ impl Session {
                 if how == Exclusion::LagError {
                     self.connections.put(held);
                 }
+                if job.refused_as_write && job.may_have_run {
+                    return self.refuse_second_run(job).await;
+                }
                 self.retried(how);
                 if self.transaction.is_at(place) {
                     return self.abandon_on_reader(job).await;

@@ -27,7 +27,10 @@ pub(super) enum Attempt {
     /// Nothing has reached the client, and the statement has left nothing behind.
     Again(Exclusion),
     /// The same, and the backend may well take it on a new connection.
-    Anew,
+    Anew {
+        /// It may have run on the old one.
+        sent: bool,
+    },
     /// It is a write, of which nothing was executed, and another writer may take it.
     Held(NotRun),
 }
@@ -78,6 +81,7 @@ impl Session {
             wishes,
             uses: Uses::Nothing,
             refused_as_write: false,
+            may_have_run: false,
         };
         match explains {
             true => self.explain(&job).await,
@@ -204,9 +208,11 @@ impl Session {
                     };
                     match self.attempt(run, &mut job).await? {
                         Attempt::Done => return Ok(()),
-                        Attempt::Anew if !std::mem::replace(&mut tried.anew, true) => {}
-                        Attempt::Anew => {
-                            tried.exclude(place.backend, Exclusion::Unreachable);
+                        Attempt::Anew { sent } => {
+                            job.may_have_run |= sent;
+                            if std::mem::replace(&mut tried.anew, true) {
+                                tried.exclude(place.backend, Exclusion::Unreachable);
+                            }
                         }
                         Attempt::Held(why) => {
                             let at = place.backend;

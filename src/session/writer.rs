@@ -75,11 +75,12 @@ impl Session {
             Ok(()) => {}
             Err(unbound) => return self.unbound_at_writer(unbound, held, run, job).await,
         }
-        let told = match begin_read_only(&mut held, stays_read_only).await {
-            Ok(()) => self.tell_own(&mut held, job).await,
-            Err(error) => Err(error),
+        let told = async {
+            begin_read_only(&mut held, stays_read_only).await?;
+            self.guard_second_run(&mut held, job).await?;
+            self.tell_own(&mut held, job).await
         };
-        if let Err(error) = told {
+        if let Err(error) = told.await {
             return self.lost_before(error, held, run, job).await;
         }
         self.address(&mut held, job);
@@ -134,8 +135,13 @@ impl Session {
                 }
             }
         }
+        let refused = self.end_second_run(&mut held, job, &progress).await?;
         self.connections.put(held);
+        if let Some(attempt) = refused {
+            return Ok(attempt);
+        }
         self.ran_at(run.place, job, &progress);
+        self.note_second_run(job, &progress);
         let backend = run.place.backend.index();
         self.shared.metrics.statement(backend, run.reason.index());
         self.flush().await?;

@@ -35,21 +35,35 @@ async fn begin() -> (Stage, Conn) {
     (stage, conn)
 }
 
-/// Ends all connections of clients to the writer, and awaits their end.
+/// Ends the connections that clients have to the writer now, and awaits their end.
 async fn cut(stage: &Stage) {
     let writer = stage.lab.writer();
     let theirs = format!(
-        "SELECT id FROM information_schema.processlist WHERE user = '{}' LIMIT 1",
+        "SELECT GROUP_CONCAT(id) FROM information_schema.processlist WHERE user = '{}'",
         APP.user
     );
-    let ended = async {
-        while let Some(row) = writer.row(&theirs).await.unwrap() {
-            let id: u64 = row.get(0).expect("an id");
-            // It may be on its way out.
-            let _ = writer.execute([format!("KILL {id}")]).await;
-        }
-    };
+    let row = writer.row(&theirs).await.unwrap();
+    let ids: Option<String> = row.and_then(|row| row.get(0)).expect("a row");
+    let Some(ids) = ids else { return };
+    for id in ids.split(',') {
+        writer.execute([format!("KILL {id}")]).await.unwrap();
+    }
+    let left = format!("SELECT 1 FROM information_schema.processlist WHERE id IN ({ids})");
+    let ended = async { while writer.row(&left).await.unwrap().is_some() {} };
     tokio::time::timeout(LIMIT, ended).await.expect("they end");
+}
+
+/// Awaits that a statement sleeps on the writer.
+async fn asleep(stage: &Stage) {
+    // Tidegate's own watcher may sleep there as well.
+    let sleeps = format!(
+        "SELECT 1 FROM information_schema.processlist WHERE state = 'User sleep' AND user = '{}'",
+        APP.user
+    );
+    let seen = async { while stage.lab.writer().row(&sleeps).await.unwrap().is_none() {} };
+    tokio::time::timeout(LIMIT, seen)
+        .await
+        .expect("one that sleeps");
 }
 
 #[tokio::test]
@@ -79,9 +93,7 @@ async fn p4_a_transaction_whose_connection_is_lost_under_a_statement_can_be_begu
         let lost = number(&mut conn, "SELECT SLEEP(60)").await;
         (conn, lost)
     });
-    let sleeps = "SELECT 1 FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(60)%'";
-    let seen = async { while stage.lab.writer().row(sleeps).await.unwrap().is_none() {} };
-    tokio::time::timeout(LIMIT, seen).await.expect("it runs");
+    asleep(&stage).await;
     cut(&stage).await;
     let (mut conn, lost) = running.await.unwrap();
     assert_eq!(lost, Err(1213));
@@ -118,6 +130,62 @@ async fn p3_who_might_read_an_id_that_is_lost_is_told_once_and_reads_go_on() {
     cut(&stage).await;
     take(&mut conn, "#reset").await;
     assert_eq!(number(&mut conn, LAST).await, Ok(Some(0)), "a new session");
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn p4_a_read_that_turns_out_to_write_runs_once() {
+    let (stage, mut conn) = begin().await;
+    // What a function has written there stays, whatever becomes of the statement. It runs as the
+    // client, whose connections are cut.
+    stage
+        .prepare([
+            "DROP TABLE IF EXISTS app.noted",
+            "DROP FUNCTION IF EXISTS app.note",
+            "CREATE TABLE app.noted (id INT AUTO_INCREMENT PRIMARY KEY) ENGINE = MyISAM",
+            "CREATE FUNCTION app.note() RETURNS INT MODIFIES SQL DATA SQL SECURITY INVOKER BEGIN \
+             INSERT INTO app.noted VALUES (); \
+             RETURN SLEEP(60); END",
+            "CREATE OR REPLACE SQL SECURITY INVOKER VIEW app.noting AS SELECT app.note() AS note",
+        ])
+        .await;
+    // The second time it would run on the writer again, or on a reader that has caught up.
+    for anywhere in [false, true] {
+        if anywhere {
+            stage.freeze().await;
+            take(&mut conn, "DELETE FROM app.noted").await;
+        }
+        let level = if anywhere { "session" } else { "writer" };
+        let sql = format!("SELECT note FROM app.noting /* tidegate: level={level} */");
+        let running = tokio::spawn(async move {
+            let told = number(&mut conn, &sql).await;
+            (conn, told)
+        });
+        asleep(&stage).await;
+        if anywhere {
+            stage.thaw().await;
+        }
+        cut(&stage).await;
+        let ended = tokio::time::timeout(LIMIT, running).await;
+        let (back, told) = ended.expect("not once more").unwrap();
+        conn = back;
+        assert_eq!(told, Err(1158), "{level}");
+        let noted = number(&mut conn, "SELECT COUNT(*) FROM app.noted").await;
+        assert_eq!(noted, Ok(Some(1)), "it ran once");
+        take(&mut conn, "DELETE FROM app.noted").await;
+    }
+    // One that only reads goes on, and so do writes on that connection.
+    let running = tokio::spawn(async move {
+        let sql = "SELECT COUNT(*) + SLEEP(2) FROM app.whoami /* tidegate: level=writer */";
+        let told = number(&mut conn, sql).await;
+        (conn, told)
+    });
+    asleep(&stage).await;
+    cut(&stage).await;
+    let (mut conn, told) = running.await.unwrap();
+    assert_eq!(told, Ok(Some(1)));
+    assert_eq!(number(&mut conn, "SELECT ROW_COUNT()").await, Err(1105));
+    take(&mut conn, "INSERT INTO app.noted VALUES ()").await;
     stage.end().await;
 }
 

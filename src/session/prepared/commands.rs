@@ -92,6 +92,7 @@ impl Session {
                 permit: Some(permit),
             },
             refused_as_write: false,
+            may_have_run: false,
         };
         self.execute(job).await
     }
@@ -164,6 +165,7 @@ impl Session {
                 types,
             },
             refused_as_write: false,
+            may_have_run: false,
         };
         self.run_statement(job).await
     }

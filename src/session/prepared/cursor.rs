@@ -48,6 +48,7 @@ impl Session {
             wishes: Wishes::default(),
             uses: Uses::Nothing,
             refused_as_write: false,
+            may_have_run: false,
         };
         // It was read as a command with an id.
         let _ = set_statement_id(&mut job.request.payload, known);
@@ -124,7 +125,7 @@ impl Session {
         };
         match self.reader_lost(place, job, progress).await? {
             Attempt::Done => Ok(()),
-            Attempt::Again(_) | Attempt::Anew | Attempt::Held(_) => {
+            Attempt::Again(_) | Attempt::Anew { .. } | Attempt::Held(_) => {
                 self.client.set_sequence(job.request.sequence);
                 self.refuse(&ClientError::connection_lost("the reader"))
                     .await
