@@ -17,7 +17,8 @@ help:
 	@echo "make lab-down   end that lab and remove it"
 
 # What has to hold on MariaDB too.
-BOTH := lab watch online front identity prepared explain consistency checker transport bench pool
+BOTH := lab watch online front identity prepared explain consistency checker transport bench pool \
+	failover
 DECODERS := framing login answer compression execute gtid sql config proxy
 FUZZ_SECONDS ?= 600
 
@@ -66,7 +67,6 @@ soak:
 	cargo test --locked --test checker -- --nocapture
 	TIDEGATE_CHAOS_SECONDS=$$(( $(SEEDS) * 180 )) TIDEGATE_CHAOS_CLIENTS=5000 \
 	cargo test --locked --test chaos -- --nocapture
-	TIDEGATE_FLAVOUR=mariadb cargo test --locked --test failover
 	for flavour in mysql mariadb; do TIDEGATE_FLAVOUR=$$flavour TIDEGATE_SWITCHOVERS=50 \
 	cargo test --locked --test failover back_and_forth -- --nocapture || exit 1; done
 	TIDEGATE_HOSTILE_SECONDS=$$(( $(SEEDS) * 30 )) TIDEGATE_ATTACK_ROUNDS=$$(( $(SEEDS) * 1000 )) \
