@@ -187,6 +187,10 @@ fn p9_sharing_connections_without_a_limit_on_them_is_a_fault() {
     let endless = faults("[pool]\nmode = \"transaction\"");
     assert_eq!(endless.len(), 1, "{endless:?}");
     assert!(endless[0].contains("backend_connections"), "{endless:?}");
+    let limit = "[pool]\nmode = \"transaction\"\nmin_idle = 6\n[limits]\nbackend_connections = 5";
+    let more = faults(limit);
+    assert_eq!(more.len(), 1, "{more:?}");
+    assert!(more[0].contains("pool.min_idle"), "{more:?}");
     let unknown = faults("[pool]\nmode = \"statement\"\nidle_time = \"0s\"\nmax_age = \"8days\"");
     assert_eq!(unknown.len(), 3, "{unknown:?}");
     for key in ["pool.mode", "pool.idle_time", "pool.max_age"] {

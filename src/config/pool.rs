@@ -15,6 +15,7 @@ pub(super) fn pool(
     let mode = table.read(&keys::POOL_MODE, value::word, faults);
     let idle_time = table.read(&keys::POOL_IDLE_TIME, value::span, faults);
     let max_age = table.read(&keys::POOL_MAX_AGE, value::span, faults);
+    let min_idle = table.read(&keys::POOL_MIN_IDLE, value::count, faults);
     let mode = mode?;
     let policy = match mode.value {
         "transaction" => PoolPolicy::Lend,
@@ -30,9 +31,20 @@ pub(super) fn pool(
             "set [limits] backend_connections",
         );
     }
+    let min_idle = min_idle?;
+    let kept = usize::try_from(min_idle.value).unwrap_or(usize::MAX);
+    let most = limits.and_then(|limits| limits.backend_connections);
+    if most.is_some_and(|most| kept > most) {
+        faults.fault(
+            &min_idle.place,
+            "keeps more connections to a backend than there may be",
+            "set it to [limits] backend_connections at most",
+        );
+    }
     let keeping = Keeping {
         idle_time: idle_time?.value,
         max_age: max_age?.value,
+        min_idle: kept,
     };
     Some((policy, keeping))
 }

@@ -327,7 +327,7 @@ pub const POOL: Section = Section {
     name: "pool",
     list: false,
     about: "How clients share backend connections.",
-    keys: &[&POOL_MODE, &POOL_IDLE_TIME, &POOL_MAX_AGE],
+    keys: &[&POOL_MODE, &POOL_IDLE_TIME, &POOL_MAX_AGE, &POOL_MIN_IDLE],
 };
 
 /// Named limits.

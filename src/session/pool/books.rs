@@ -13,6 +13,8 @@ pub struct Keeping {
     pub idle_time: Duration,
     /// At all.
     pub max_age: Duration,
+    /// So many of each kind at each backend are kept for longer than `idle_time`.
+    pub min_idle: usize,
 }
 
 impl Default for Keeping {
@@ -20,6 +22,7 @@ impl Default for Keeping {
         Self {
             idle_time: Duration::from_secs(60),
             max_age: Duration::from_secs(60 * 60),
+            min_idle: 0,
         }
     }
 }
@@ -38,8 +41,19 @@ pub(super) enum Which {
 struct Idle<K, C> {
     key: K,
     connection: C,
+    /// When it is too old, if a clock goes so far.
+    ends: Option<Instant>,
     /// Until when it may be lent.
     until: Instant,
+}
+
+impl<K, C> Idle<K, C> {
+    /// Nobody has wanted it since it was last looked after.
+    fn rest(&mut self, idle_time: Duration, now: Instant) {
+        let rests = now.checked_add(idle_time);
+        // Further than a clock goes is never.
+        self.until = self.ends.into_iter().chain(rests).min().unwrap_or(now);
+    }
 }
 
 /// Connections that nobody has, by backend.
@@ -68,23 +82,17 @@ impl<K: PartialEq, C> Books<K, C> {
         now: Instant,
     ) -> Option<C> {
         let shorter = keeping.max_age / 10 * (chance % 100) / 100;
-        let ends = opened.checked_add(keeping.max_age - shorter);
-        let rests = now.checked_add(keeping.idle_time);
-        let until = match (ends, rests) {
-            (Some(ends), Some(rests)) => ends.min(rests),
-            // Further than a clock goes.
-            (Some(until), None) | (None, Some(until)) => until,
-            (None, None) => now,
-        };
-        if until <= now {
-            return Some(connection);
-        }
-        let idle = self.idle.entry(backend).or_default();
-        idle.push_back(Idle {
+        let mut idle = Idle {
             key,
             connection,
-            until,
-        });
+            ends: opened.checked_add(keeping.max_age - shorter),
+            until: now,
+        };
+        idle.rest(keeping.idle_time, now);
+        if idle.until <= now {
+            return Some(idle.connection);
+        }
+        self.idle.entry(backend).or_default().push_back(idle);
         None
     }
 
@@ -123,16 +131,28 @@ impl<K: PartialEq, C> Books<K, C> {
     }
 
     /// Those whose time has come, and those at backends that are not `wanted`.
-    pub(super) fn expire(&mut self, now: Instant, wanted: impl Fn(BackendId) -> bool) -> Vec<C> {
+    pub(super) fn expire(
+        &mut self,
+        keeping: Keeping,
+        now: Instant,
+        wanted: impl Fn(BackendId) -> bool,
+    ) -> Vec<C> {
         let mut gone = Vec::new();
         for (backend, idle) in &mut self.idle {
-            let all = std::mem::take(idle);
-            for it in all {
-                match it.until > now && wanted(*backend) {
-                    true => idle.push_back(it),
+            let wanted = wanted(*backend);
+            let mut kept: VecDeque<Idle<K, C>> = VecDeque::with_capacity(idle.len());
+            // The warmest first: those stay.
+            for mut it in std::mem::take(idle).into_iter().rev() {
+                let others = || kept.iter().filter(|other| other.key == it.key).count();
+                if it.until <= now && keeping.min_idle > 0 && others() < keeping.min_idle {
+                    it.rest(keeping.idle_time, now);
+                }
+                match it.until > now && wanted {
+                    true => kept.push_front(it),
                     false => gone.push(it.connection),
                 }
             }
+            *idle = kept;
         }
         gone
     }
@@ -152,6 +172,7 @@ mod tests {
     const KEEPING: Keeping = Keeping {
         idle_time: Duration::from_secs(10),
         max_age: Duration::from_secs(100),
+        min_idle: 0,
     };
 
     fn books(now: Instant) -> Books<&'static str, u32> {
@@ -183,9 +204,26 @@ mod tests {
         let mut books = books(now);
         let then = now + KEEPING.idle_time;
         assert_eq!(books.take((W, &"a"), Which::Warmest, then), None);
-        let mut gone = books.expire(then, |_| true);
+        let mut gone = books.expire(KEEPING, then, |_| true);
         gone.sort_unstable();
         assert_eq!((gone, books.total()), (vec![1, 2, 3, 4], 0));
+    }
+
+    #[test]
+    fn so_many_of_each_kind_are_kept_until_they_are_too_old() {
+        let now = Instant::now();
+        let mut books = books(now);
+        let keeping = Keeping {
+            min_idle: 1,
+            ..KEEPING
+        };
+        let then = now + KEEPING.idle_time;
+        assert_eq!(books.expire(keeping, then, |_| true), [1], "the coldest");
+        assert_eq!(books.take((W, &"a"), Which::Warmest, then), Some(3));
+        assert_eq!(books.expire(keeping, then, |backend| backend != R), [4]);
+        let old = now + KEEPING.max_age;
+        assert_eq!(books.expire(keeping, old, |_| true), [2]);
+        assert_eq!(books.total(), 0);
     }
 
     #[test]
@@ -204,7 +242,7 @@ mod tests {
     fn connections_at_a_backend_that_is_left_are_closed() {
         let now = Instant::now();
         let mut books = books(now);
-        assert_eq!(books.expire(now, |backend| backend != R), [4]);
+        assert_eq!(books.expire(KEEPING, now, |backend| backend != R), [4]);
     }
 
     #[test]

@@ -137,7 +137,8 @@ impl Shared {
 
     async fn close_idle(&self) -> bool {
         let wanted = |id| matches!(self.roster.standing(id), Standing::Serving);
-        let gone = self.pool.books().expire(Instant::now(), wanted);
+        let keeping = self.config.load().keeping;
+        let gone = self.pool.books().expire(keeping, Instant::now(), wanted);
         for spare in gone {
             spare.quit().await;
         }

@@ -47,3 +47,18 @@ pub const POOL_MAX_AGE: Key = key(
      so that not all are opened anew at once.",
 )
 .reloads();
+
+/// How many that nobody has are kept for longer.
+pub const POOL_MIN_IDLE: Key = key(
+    "pool",
+    "min_idle",
+    Kind::Count {
+        min: 0,
+        max: 10_000,
+    },
+    Default("0"),
+    "In mode transaction, so many connections of each account to each backend are kept beyond \
+     idle_time, until max_age: after a quiet hour clients find them, and nobody else does. Not more \
+     than backend_connections; where others need the room, they are closed all the same.",
+)
+.reloads();
