@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::Ended;
 use super::connections::Held;
 use super::job::Job;
+use super::read_only::ROLLBACK;
 use super::relay::Progress;
 use super::scopes::ScopeHandle;
 use super::session::Session;
@@ -78,8 +79,11 @@ impl Session {
         marks.is_empty() && !more
     }
 
-    /// Nothing is left of what the session had on its connection to the writer.
-    fn forget_connection(&mut self, told: bool) {
+    /// Nothing is left of what the session had on its connection to the writer, nor of a transaction
+    /// anywhere.
+    async fn forget_connection(&mut self, told: bool) {
+        // One on a reader would show its snapshot to reads that are in no transaction.
+        self.end_on_reader(ROLLBACK).await;
         drop(self.connections.take(self.writer));
         self.prepared.lose_cursors(self.writer);
         self.transaction = Transaction::None;
@@ -121,7 +125,7 @@ impl Session {
         }
         if self.runs_again(job) && !progress.flushed() {
             self.client.output().clear();
-            self.forget_connection(false);
+            self.forget_connection(false).await;
             // Somebody may have killed just this connection.
             return Ok(Attempt::Anew { sent: true });
         }
@@ -142,7 +146,7 @@ impl Session {
     /// The connection to the writer is gone, with what it held, and a statement was not sent.
     pub(super) async fn lost_before_sending(&mut self, job: &mut Job) -> Result<Attempt, Ended> {
         if self.runs_again(job) {
-            self.forget_connection(false);
+            self.forget_connection(false).await;
             return Ok(Attempt::Anew { sent: false });
         }
         self.skip_rest(&mut job.request).await?;
@@ -159,7 +163,7 @@ impl Session {
         if !self.outlives_connection() {
             return Err(Ended::StateLost);
         }
-        self.forget_connection(true);
+        self.forget_connection(true).await;
         Ok(Attempt::Done)
     }
 

@@ -5,7 +5,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error};
 use tidegate::lab::APP;
 
-use crate::stage::{LIMIT, Stage};
+use crate::stage::{LIMIT, Stage, on_a_reader};
 use crate::steps::take;
 
 const READ: &str = "SELECT COUNT(*) FROM app.cut /* tidegate: level=writer */";
@@ -130,6 +130,25 @@ async fn p3_who_might_read_an_id_that_is_lost_is_told_once_and_reads_go_on() {
     cut(&stage).await;
     take(&mut conn, "#reset").await;
     assert_eq!(number(&mut conn, LAST).await, Ok(Some(0)), "a new session");
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn p1_a_transaction_on_a_reader_does_not_outlive_its_error() {
+    let (stage, mut conn) = begin().await;
+    on_a_reader(&mut conn).await;
+    take(&mut conn, "INSERT INTO app.cut () VALUES ()").await;
+    assert!(stage.lab.settle(LIMIT).await.unwrap());
+    take(&mut conn, "START TRANSACTION READ ONLY").await;
+    let count = "SELECT COUNT(*) FROM app.cut";
+    assert_eq!(number(&mut conn, count).await, Ok(Some(1)));
+    cut(&stage).await;
+    // It runs on the writer, where the id went.
+    let set = "SET sort_buffer_size = 100000";
+    assert_eq!(number(&mut conn, set).await, Err(1213));
+    take(&mut conn, "INSERT INTO app.cut () VALUES ()").await;
+    assert!(stage.lab.settle(LIMIT).await.unwrap());
+    assert_eq!(number(&mut conn, count).await, Ok(Some(2)));
     stage.end().await;
 }
 
