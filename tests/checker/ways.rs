@@ -124,6 +124,16 @@ pub(crate) const READS: &[Read] = &[
         ],
     ),
     (
+        "a read-only transaction's read after a SET",
+        &[
+            "START TRANSACTION READ ONLY",
+            "{read}",
+            "SET sort_buffer_size = 100000",
+            "{read}",
+        ],
+        &["COMMIT"],
+    ),
+    (
         "a read with a variable",
         &["SET @a = 1", "{read} WHERE @a = 1"],
         &[],
