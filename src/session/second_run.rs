@@ -51,15 +51,12 @@ impl Session {
         job: &Job,
         progress: &Progress,
     ) -> Result<Option<Attempt>, Ended> {
-        if !self.is_second_run(job) || held.wire.is_over() {
+        if !self.is_second_run(job) {
             return Ok(None);
         }
-        if held
-            .ask("SET SESSION TRANSACTION READ WRITE")
-            .await
-            .is_err()
-        {
-            // It may not write: nobody may go on with it.
+        let ended = held.ask("SET SESSION TRANSACTION READ WRITE").await;
+        // One that broke is found broken by who needs it next; one that may not write is of no use.
+        if matches!(ended, Err(ConnectError::Refused(_))) {
             return Err(Ended::StateLost);
         }
         if progress.error() != Some(READ_ONLY_TRANSACTION) || progress.flushed() {
