@@ -195,7 +195,7 @@ pub fn explain_for(
         request,
         uses: Uses::Nothing,
         refused_as_write: false,
-        may_have_run: false,
+        may_have_run: None,
     };
     session.enter_scope(&job);
     Ok(session.explanation(&job))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::command::Request;
+use super::losing::Ran;
 use super::prepared::{Permit, Prepared};
 use super::wishes::Wishes;
 use crate::protocol::{Command, ExecuteHead};
@@ -27,8 +28,8 @@ pub(super) struct Job {
     /// A reader has refused it as a write, whatever its SQL says: a view may call a function that
     /// writes.
     pub refused_as_write: bool,
-    /// The writer's connection broke under it, and it has not been answered.
-    pub may_have_run: bool,
+    /// Where it may have run: that connection to the writer broke, and it has not been answered.
+    pub may_have_run: Option<Ran>,
 }
 
 /// What a command has to do with prepared statements.

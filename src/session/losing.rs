@@ -16,16 +16,40 @@ use crate::error::ClientError;
 use crate::routing::{BackendId, Transaction, UnknownCause};
 use crate::sql::{Class, Marks};
 
+/// A thread of the writer that ran something.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ran {
+    writer: BackendId,
+    thread: u64,
+    opened: Instant,
+}
+
+impl Ran {
+    fn on(held: &Held) -> Self {
+        Self {
+            writer: held.backend,
+            thread: held.thread_id,
+            opened: held.opened,
+        }
+    }
+}
+
 impl Session {
     /// From now on nobody knows what the scope's reads must see, until the writer was asked after
     /// the statement's end: with `held`, after its thread there is gone.
     pub(super) fn lose(&self, cause: UnknownCause, held: Option<&Held>) {
+        self.lose_thread(cause, held.map(Ran::on));
+    }
+
+    /// The same after the end of a thread.
+    pub(super) fn lose_thread(&self, cause: UnknownCause, ran: Option<Ran>) {
         self.shared.metrics.unknown_tokens(cause.index()).inc();
-        let thread = held.map(|held| held.thread_id);
         for scope in self.scopes_of_write() {
-            scope.lock().lose(cause, Instant::now(), thread);
-            if let Some(held) = held {
-                self.await_thread_for(scope, held.backend, held.thread_id, held.opened);
+            scope
+                .lock()
+                .lose(cause, Instant::now(), ran.map(|ran| ran.thread));
+            if let Some(ran) = ran {
+                self.await_thread_for(scope, ran.writer, ran.thread, ran.opened);
             }
         }
     }
@@ -119,6 +143,7 @@ impl Session {
             _ => UnknownCause::ConnectionLost,
         };
         self.lose_unless_pure(job, cause, Some(&held));
+        let ran = Ran::on(&held);
         drop(held);
         if self.entry.was_killed().await {
             return Err(Ended::Killed);
@@ -127,7 +152,7 @@ impl Session {
             self.client.output().clear();
             self.forget_connection(false).await;
             // Somebody may have killed just this connection.
-            return Ok(Attempt::Anew { sent: true });
+            return Ok(Attempt::Anew { ran: Some(ran) });
         }
         if !progress.flushed() {
             self.client.output().clear();
@@ -147,7 +172,7 @@ impl Session {
     pub(super) async fn lost_before_sending(&mut self, job: &mut Job) -> Result<Attempt, Ended> {
         if self.runs_again(job) {
             self.forget_connection(false).await;
-            return Ok(Attempt::Anew { sent: false });
+            return Ok(Attempt::Anew { ran: None });
         }
         self.skip_rest(&mut job.request).await?;
         let error = match self.transaction {

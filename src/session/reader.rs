@@ -261,7 +261,7 @@ impl Session {
                 if how == Exclusion::LagError {
                     self.connections.put(held);
                 }
-                if job.refused_as_write && job.may_have_run {
+                if job.refused_as_write && job.may_have_run.is_some() {
                     return self.refuse_second_run(job).await;
                 }
                 self.retried(how);

@@ -10,6 +10,7 @@ use super::session::Session;
 use super::statement::Attempt;
 use crate::backend::ConnectError;
 use crate::error::ClientError;
+use crate::routing::UnknownCause;
 
 /// ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION.
 const READ_ONLY_TRANSACTION: u16 = 1792;
@@ -21,7 +22,7 @@ impl Session {
         let names = ["transaction_read_only", "tx_read_only"];
         let mut values = names.iter().map(|it| self.state.variables.get(*it));
         let read_only = values.any(|value| value.is_some_and(|it| it != b"OFF" && it != b"0"));
-        job.may_have_run && self.autocommit && !read_only
+        job.may_have_run.is_some() && self.autocommit && !read_only
     }
 
     /// Before it is sent to the writer: lets the server refuse to write.
@@ -77,6 +78,8 @@ impl Session {
     /// # Errors
     /// If the client can't be told.
     pub(super) async fn refuse_second_run(&mut self, job: &Job) -> Result<Attempt, Ended> {
+        // What it has written the first time has to be seen.
+        self.lose_thread(UnknownCause::ConnectionLost, job.may_have_run);
         self.client.output().clear();
         self.client.set_sequence(job.request.sequence);
         self.refuse(&ClientError::connection_lost("the writer"))

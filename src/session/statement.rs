@@ -9,6 +9,7 @@ use super::command::Request;
 use super::deciding::{Begun, Tried};
 use super::hold::NotRun;
 use super::job::{Job, Uses};
+use super::losing::Ran;
 use super::read_only::COMMIT;
 use super::relay::Progress;
 use super::session::Session;
@@ -28,8 +29,8 @@ pub(super) enum Attempt {
     Again(Exclusion),
     /// The same, and the backend may well take it on a new connection.
     Anew {
-        /// It may have run on the old one.
-        sent: bool,
+        /// Where it may have run.
+        ran: Option<Ran>,
     },
     /// It is a write, of which nothing was executed, and another writer may take it.
     Held(NotRun),
@@ -81,7 +82,7 @@ impl Session {
             wishes,
             uses: Uses::Nothing,
             refused_as_write: false,
-            may_have_run: false,
+            may_have_run: None,
         };
         match explains {
             true => self.explain(&job).await,
@@ -208,8 +209,8 @@ impl Session {
                     };
                     match self.attempt(run, &mut job).await? {
                         Attempt::Done => return Ok(()),
-                        Attempt::Anew { sent } => {
-                            job.may_have_run |= sent;
+                        Attempt::Anew { ran } => {
+                            job.may_have_run = ran.or(job.may_have_run);
                             if std::mem::replace(&mut tried.anew, true) {
                                 tried.exclude(place.backend, Exclusion::Unreachable);
                             }

@@ -92,7 +92,7 @@ impl Session {
                 permit: Some(permit),
             },
             refused_as_write: false,
-            may_have_run: false,
+            may_have_run: None,
         };
         self.execute(job).await
     }
@@ -165,7 +165,7 @@ impl Session {
                 types,
             },
             refused_as_write: false,
-            may_have_run: false,
+            may_have_run: None,
         };
         self.run_statement(job).await
     }

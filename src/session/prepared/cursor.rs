@@ -48,7 +48,7 @@ impl Session {
             wishes: Wishes::default(),
             uses: Uses::Nothing,
             refused_as_write: false,
-            may_have_run: false,
+            may_have_run: None,
         };
         // It was read as a command with an id.
         let _ = set_statement_id(&mut job.request.payload, known);
