@@ -229,11 +229,12 @@ impl ClientError {
         )
     }
 
-    /// 1158 while a COMMIT was under way: nobody knows whether it took place.
+    /// 1158 while a COMMIT was under way, or what may commit: nobody knows whether it took place.
     pub fn unknown_outcome() -> Self {
         Self::new(1158, "08S01", Fault::Backend, false).says(
             "Got an error reading communication packets: unknown outcome, Tidegate lost the \
-             connection to the writer during COMMIT; the transaction may or may not be committed",
+             connection to the writer during a statement that may commit; the transaction may or \
+             may not be committed",
         )
     }
 

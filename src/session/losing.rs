@@ -13,8 +13,22 @@ use super::scopes::ScopeHandle;
 use super::session::Session;
 use super::statement::Attempt;
 use crate::error::ClientError;
+use crate::protocol::Command;
 use crate::routing::{BackendId, Transaction, UnknownCause};
-use crate::sql::{Class, Marks};
+use crate::sql::{Class, Marks, mentions_any};
+
+impl Job {
+    /// May it have committed the open transaction, if it has no answer?
+    fn may_commit(&self) -> bool {
+        match self.class() {
+            Some(Class::Commit | Class::Other(_) | Class::Admin) => true,
+            // To switch it on commits.
+            Some(Class::Set) => mentions_any(self.text(), ["autocommit"].into_iter()),
+            Some(_) => self.begins() || self.statement.as_ref().is_some_and(|it| it.commits),
+            None => matches!(self.command, Command::Query | Command::StmtExecute),
+        }
+    }
+}
 
 /// A thread of the writer that ran something.
 #[derive(Clone, Copy, Debug)]
@@ -160,9 +174,11 @@ impl Session {
         } else if !progress.at_packet_boundary() {
             return Err(Ended::StateLost);
         }
+        let may_commit = job.may_commit();
         let error = match (job.class(), self.transaction) {
             (Some(Class::Commit), _) => ClientError::unknown_outcome(),
             (_, Transaction::None) => ClientError::connection_lost("the writer"),
+            (_, Transaction::OnWriter { .. }) if may_commit => ClientError::unknown_outcome(),
             _ => ClientError::transaction_lost(),
         };
         self.tell_loss(&error).await

@@ -104,6 +104,43 @@ async fn p4_a_transaction_whose_connection_is_lost_under_a_statement_can_be_begu
 }
 
 #[tokio::test]
+async fn p4_a_transaction_that_may_be_committed_is_not_said_to_be_rolled_back() {
+    let (stage, mut conn) = begin().await;
+    stage
+        .prepare([
+            "DROP PROCEDURE IF EXISTS app.commits",
+            "CREATE PROCEDURE app.commits() SQL SECURITY INVOKER BEGIN \
+             COMMIT; \
+             DO SLEEP(60); END",
+        ])
+        .await;
+    for (before, last) in [
+        "COMMIT; DO SLEEP(60)",
+        "CALL app.commits()",
+        "CREATE TABLE app.never AS SELECT SLEEP(60) AS slept",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        take(&mut conn, "BEGIN").await;
+        take(&mut conn, "INSERT INTO app.cut () VALUES ()").await;
+        let running = tokio::spawn(async move {
+            let told = number(&mut conn, last).await;
+            (conn, told)
+        });
+        asleep(&stage).await;
+        cut(&stage).await;
+        let (back, told) = running.await.unwrap();
+        conn = back;
+        // Whoever runs it again on a 1213 would have it twice.
+        assert_eq!(told, Err(1158), "{last}");
+        let committed = u64::try_from(before).unwrap() + 1;
+        assert_eq!(number(&mut conn, READ).await, Ok(Some(committed)), "{last}");
+    }
+    stage.end().await;
+}
+
+#[tokio::test]
 async fn p3_who_might_read_an_id_that_is_lost_is_told_once_and_reads_go_on() {
     let (stage, mut conn) = begin().await;
     take(&mut conn, "INSERT INTO app.cut () VALUES ()").await;
