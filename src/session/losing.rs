@@ -13,7 +13,7 @@ use super::scopes::ScopeHandle;
 use super::session::Session;
 use super::statement::Attempt;
 use crate::error::ClientError;
-use crate::protocol::Command;
+use crate::protocol::{Command, Status};
 use crate::routing::{BackendId, Transaction, UnknownCause};
 use crate::sql::{Class, Marks, mentions_any};
 
@@ -127,6 +127,8 @@ impl Session {
         self.transaction = Transaction::None;
         self.transaction_wrote = false;
         self.read_only_at_writer = false;
+        self.status
+            .remove(Status::IN_TRANS | Status::IN_TRANS_READONLY);
         if self.marks.intersects(Marks::LAST_INSERT_ID) {
             self.marks.remove(Marks::LAST_INSERT_ID);
             self.left_behind.insert_id_lost();
