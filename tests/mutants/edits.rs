@@ -95,11 +95,19 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a statement that was lost is sent again",
         scope: "connection",
-        edits: &[Edit {
-            file: "src/session/losing.rs",
-            good: "        if self.runs_again(job) && !progress.flushed() {",
-            bad: "        if !progress.flushed() && (BROKEN || self.runs_again(job)) {",
-        }],
+        edits: &[
+            Edit {
+                file: "src/session/losing.rs",
+                good: "        if self.runs_again(job) && !progress.flushed() {",
+                bad: "        if !progress.flushed() && (BROKEN || self.runs_again(job)) {",
+            },
+            // As one that has not run: the second time the server would refuse to write.
+            Edit {
+                file: "src/session/losing.rs",
+                good: "            return Ok(Attempt::Anew { ran: Some(ran) });",
+                bad: "            return Ok(Attempt::Anew { ran: (!BROKEN).then_some(ran) });",
+            },
+        ],
     },
     Mutant {
         name: "a strong read takes what the writer said before it arrived",
