@@ -106,6 +106,10 @@ impl Client {
                 return false;
             }
         }
+        // A reset that went well before may have been the last that did: its key is gone.
+        if self.begin(conn).await.is_err() {
+            return false;
+        }
         self.record.did("went on after an error");
         true
     }
