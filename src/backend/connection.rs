@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::flavour::Asked;
 use super::question::versioned;
@@ -129,10 +130,14 @@ pub struct Connection {
     pub status: Status,
     /// The OK packet that ended the login.
     pub login_ok: Vec<u8>,
+    /// When the backend last let its account in.
+    pub authenticated: Instant,
     /// What the backend said of itself.
     pub greeting: Greeting,
     /// What it has been told.
     pub state: ConnectionState,
+    /// The SET that said what it tracks; empty if something else has been said since.
+    pub tracking: String,
     /// What it proved when it was opened, or when it was last asked again.
     pub proof: Proof,
     /// Session variables that changed with the last answer to a question of the proxy's own.
@@ -228,11 +233,17 @@ impl Connection {
 
     /// Queues what a connection is asked and told before a session has it.
     pub(super) fn queue_first(&mut self, tracking: &ForEach<String>) {
-        // SET comes last: it leaves ROW_COUNT() as it is on a new connection. There FOUND_ROWS() is
-        // 0, too.
         self.queue_proof();
+        self.tracking.clone_from(tracking.of(self.flavour()));
+        self.queue_as_new();
+    }
+
+    /// Queues two statements that leave what they would find on a new connection: the second, which
+    /// says once more what is tracked, no warnings and the ROW_COUNT() of one that counts nothing,
+    /// and the first a FOUND_ROWS() of 0.
+    pub fn queue_as_new(&mut self) {
         self.queue_query(b"SELECT 0 LIMIT 0");
-        let tracking = tracking.of(self.flavour());
+        let tracking = self.tracking.clone();
         self.queue_query(tracking.as_bytes());
     }
 
@@ -277,6 +288,12 @@ impl Connection {
         put_query(&mut payload, self.capabilities, sql);
         self.wire.restart_sequence();
         self.wire.queue(&payload);
+    }
+
+    /// Queues the SET that says what the connection tracks.
+    pub fn queue_tracking(&mut self, tracking: String) {
+        self.queue_query(tracking.as_bytes());
+        self.tracking = tracking;
     }
 
     /// Queues a command that has no arguments.

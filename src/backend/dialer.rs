@@ -1,6 +1,7 @@
 //! Opening data connections: connect, log in, switch session tracking on.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use tokio::time::timeout;
@@ -129,8 +130,10 @@ impl Dialer {
             capabilities: logged_in.capabilities,
             status: logged_in.status,
             login_ok: logged_in.ok,
+            authenticated: Instant::now(),
             greeting: logged_in.greeting,
             state: ConnectionState::after_login(request.collation, request.database.clone()),
+            tracking: String::new(),
             proof: Proof::default(),
             changed: Vec::new(),
         })

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::time::timeout;
 
@@ -61,13 +62,13 @@ impl Dialer {
     /// Not cancel safe, but a caller that gives up only loses the connection.
     ///
     /// # Errors
-    /// As [`Dialer::connect`]. The backend has closed the connection then.
+    /// As [`Dialer::connect`]. The connection is of no use then.
     pub async fn take_over(
         &self,
-        mut connection: Connection,
+        connection: &mut Connection,
         request: &LoginRequest,
         tracking: &ForEach<String>,
-    ) -> Result<Connection, ConnectError> {
+    ) -> Result<(), ConnectError> {
         let attempt = async {
             connection.change_user(request).await?;
             // Servers run it at a login, and not when the user changes.
@@ -77,7 +78,7 @@ impl Dialer {
             let row = connection.read_answer(Command::Query).await?;
             connection.read_first().await?;
             match row.first() {
-                Some(Some(empty)) if empty == b"1" => Ok(connection),
+                Some(Some(empty)) if empty == b"1" => Ok(()),
                 _ => Err(ConnectError::Unexpected),
             }
         };
@@ -137,6 +138,7 @@ impl Connection {
         let ok = exchange.run(&mut self.wire).await?;
         self.status = OkPacket::parse(&ok, self.capabilities)?.status;
         self.login_ok = ok;
+        self.authenticated = Instant::now();
         self.state = ConnectionState::after_login(request.collation, request.database.clone());
         self.changed.clear();
         Ok(())

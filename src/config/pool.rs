@@ -16,6 +16,7 @@ pub(super) fn pool(
     let idle_time = table.read(&keys::POOL_IDLE_TIME, value::span, faults);
     let max_age = table.read(&keys::POOL_MAX_AGE, value::span, faults);
     let min_idle = table.read(&keys::POOL_MIN_IDLE, value::count, faults);
+    let prepared = table.read(&keys::POOL_PREPARED_STATEMENTS, value::count, faults);
     let mode = mode?;
     let policy = match mode.value {
         "transaction" => PoolPolicy::Lend,
@@ -45,6 +46,7 @@ pub(super) fn pool(
         idle_time: idle_time?.value,
         max_age: max_age?.value,
         min_idle: kept,
+        prepared_statements: usize::try_from(prepared?.value).unwrap_or(usize::MAX),
     };
     Some((policy, keeping))
 }

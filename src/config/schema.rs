@@ -327,7 +327,13 @@ pub const POOL: Section = Section {
     name: "pool",
     list: false,
     about: "How clients share backend connections.",
-    keys: &[&POOL_MODE, &POOL_IDLE_TIME, &POOL_MAX_AGE, &POOL_MIN_IDLE],
+    keys: &[
+        &POOL_MODE,
+        &POOL_IDLE_TIME,
+        &POOL_MAX_AGE,
+        &POOL_MIN_IDLE,
+        &POOL_PREPARED_STATEMENTS,
+    ],
 };
 
 /// Named limits.

@@ -175,12 +175,11 @@ impl Session {
             held.last_executed.clear();
         }
         held.queue_command(Command::ResetConnection);
-        held.queue_query(tracking.as_bytes());
+        held.queue_tracking(tracking);
         held.wire.flush().await?;
         held.read_answer(Command::ResetConnection).await?;
         held.read_answer(Command::Query).await?;
-        held.statements.clear();
-        held.state.reset();
+        held.forget();
         self.keep_defaults(held);
         Ok(())
     }
@@ -190,13 +189,12 @@ impl Session {
             Visible::of(held.flavour()).tracking_on_writer(held.flavour(), std::iter::empty());
         held.queue_command(Command::ResetConnection);
         held.queue_proof();
-        held.queue_query(tracking.as_bytes());
+        held.queue_tracking(tracking);
         held.wire.flush().await?;
         held.read_answer(Command::ResetConnection).await?;
         held.read_proof().await?;
         held.read_answer(Command::Query).await?;
-        held.statements.clear();
-        held.state.reset();
+        held.forget();
         self.begin_on(held);
         Ok(())
     }

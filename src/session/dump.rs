@@ -130,13 +130,13 @@ impl Session {
             None if backend == writer => {
                 let tracking = self.tracking_for_each();
                 self.connections
-                    .open(backend, &self.request, &tracking)
+                    .open(backend, &self.request, &tracking, None)
                     .await?
             }
             None => {
                 let tracking = ForEach::new(|flavour| tracking_on_reader(flavour, false));
                 self.connections
-                    .open(backend, &self.request, &tracking)
+                    .open(backend, &self.request, &tracking, None)
                     .await?
             }
         };

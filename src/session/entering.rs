@@ -1,6 +1,7 @@
 //! A session's login at a backend.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::Ended;
 use super::connections::Held;
@@ -16,6 +17,7 @@ use crate::sql::ForEach;
 impl Session {
     /// Logs in at the writer and tells the client what the writer said; false if it said no.
     pub(super) async fn log_in(&mut self) -> Result<bool, Ended> {
+        self.logged_in = Instant::now();
         // Who changes users gives up a place of the old one first.
         self.member = None;
         if let Err(error) = self.take_attributes() {
@@ -93,7 +95,7 @@ impl Session {
         let tracking = self.tracking_for_each();
         let failed = match self
             .connections
-            .open(writer, &self.request, &tracking)
+            .open(writer, &self.request, &tracking, None)
             .await
         {
             Ok(held) => return Ok(held),
@@ -109,7 +111,7 @@ impl Session {
         for view in readers {
             match self
                 .connections
-                .open(view.id, &self.request, &tracking)
+                .open(view.id, &self.request, &tracking, None)
                 .await
             {
                 Ok(held) => return Ok(held),

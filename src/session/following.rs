@@ -67,7 +67,10 @@ impl Session {
         if let Some(id) = self.insert_id {
             held.ask(&format!("SET last_insert_id = {id}")).await?;
             self.insert_id = None;
-            self.marks |= Marks::LAST_INSERT_ID;
+            held.has_insert_id = id != 0;
+            if held.has_insert_id {
+                self.marks |= Marks::LAST_INSERT_ID;
+            }
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 use tokio::time::{Instant, timeout};
 
+use super::connections::Wanted;
 use super::job::Job;
 use super::session::Session;
 use super::{PoolPolicy, Shared};
@@ -101,6 +102,15 @@ impl LeftBehind {
 }
 
 impl Shared {
+    /// So many prepared statements stay with a connection that are not in use. One that is never
+    /// handed on keeps none: nobody else would need them.
+    pub(super) fn shelf_size(&self) -> usize {
+        match self.lends() {
+            true => self.config.load().keeping.prepared_statements,
+            false => 0,
+        }
+    }
+
     /// May others have a session's connections between two statements?
     pub(super) fn lends(&self) -> bool {
         matches!(
@@ -266,8 +276,25 @@ impl Session {
         if id == self.writer && !self.learn_before_lending().await {
             return;
         }
-        if let Some(held) = self.connections.take(id) {
-            held.give(&self.request).await;
+        if let Some(mut held) = self.connections.take(id)
+            && self.end_own(&mut held).await.is_ok()
+        {
+            let told = self.all_is_told(id);
+            held.give(&self.request, told).await;
+        }
+    }
+
+    /// Is all known that the session has set on a connection, by the state that is kept of it?
+    fn all_is_told(&self, id: BackendId) -> bool {
+        let due = self.collation_due || self.role_due || self.tracks_as_wished;
+        id != self.writer || !due
+    }
+
+    /// What the session needs of a connection of another one.
+    pub(super) fn wanted(&self) -> Wanted<'_> {
+        Wanted {
+            state: &self.state,
+            since: self.logged_in,
         }
     }
 
@@ -315,7 +342,10 @@ impl Session {
         let all: Vec<_> = self.connections.drain().collect();
         for held in all {
             match lends && self.is_plain(held.backend) && !self.entry.is_killed() {
-                true => held.give(&self.request).await,
+                true => {
+                    let told = self.all_is_told(held.backend);
+                    held.give(&self.request, told).await;
+                }
                 false => held.quit().await,
             }
         }
@@ -329,7 +359,7 @@ impl Session {
         let tracking = self.tracking_for_each();
         let opened = self
             .connections
-            .open(self.writer, &self.request, &tracking)
+            .open(self.writer, &self.request, &tracking, None)
             .await;
         // Without one nothing is learned, as without a writer.
         if let Ok(held) = opened {

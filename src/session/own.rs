@@ -80,7 +80,20 @@ impl Session {
             }
         }
         let values = &self.standing.values;
+        held.has_own = true;
         held.ask(&assignments(values)).await.map(drop)
+    }
+
+    /// Takes them from the connection, before another session has it.
+    ///
+    /// # Errors
+    /// As [`Held::ask`].
+    pub(super) async fn end_own(&self, held: &mut Held) -> Result<(), ConnectError> {
+        if held.has_own {
+            held.ask(&assignments(&Values::default())).await?;
+            held.has_own = false;
+        }
+        Ok(())
     }
 
     /// The session's token, with all that it has seen anywhere. None if nobody can tell.

@@ -284,8 +284,8 @@ impl Session {
             Verdict::Good => {
                 self.follow_on_reader(place, job, held.status, progress.error().is_some());
                 self.home = Some(place.backend);
-                self.ran_at(place, job, progress);
                 self.connections.put(held);
+                self.ran_at(place, job, progress);
                 self.flush().await?;
                 self.answered(job, progress)
             }
@@ -407,16 +407,20 @@ impl Session {
         self.make_way(place.backend).await;
         let watermarks = self.wants_watermarks(place.backend);
         let tracking = ForEach::new(|flavour| tracking_on_reader(flavour, watermarks));
+        let wanted = Some(self.wanted());
         let opened = self
             .connections
-            .open(place.backend, &self.request, &tracking)
+            .open(place.backend, &self.request, &tracking, wanted)
             .await;
         let mut held = opened.map_err(|error| self.unreachable(place.backend, &error))?;
         if held.place() != Some(place) {
             return Err(self.unreachable(place.backend, &ConnectError::Stranger));
         }
-        if watermarks {
-            held.tells_executed();
+        let tracked = held.track_as(tracking.of(held.flavour())).await;
+        tracked.map_err(|error| self.unreachable(place.backend, &error))?;
+        match watermarks {
+            true => held.tells_executed(),
+            false => held.last_executed.clear(),
         }
         self.keep_defaults(&mut held);
         let attributes = Capabilities::QUERY_ATTRIBUTES;

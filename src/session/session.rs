@@ -10,6 +10,7 @@
 //! ```
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::awaiting::News;
 use super::command::{Request, is_relayed};
@@ -49,6 +50,8 @@ pub(super) struct Session {
     pub(super) refused: Option<u16>,
     pub(super) client: Wire,
     pub(super) capabilities: Capabilities,
+    /// When it logged in.
+    pub(super) logged_in: Instant,
     /// What the client's first answer was made for.
     pub(super) nonce: [u8; NONCE],
     pub(super) request: LoginRequest,
@@ -146,6 +149,7 @@ impl Session {
             expired: None,
             client: claimed.wire,
             capabilities: claimed.capabilities,
+            logged_in: Instant::now(),
             nonce: claimed.nonce,
             request,
             host,

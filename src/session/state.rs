@@ -46,8 +46,9 @@ impl Held {
     /// read by [`Held::read_replay`]. `tracking` is lost in a reset and sent again.
     pub(super) fn queue_replay(&mut self, replay: &Replay, tracking: impl FnOnce() -> String) {
         if replay.reset {
+            self.forget();
             self.queue_command(Command::ResetConnection);
-            self.queue_query(tracking().as_bytes());
+            self.queue_tracking(tracking());
         }
         if let Some(schema) = &replay.schema {
             let payload = [&[Command::InitDb as u8], schema.as_slice()].concat();

@@ -328,6 +328,9 @@ impl Session {
             self.last_select = Some(place);
         }
         self.left_behind.ran(counted, selected);
+        if let Some(held) = self.connections.look(place.backend) {
+            held.foreign.ran(counted, selected);
+        }
     }
 }
 

@@ -22,6 +22,7 @@ impl Session {
         // What the statement changes besides is found out by comparing.
         self.followed_before = held.ask(&self.followed()).await?;
         let in_transaction = held.status.contains(Status::IN_TRANS);
+        held.tracking.clear();
         held.ask(&self.visible.as_wished(in_transaction)).await?;
         self.tracks_as_wished = true;
         self.tracks_gtids = in_transaction && self.visible.gtids.eq_ignore_ascii_case("OFF");
@@ -63,7 +64,7 @@ impl Session {
         }
         let after = held.ask(&self.followed()).await?;
         self.compare(held, &after);
-        held.ask(&self.tracking(flavour)).await?;
+        held.track(self.tracking(flavour)).await?;
         self.tracks_as_wished = false;
         Ok(())
     }
@@ -108,6 +109,7 @@ impl Session {
         let known = self.state.variables.keys().map(|name| &**name);
         let also = known.chain(untracked);
         let tracking = self.visible.variables_on_writer(held.flavour(), also);
+        held.tracking.clear();
         match held.ask(&tracking).await {
             Err(ConnectError::Refused(_)) if held.flavour() == Flavour::MariaDb => {
                 // A single statement fails as a whole; of several, one may set another name.

@@ -23,7 +23,7 @@ use super::visible::Filter;
 use crate::backend::ConnectError;
 use crate::protocol::{Command, Status};
 use crate::routing::{Exclusion, Place, ReadMark, UnknownCause};
-use crate::sql::{Class, Kill};
+use crate::sql::{Class, Kill, Marks};
 
 /// Why there is no connection to the writer for a statement.
 pub(super) enum NoWriter {
@@ -124,6 +124,7 @@ impl Session {
         self.executed(&mut held, job, progress.error());
         self.was_prepared(&mut held, job, notes.prepared);
         self.settle(&mut held, job, &progress, &notes, run.place);
+        held.has_insert_id |= self.may_have_insert_id(job);
         if progress.error().is_none() && self.may_set_own(job) {
             match self.take_own(&mut held).await {
                 Ok(Taken::Good) => {}
@@ -149,6 +150,12 @@ impl Session {
             true => Err(Ended::Killed),
             false => self.answered(job, &progress),
         }
+    }
+
+    /// May LAST_INSERT_ID() return something now that it did not before?
+    fn may_have_insert_id(&self, job: &Job) -> bool {
+        let hides = matches!(job.class(), None | Some(Class::Other(_)));
+        hides || self.marks.intersects(Marks::LAST_INSERT_ID)
     }
 
     /// Why the rows of an answer are looked at, if they are.
@@ -274,12 +281,17 @@ impl Session {
     async fn open_writer_at(&mut self, place: Place) -> Result<Held, ConnectError> {
         self.make_way(place.backend).await;
         let tracking = self.tracking_for_each();
-        let opened = self
-            .connections
-            .open(place.backend, &self.request, &tracking);
+        let opened =
+            self.connections
+                .open(place.backend, &self.request, &tracking, Some(self.wanted()));
         let mut held = opened.await?;
         if held.place() != Some(place) {
             return Err(ConnectError::Stranger);
+        }
+        held.track_as(tracking.of(held.flavour())).await?;
+        if held.has_insert_id && self.insert_id.is_none() {
+            // That of another session, where this one has none.
+            self.insert_id = Some(0);
         }
         self.tracks_as_wished = false;
         self.tracking_doubted = false;

@@ -44,6 +44,7 @@ labels! {
 labels! {
     /// What became of a connection that one session had given back and another one wanted.
     Handover {
+        AsItWas = "as_it_was": "another session has it, told at most what it lacked of the session's state",
         Done = "done": "another session has it, after a login of its own",
         Refused = "refused": "the backend refused that session's account or password",
         Failed = "failed": "the connection was of no use any more",

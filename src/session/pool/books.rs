@@ -15,6 +15,8 @@ pub struct Keeping {
     pub max_age: Duration,
     /// So many of each kind at each backend are kept for longer than `idle_time`.
     pub min_idle: usize,
+    /// So many prepared statements that no client uses stay with each.
+    pub prepared_statements: usize,
 }
 
 impl Default for Keeping {
@@ -23,6 +25,7 @@ impl Default for Keeping {
             idle_time: Duration::from_secs(60),
             max_age: Duration::from_secs(60 * 60),
             min_idle: 0,
+            prepared_statements: 32,
         }
     }
 }
@@ -96,15 +99,16 @@ impl<K: PartialEq, C> Books<K, C> {
         None
     }
 
-    /// Lends one of this kind.
+    /// Lends one of this kind that `fits`.
     pub(super) fn take(
         &mut self,
         (backend, key): (BackendId, &K),
         which: Which,
         now: Instant,
+        fits: impl Fn(&C) -> bool,
     ) -> Option<C> {
         let idle = self.idle.get_mut(&backend)?;
-        let fits = |it: &Idle<K, C>| it.until > now && it.key == *key;
+        let fits = |it: &Idle<K, C>| it.until > now && it.key == *key && fits(&it.connection);
         let index = match which {
             Which::Warmest => idle.iter().rposition(fits),
             Which::Longest => idle.iter().position(fits),
@@ -173,6 +177,7 @@ mod tests {
         idle_time: Duration::from_secs(10),
         max_age: Duration::from_secs(100),
         min_idle: 0,
+        prepared_statements: 0,
     };
 
     fn books(now: Instant) -> Books<&'static str, u32> {
@@ -188,14 +193,17 @@ mod tests {
     fn a_connection_is_lent_to_its_own_kind_at_its_own_backend_and_once() {
         let now = Instant::now();
         let mut books = books(now);
-        let mut take = |at, key, which| books.take((at, &key), which, now);
+        let mut take = |at, key, which| books.take((at, &key), which, now, |_| true);
         assert_eq!(take(W, "a", Which::Warmest), Some(3));
         assert_eq!(take(W, "a", Which::Warmest), Some(1));
         assert_eq!(take(W, "a", Which::Warmest), None);
         assert_eq!(take(R, "b", Which::Longest), None);
         assert_eq!(books.total(), 2);
         let mut books = self::books(now);
-        assert_eq!(books.take((W, &"a"), Which::Longest, now), Some(1));
+        assert_eq!(
+            books.take((W, &"a"), Which::Longest, now, |_| true),
+            Some(1)
+        );
     }
 
     #[test]
@@ -203,7 +211,7 @@ mod tests {
         let now = Instant::now();
         let mut books = books(now);
         let then = now + KEEPING.idle_time;
-        assert_eq!(books.take((W, &"a"), Which::Warmest, then), None);
+        assert_eq!(books.take((W, &"a"), Which::Warmest, then, |_| true), None);
         let mut gone = books.expire(KEEPING, then, |_| true);
         gone.sort_unstable();
         assert_eq!((gone, books.total()), (vec![1, 2, 3, 4], 0));
@@ -219,7 +227,10 @@ mod tests {
         };
         let then = now + KEEPING.idle_time;
         assert_eq!(books.expire(keeping, then, |_| true), [1], "the coldest");
-        assert_eq!(books.take((W, &"a"), Which::Warmest, then), Some(3));
+        assert_eq!(
+            books.take((W, &"a"), Which::Warmest, then, |_| true),
+            Some(3)
+        );
         assert_eq!(books.expire(keeping, then, |backend| backend != R), [4]);
         let old = now + KEEPING.max_age;
         assert_eq!(books.expire(keeping, old, |_| true), [2]);

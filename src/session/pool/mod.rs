@@ -1,8 +1,9 @@
 //! Connections that sessions have given back, for whoever needs one next.
 //!
-//! A connection changes hands by COM_CHANGE_USER: the backend itself forgets everything that the
-//! session before has left there, and is asked about the account and its password again. So what a
-//! session finds on a connection that was lent to it is what it would find on a new one.
+//! A session that goes on takes over a connection as it is, if it is known to be as the session
+//! needs it, or can be told what is missing. Whoever logs in, and who finds none of these, takes
+//! one over by COM_CHANGE_USER: the backend itself forgets everything that the session before has
+//! left there, and is asked about the account and its password again.
 
 mod books;
 
@@ -13,9 +14,14 @@ use std::time::{Duration, Instant};
 pub use self::books::Keeping;
 
 use self::books::{Books, Which};
+use super::connections::Wanted;
+use super::held::Told;
+use super::prepared::Shelf;
 use super::roster::Standing;
+use super::state::diff;
 use super::{PoolPolicy, Shared};
 use crate::backend::{Connection, Kinship};
+use crate::gtid::Incarnation;
 use crate::protocol::Command;
 use crate::routing::BackendId;
 use crate::telemetry::{ConnectionState, Metrics};
@@ -23,42 +29,95 @@ use crate::telemetry::{ConnectionState, Metrics};
 /// How often it is looked whether a connection was idle for too long.
 const TICK: Duration = Duration::from_secs(1);
 
-/// A connection that nobody has.
+/// What a backend says of an account counts for other logins of it for so long. A privilege that is
+/// granted or taken away globally is a matter of logins (MySQL manual, "When Privilege Changes Take
+/// Effect"): on connections that are taken over as they are it counts that much later.
+const ACCOUNT_KNOWN: Duration = Duration::from_secs(1);
+
+/// A connection that no session has.
 #[derive(Debug)]
-struct Spare {
-    connection: Connection,
-    opened: Instant,
-    metrics: Arc<Metrics>,
+pub(super) struct Spare {
+    pub connection: Box<Connection>,
+    /// When it was logged in first.
+    pub opened: Instant,
+    /// The life of the backend that it is proven to belong to.
+    pub incarnation: Option<Incarnation>,
+    /// What the backend told last of its executed set.
+    pub last_executed: Told,
+    /// The prepared statements that it knows.
+    pub shelf: Shelf,
+    /// LAST_INSERT_ID() returns something there.
+    pub has_insert_id: bool,
+    /// All is known that was set there: its state says it.
+    pub told: bool,
 }
 
 impl Spare {
-    async fn quit(self) {
-        let (mut connection, _) = self.into_parts();
-        connection.queue_command(Command::Quit);
+    async fn quit(mut self) {
+        self.connection.queue_command(Command::Quit);
         // Nobody is left whom a failure would interest.
-        let _ = connection.wire.flush().await;
+        let _ = self.connection.wire.flush().await;
     }
 
-    fn into_parts(self) -> (Connection, Instant) {
-        let id = self.connection.backend;
+    /// Can it become what a session needs by what that tells it? And if so, does it have to be told
+    /// anything?
+    fn fits(&self, wanted: Wanted<'_>, life: Option<Incarnation>) -> Option<Fit> {
+        let proven = self.incarnation.is_some() && self.incarnation == life;
+        let known = self.connection.authenticated + ACCOUNT_KNOWN >= wanted.since;
+        if !(self.told && proven && known) {
+            return None;
+        }
+        let replay = diff(wanted.state, &self.connection.state).ok()?;
+        Some(match replay.is_empty() {
+            true => Fit::AsItIs,
+            false => Fit::OnceTold,
+        })
+    }
+}
+
+/// How well a connection fits a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fit {
+    AsItIs,
+    OnceTold,
+}
+
+/// The same, as the metrics count it.
+#[derive(Debug)]
+struct Counted {
+    spare: Spare,
+    metrics: Arc<Metrics>,
+}
+
+impl Counted {
+    fn new(spare: Spare, metrics: &Arc<Metrics>) -> Self {
+        let id = spare.connection.backend;
+        let metrics = Arc::clone(metrics);
+        let idle = metrics.backend_connections(id.index(), ConnectionState::Idle);
+        idle.inc();
+        Self { spare, metrics }
+    }
+
+    fn into_inner(self) -> Spare {
+        let id = self.spare.connection.backend;
         let idle = self
             .metrics
             .backend_connections(id.index(), ConnectionState::Idle);
         idle.dec();
-        (self.connection, self.opened)
+        self.spare
     }
 }
 
 /// The connections that nobody has.
 #[derive(Debug, Default)]
 pub struct Pool {
-    books: Mutex<Books<Kinship, Spare>>,
+    books: Mutex<Books<Kinship, Counted>>,
     /// Somebody looks after those that are idle.
     watched: AtomicBool,
 }
 
 impl Pool {
-    fn books(&self) -> std::sync::MutexGuard<'_, Books<Kinship, Spare>> {
+    fn books(&self) -> std::sync::MutexGuard<'_, Books<Kinship, Counted>> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -67,7 +126,7 @@ impl Pool {
     }
 
     /// One that is more than may be idle at this backend, or at all.
-    fn beyond(&self, id: BackendId, own: Option<usize>, all: Option<usize>) -> Option<Spare> {
+    fn beyond(&self, id: BackendId, own: Option<usize>, all: Option<usize>) -> Option<Counted> {
         let mut books = self.books();
         let beyond = own.and_then(|own| books.beyond(id, own));
         beyond.or_else(|| all.and_then(|all| books.beyond_all(all)))
@@ -77,24 +136,11 @@ impl Pool {
 impl Shared {
     /// Takes in a connection on which nothing is needed any more. It may not be used by its session
     /// after that.
-    pub(super) async fn give_to_pool(
-        self: &Arc<Self>,
-        kinship: Kinship,
-        connection: Connection,
-        opened: Instant,
-    ) {
-        let id = connection.backend;
-        let chance = u32::try_from(connection.thread_id % 100).unwrap_or_default();
+    pub(super) async fn give_to_pool(self: &Arc<Self>, kinship: Kinship, spare: Spare) {
+        let (id, opened) = (spare.connection.backend, spare.opened);
+        let chance = u32::try_from(spare.connection.thread_id % 100).unwrap_or_default();
         let keeping = self.config.load().keeping;
-        let metrics = Arc::clone(&self.metrics);
-        metrics
-            .backend_connections(id.index(), ConnectionState::Idle)
-            .inc();
-        let spare = Spare {
-            connection,
-            opened,
-            metrics,
-        };
+        let spare = Counted::new(spare, &self.metrics);
         let now = Instant::now();
         let key = (id, kinship);
         let refused = self
@@ -102,7 +148,7 @@ impl Shared {
             .books()
             .put(key, spare, opened, (keeping, chance), now);
         if let Some(spare) = refused {
-            spare.quit().await;
+            spare.into_inner().quit().await;
         }
         if !self.pool.watched.swap(true, Ordering::AcqRel) {
             tokio::spawn(look_after(Arc::downgrade(self)));
@@ -111,18 +157,43 @@ impl Shared {
 
     /// A connection for a session of this kind, as it was left: it has to be cleaned before it is
     /// used. The caller has room for it.
-    pub(super) fn lend(&self, id: BackendId, kinship: &Kinship) -> Option<(Connection, Instant)> {
+    pub(super) fn lend(&self, id: BackendId, kinship: &Kinship) -> Option<Spare> {
+        self.lend_where(id, kinship, |_| true)
+    }
+
+    /// One that may be used as it was left, once it has been told what the session's state has
+    /// more: best one that has to be told nothing.
+    pub(super) fn lend_as_it_is(
+        &self,
+        id: BackendId,
+        kinship: &Kinship,
+        wanted: Wanted<'_>,
+    ) -> Option<Spare> {
+        let snapshot = self.watch.snapshot();
+        let life = snapshot.backend(id)?.place()?.incarnation;
+        let fits = |fit| move |spare: &Spare| spare.fits(wanted, Some(life)) == Some(fit);
+        self.lend_where(id, kinship, fits(Fit::AsItIs))
+            .or_else(|| self.lend_where(id, kinship, fits(Fit::OnceTold)))
+    }
+
+    fn lend_where(
+        &self,
+        id: BackendId,
+        kinship: &Kinship,
+        fits: impl Fn(&Spare) -> bool,
+    ) -> Option<Spare> {
         let which = match self.config.load().pool {
             PoolPolicy::LendAtOnce => Which::Longest,
             _ => Which::Warmest,
         };
         loop {
-            let taken = self.pool.books().take((id, kinship), which, Instant::now());
-            let spare = taken?;
-            let (mut connection, opened) = spare.into_parts();
+            let now = Instant::now();
+            let fits = |counted: &Counted| fits(&counted.spare);
+            let taken = self.pool.books().take((id, kinship), which, now, fits);
+            let mut spare = taken?.into_inner();
             // What a backend has closed is of no use.
-            if !connection.wire.is_over() {
-                return Some((connection, opened));
+            if !spare.connection.wire.is_over() {
+                return Some(spare);
             }
         }
     }
@@ -131,7 +202,7 @@ impl Shared {
     pub(super) async fn make_room(&self, id: BackendId) {
         let (own, all) = self.pressure.free_room(id);
         while let Some(spare) = self.pool.beyond(id, own, all) {
-            spare.quit().await;
+            spare.into_inner().quit().await;
         }
     }
 
@@ -140,7 +211,7 @@ impl Shared {
         let keeping = self.config.load().keeping;
         let gone = self.pool.books().expire(keeping, Instant::now(), wanted);
         for spare in gone {
-            spare.quit().await;
+            spare.into_inner().quit().await;
         }
         self.pool.is_empty()
     }

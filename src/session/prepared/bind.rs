@@ -7,7 +7,7 @@ use super::super::job::{Job, Uses};
 use super::super::session::Session;
 use super::super::state::{SessionState, diff};
 use super::super::visible::tracking_on_reader;
-use super::{CONTEXT, Context, LongData, Prepared};
+use super::{CONTEXT, Context, LongData, Origin, Prepared};
 use crate::backend::{ConnectError, Refusal};
 use crate::protocol::{Command, Status, set_statement_id};
 use crate::routing::BackendId;
@@ -18,8 +18,12 @@ use crate::sql::Flavour;
 pub(in crate::session) struct OnBackend {
     /// What the backend calls it.
     id: u32,
+    /// What it was prepared as.
+    origin: Origin,
     /// The types of its parameters that this connection was told last.
     types: Option<Arc<[u8]>>,
+    /// It was told others before: what the backend made of those may have stayed.
+    had_other_types: bool,
     /// Something of an earlier execution is left there: values, or a cursor.
     pub stale: bool,
     /// It was executed with a cursor. MySQL 9.7.4 answers the next execution without one with an
@@ -51,13 +55,41 @@ impl From<ConnectError> for Unbound {
 
 impl OnBackend {
     /// A statement that has just been prepared.
-    pub(in crate::session) fn new(id: u32) -> Self {
+    pub(in crate::session) fn new(id: u32, origin: Origin) -> Self {
         Self {
             id,
+            origin,
             types: None,
+            had_other_types: false,
             stale: false,
             had_cursor: false,
         }
+    }
+
+    /// What the backend calls it.
+    pub(super) fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Is it as one that was prepared just now, and has been told its types?
+    pub(super) fn is_as_prepared(&self) -> bool {
+        !(self.stale || self.had_cursor || self.had_other_types)
+    }
+
+    /// Was it prepared like this, and told these types?
+    pub(super) fn fits(&self, origin: &Origin, types: Option<&Arc<[u8]>>) -> bool {
+        self.types.as_ref() == types && self.origin == *origin
+    }
+
+    /// Can one stand in for the other?
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.fits(&other.origin, other.types.as_ref())
+    }
+
+    fn tell_types(&mut self, types: Option<&Arc<[u8]>>) {
+        let told = self.types.as_ref();
+        self.had_other_types |= told.is_some() && told != types;
+        self.types = types.cloned();
     }
 }
 
@@ -71,24 +103,31 @@ impl Session {
         held: &mut Held,
         job: &Job,
     ) -> Result<(), Unbound> {
+        self.end_foreign(held, job).await?;
         match &job.uses {
-            Uses::Executes { prepared, head, .. } => {
+            Uses::Executes {
+                prepared,
+                head,
+                types,
+            } => {
                 let known = held.statements.get(&prepared.id);
                 if !head.cursor && known.is_some_and(|known| known.had_cursor) {
                     held.close_statement(prepared.id).await;
                 }
-                self.known_on(held, prepared).await?;
+                self.known_on(held, prepared, types.as_ref()).await?;
                 Ok(())
             }
             Uses::Nothing | Uses::Prepares { .. } => Ok(()),
         }
     }
 
-    /// What the connection calls a statement; it is prepared there if it has to be.
+    /// What the connection calls a statement, whose parameters are of these types; it is prepared
+    /// there if it has to be.
     pub(super) async fn known_on(
         &mut self,
         held: &mut Held,
         prepared: &Arc<Prepared>,
+        types: Option<&Arc<[u8]>>,
     ) -> Result<u32, Unbound> {
         if let Some(known) = held.statements.get_mut(&prepared.id) {
             let (id, stale) = (known.id, std::mem::take(&mut known.stale));
@@ -98,6 +137,15 @@ impl Session {
             return Ok(id);
         }
         let state = self.state_in(&prepared.context);
+        let origin = Origin {
+            text: prepared.text.clone(),
+            state: state.on_connection(),
+        };
+        if let Some(known) = held.shelf.take(&origin, types) {
+            let id = known.id;
+            held.statements.insert(prepared.id, known);
+            return Ok(id);
+        }
         let replay = diff(&state, &held.state).map_err(|_| Unbound::State)?;
         if replay.reset && held.backend == self.writer && self.holds_state() {
             return Err(Unbound::State);
@@ -114,7 +162,7 @@ impl Session {
         }
         held.state = state.on_connection();
         let ok = held.read_prepared().await?;
-        let known = OnBackend::new(ok.statement_id);
+        let known = OnBackend::new(ok.statement_id, origin);
         held.statements.insert(prepared.id, known);
         Ok(ok.statement_id)
     }
@@ -201,7 +249,7 @@ impl Session {
             job.request.payload = whole.as_slice().into();
             head.types_were_added(types.len());
         }
-        known.types.clone_from(types);
+        known.tell_types(types.as_ref());
         // It was parsed as an execution, so it has a place for the id.
         let _ = set_statement_id(&mut job.request.payload, id);
         if let Some(entry) = self.prepared.find(prepared.id) {
@@ -264,18 +312,5 @@ impl Held {
     /// What the connection calls a statement, if it knows it.
     pub(super) fn knows(&self, id: u32) -> Option<u32> {
         self.statements.get(&id).map(|known| known.id)
-    }
-
-    /// Forgets a statement, here and on the backend, which does not answer.
-    pub(super) async fn close_statement(&mut self, id: u32) {
-        let Some(known) = self.statements.remove(&id) else {
-            return;
-        };
-        let mut payload = vec![Command::StmtClose as u8];
-        payload.extend_from_slice(&known.id.to_le_bytes());
-        self.wire.restart_sequence();
-        self.wire.queue(&payload);
-        // A broken connection is noticed when it is used next.
-        let _ = self.wire.flush().await;
     }
 }

@@ -9,7 +9,7 @@ use super::super::connections::Held;
 use super::super::job::{Job, Uses};
 use super::super::session::Session;
 use super::super::wishes::Wishes;
-use super::{Context, Entry, LongData, OnBackend, Prepared};
+use super::{Context, Entry, LongData, OnBackend, Origin, Prepared};
 use crate::error::ClientError;
 use crate::net::WireError;
 use crate::protocol::{Capabilities, Command, ExecuteHead, PrepareOk, statement_id};
@@ -107,7 +107,11 @@ impl Session {
         if let Uses::Prepares { prepared, permit } = &mut job.uses
             && let (Some(ok), Some(permit)) = (ok, permit.take())
         {
-            let known = OnBackend::new(ok.statement_id);
+            let origin = Origin {
+                text: prepared.text.clone(),
+                state: held.state.clone(),
+            };
+            let known = OnBackend::new(ok.statement_id, origin);
             held.statements.insert(prepared.id, known);
             let prepared = Prepared {
                 id: prepared.id,
@@ -224,8 +228,9 @@ impl Session {
             return Ok(());
         };
         if self.prepared.remove(id).is_some() {
+            let most = self.shared.shelf_size();
             for held in self.connections.all() {
-                held.close_statement(id).await;
+                held.shelve(id, most).await;
             }
         }
         Ok(())

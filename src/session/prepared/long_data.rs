@@ -148,7 +148,7 @@ impl Session {
         let Ok(mut held) = self.writer_connection(place).await else {
             return Ok(false);
         };
-        let Ok(id) = self.known_on(&mut held, prepared).await else {
+        let Ok(id) = self.known_on(&mut held, prepared, None).await else {
             return Ok(false);
         };
         if let Some(entry) = self.prepared.find(prepared.id) {

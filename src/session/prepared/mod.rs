@@ -9,6 +9,8 @@
 //! COM_STMT_PREPARE ---> Entry { Prepared, types, long data, cursor }      the session's
 //!                          |
 //! COM_STMT_EXECUTE --------+--> OnBackend { id, types, stale }            one connection's
+//!                                  | closed, or its client has left
+//!                               Shelf                                      the same connection's
 //! ```
 
 mod bind;
@@ -16,6 +18,7 @@ mod commands;
 mod cursor;
 mod limits;
 mod long_data;
+mod shelf;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,6 +29,7 @@ pub(super) use self::bind::{OnBackend, Unbound};
 pub(super) use self::limits::Permit;
 pub use self::limits::{PreparedCount, PreparedLimits};
 pub(super) use self::long_data::LongData;
+pub(super) use self::shelf::{Origin, Shelf};
 use super::wishes::Wishes;
 use crate::protocol::PrepareOk;
 use crate::routing::BackendId;

@@ -62,3 +62,15 @@ pub const POOL_MIN_IDLE: Key = key(
      than backend_connections; where others need the room, they are closed all the same.",
 )
 .reloads();
+
+/// How many prepared statements stay with a connection.
+pub const POOL_PREPARED_STATEMENTS: Key = key(
+    "pool",
+    "prepared_statements",
+    Kind::Count { min: 0, max: 1_000 },
+    Default("32"),
+    "In mode transaction, so many prepared statements that no client uses any more stay with each \
+     connection, where the next client that prepares the same text finds them; the one that rests \
+     longest goes. They count for the servers' max_prepared_stmt_count, and 0 keeps none.",
+)
+.reloads();

@@ -1,0 +1,105 @@
+//! What a connection still tells of the session that had it before.
+//!
+//! One that is taken over as it was has that session's warnings, ROW_COUNT() and FOUND_ROWS() until
+//! statements of the new one have replaced them. Few ask for any of these before that, and so
+//! nothing is done about it until one does.
+
+use super::connections::Held;
+use super::job::Job;
+use super::session::Session;
+use crate::backend::ConnectError;
+use crate::protocol::Command;
+use crate::sql::{Class, Marks, Other, mentions_any};
+
+/// Which of these are another session's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Foreign {
+    diagnostics: bool,
+    row_count: bool,
+    found_rows: bool,
+}
+
+impl Foreign {
+    /// Right after another session.
+    pub(super) const ALL: Self = Self {
+        diagnostics: true,
+        row_count: true,
+        found_rows: true,
+    };
+
+    /// A statement of the session itself has run.
+    pub(super) fn ran(&mut self, counted: bool, selected: bool) {
+        self.diagnostics = false;
+        self.row_count &= !counted;
+        self.found_rows &= !selected;
+    }
+
+    /// May a statement read any of it?
+    fn is_asked_for(self, job: &Job) -> bool {
+        if self == Self::default() || job.command == Command::StmtPrepare {
+            return false;
+        }
+        let mentions = |name| mentions_any(job.text(), std::iter::once(name));
+        let diagnostics = || {
+            matches!(job.class(), Some(Class::LastStatement))
+                || mentions("warning_count")
+                || mentions("error_count")
+        };
+        runs_hidden(job)
+            || self.diagnostics && diagnostics()
+            || self.row_count && mentions("row_count")
+            || self.found_rows && mentions("found_rows")
+    }
+}
+
+/// Does it run what its text does not show?
+fn runs_hidden(job: &Job) -> bool {
+    let hides = |other: &Other| matches!(other, Other::Call | Other::Batch | Other::Prepared);
+    match job.class() {
+        None => job.command == Command::Query,
+        Some(Class::Other(other)) => hides(other),
+        Some(_) => job.leaves().intersects(Marks::UNKNOWN) || !job.functions().is_empty(),
+    }
+}
+
+impl Session {
+    /// Before a statement that may read what another session has left: from here on it finds what
+    /// it would on a new connection.
+    ///
+    /// # Errors
+    /// As [`crate::backend::Connection::read_answer`].
+    pub(super) async fn end_foreign(&self, held: &mut Held, job: &Job) -> Result<(), ConnectError> {
+        if !held.foreign.is_asked_for(job) {
+            return Ok(());
+        }
+        if runs_hidden(job) && !held.foreign.diagnostics && self.has_words {
+            // The session's own warnings are there by now, which are asked for far more often.
+            return Ok(());
+        }
+        held.foreign = Foreign::default();
+        held.queue_as_new();
+        held.wire.flush().await?;
+        held.read_answer(Command::Query).await?;
+        held.read_answer(Command::Query).await.map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_own_statements_have_replaced_is_not_foreign() {
+        let mut foreign = Foreign::ALL;
+        foreign.ran(true, false);
+        assert_eq!(
+            foreign,
+            Foreign {
+                found_rows: true,
+                ..Foreign::default()
+            }
+        );
+        foreign.ran(false, true);
+        assert_eq!(foreign, Foreign::default());
+    }
+}

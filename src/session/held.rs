@@ -1,0 +1,349 @@
+//! A backend connection in a session's hands.
+
+use std::collections::HashMap;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Shared;
+use super::foreign::Foreign;
+use super::pool::Spare;
+use super::prepared::{OnBackend, Shelf};
+use super::pressure::Slot;
+use super::registry::{Peer, Thread};
+use crate::backend::{ConnectError, Connection, Kinship, LoginRequest};
+use crate::gtid::{Incarnation, Set};
+use crate::protocol::{Command, Status};
+use crate::routing::{BackendId, Place, Snapshot};
+use crate::sql::Flavour;
+use crate::telemetry::ConnectionState;
+
+/// A connection in a session's hands; the books are kept by dropping it.
+pub(super) struct Held {
+    /// Elsewhere, since a connection is moved in and out with each statement.
+    connection: Box<Connection>,
+    lease: Lease,
+    /// Its room among all connections.
+    pub slot: Slot,
+    /// Which sessions it could serve next; none if only this one.
+    pub kinship: Option<Kinship>,
+    /// The life of the backend that it is proven to belong to.
+    incarnation: Option<Incarnation>,
+    /// When it was logged in.
+    pub opened: Instant,
+    /// When it was used last.
+    pub used: Instant,
+    /// The executed set that the backend told last: most answers repeat it. Empty where it does not
+    /// tell, or has executed nothing.
+    pub last_executed: Told,
+    /// The prepared statements that it knows, by the client's id.
+    pub statements: HashMap<u32, OnBackend>,
+    /// Others that it knows, and the client does not.
+    pub shelf: Shelf,
+    /// What other sessions have left there.
+    pub foreign: Foreign,
+    /// LAST_INSERT_ID() returns something there.
+    pub has_insert_id: bool,
+    /// Tidegate's own variables have values there.
+    pub has_own: bool,
+}
+
+/// What a backend has told of its executed set.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    text: String,
+    /// The same, read.
+    set: Arc<Set>,
+}
+
+impl Told {
+    fn new(text: String, set: Arc<Set>) -> Self {
+        Self { text, set }
+    }
+
+    /// What such a text says; `None` where it can't be read.
+    pub(super) fn read(&self, text: &str) -> Option<Arc<Set>> {
+        match self.text == text {
+            true => Some(Arc::clone(&self.set)),
+            false => Set::parse(text).ok().map(Arc::new),
+        }
+    }
+
+    /// Takes what [`Told::read`] gave; says whether that is news.
+    pub(super) fn take(&mut self, text: &str, set: &Arc<Set>) -> bool {
+        let news = !Arc::ptr_eq(&self.set, set);
+        if news {
+            text.clone_into(&mut self.text);
+            self.set = Arc::clone(set);
+        }
+        news
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// From now on nothing is told.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// A session has a connection, until this is dropped.
+struct Lease {
+    shared: Arc<Shared>,
+    peer: Arc<Peer>,
+    backend: BackendId,
+    thread: u64,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.peer.remove_thread(self.backend, self.thread);
+        self.shared
+            .metrics
+            .backend_connections(self.backend.index(), ConnectionState::Active)
+            .dec();
+        self.shared.loads.disconnected(self.backend);
+    }
+}
+
+impl Held {
+    pub(super) fn new(
+        mut connection: Box<Connection>,
+        shared: Arc<Shared>,
+        peer: Arc<Peer>,
+        opened: Instant,
+    ) -> Self {
+        let id = connection.backend;
+        connection.proof.defaults = shared.share_defaults(&connection.proof.defaults);
+        let config = shared.config.load_full();
+        let limits = &config.limits;
+        let stream = connection.wire.stream();
+        stream.expect_life(limits.dead_peer_timeout, limits.write_timeout);
+        peer.add_thread(thread_of(&connection, opened));
+        shared
+            .metrics
+            .backend_connections(id.index(), ConnectionState::Active)
+            .inc();
+        shared.loads.connected(id);
+        let lease = Lease {
+            shared,
+            peer,
+            backend: id,
+            thread: connection.thread_id,
+        };
+        Self {
+            connection,
+            lease,
+            slot: Slot::default(),
+            kinship: None,
+            incarnation: None,
+            opened,
+            used: Instant::now(),
+            last_executed: Told::default(),
+            statements: HashMap::new(),
+            shelf: Shelf::default(),
+            foreign: Foreign::default(),
+            has_insert_id: false,
+            has_own: false,
+        }
+    }
+
+    /// What another session has given back, as it is.
+    pub(super) fn as_it_was(spare: Spare, shared: Arc<Shared>, peer: Arc<Peer>) -> Self {
+        let Spare {
+            connection,
+            opened,
+            incarnation,
+            last_executed,
+            shelf,
+            has_insert_id,
+            ..
+        } = spare;
+        Self {
+            incarnation,
+            last_executed,
+            shelf,
+            has_insert_id,
+            foreign: Foreign::ALL,
+            ..Self::new(connection, shared, peer, opened)
+        }
+    }
+
+    /// The backend's thread that serves it.
+    pub(super) fn thread(&self) -> Thread {
+        thread_of(&self.connection, self.opened)
+    }
+
+    /// The place that it leads to, once that is proven.
+    pub(super) fn place(&self) -> Option<Place> {
+        Some(Place {
+            backend: self.backend,
+            incarnation: self.incarnation?,
+        })
+    }
+
+    /// Compares what the backend has said over this connection with what the monitor knew of it
+    /// *before* it was asked: the same server, with at least the same history.
+    pub(super) fn adopt(&mut self, before: &Snapshot) -> Option<Place> {
+        let view = before.backend(self.backend)?;
+        let place = view.place()?;
+        let same = self.proof.server_uuid == Some(place.incarnation.server_uuid);
+        let known = view.current_watermark();
+        let whole = known.is_none_or(|mark| {
+            let executed = self.proof.executed.clone();
+            executed.within(&mark.executed).contains(&mark.executed)
+        });
+        self.incarnation = (same && whole).then_some(place.incarnation);
+        self.place()
+    }
+
+    /// Asks the backend again who it is.
+    ///
+    /// # Errors
+    /// As [`Connection::read_proof`].
+    pub(super) async fn prove(&mut self, before: &Snapshot) -> Result<Option<Place>, ConnectError> {
+        self.queue_proof();
+        self.wire.flush().await?;
+        self.read_proof().await?;
+        Ok(self.adopt(before))
+    }
+
+    /// From now on each answer outside of a transaction tells what the backend has executed.
+    pub(super) fn tells_executed(&mut self) {
+        if !self.last_executed.is_empty() {
+            return;
+        }
+        if self.flavour() == Flavour::MySql {
+            let executed = self.proof.executed.clone();
+            self.last_executed = Told::new(executed.to_string(), Arc::new(executed));
+        } else {
+            self.last_executed.clear();
+        }
+    }
+
+    /// Would an answer of this connection have told what the backend has executed, if that were
+    /// anything? MySQL leaves an empty set out, and each one in the middle of a transaction.
+    pub(super) fn owes_executed(&self, command: Command) -> bool {
+        let autocommits =
+            self.status.contains(Status::AUTOCOMMIT) && !self.status.contains(Status::IN_TRANS);
+        let runs = matches!(command, Command::Query | Command::StmtExecute);
+        !self.last_executed.is_empty() && autocommits && runs
+    }
+
+    /// COM_RESET_CONNECTION has come: the backend forgets what there was.
+    pub(super) fn forget(&mut self) {
+        self.statements.clear();
+        self.shelf.clear();
+        self.state.reset();
+        self.has_insert_id = false;
+        self.has_own = false;
+    }
+
+    /// Asks one question of the proxy's own.
+    ///
+    /// # Errors
+    /// As [`Connection::read_answer`].
+    pub(super) async fn ask(&mut self, sql: &str) -> Result<crate::backend::Row, ConnectError> {
+        self.queue_query(sql.as_bytes());
+        self.wire.flush().await?;
+        self.read_answer(Command::Query).await
+    }
+
+    /// Says what the connection tracks.
+    ///
+    /// # Errors
+    /// As [`Connection::read_answer`].
+    pub(super) async fn track(&mut self, tracking: String) -> Result<(), ConnectError> {
+        self.queue_tracking(tracking);
+        self.wire.flush().await?;
+        self.read_answer(Command::Query).await.map(drop)
+    }
+
+    /// The same, unless it tracks just that.
+    ///
+    /// # Errors
+    /// As [`Connection::read_answer`].
+    pub(super) async fn track_as(&mut self, tracking: &str) -> Result<(), ConnectError> {
+        match self.tracking == tracking {
+            true => Ok(()),
+            false => self.track(tracking.to_owned()).await,
+        }
+    }
+
+    /// Gives it to whoever needs one next, if it can be handed over; else it is closed. With `told`,
+    /// everything is known that the session has set there.
+    pub(super) async fn give(mut self, request: &LoginRequest, told: bool) {
+        let lent =
+            self.kinship.is_some() && self.kinship == self.lease.shared.dialer.kinship(request);
+        if !lent {
+            return self.quit().await;
+        }
+        let most = self.lease.shared.shelf_size();
+        self.shelve_all(most);
+        let told = told && !self.has_own;
+        let Self {
+            connection,
+            lease,
+            slot,
+            kinship,
+            incarnation,
+            opened,
+            last_executed,
+            shelf,
+            has_insert_id,
+            ..
+        } = self;
+        let (shared, peer) = (Arc::clone(&lease.shared), Arc::clone(&lease.peer));
+        drop(lease);
+        // Who kills this client has seen the thread before it was taken from the list, or never
+        // does: nobody else may have it then.
+        let free = !peer.is_hunted() && !connection.status.contains(Status::IN_TRANS);
+        if let (true, Some(kinship)) = (free, kinship) {
+            let spare = Spare {
+                connection,
+                opened,
+                incarnation,
+                last_executed,
+                shelf,
+                has_insert_id,
+                told,
+            };
+            shared.give_to_pool(kinship, spare).await;
+        }
+        // Whoever has room next looks into the pool.
+        drop(slot);
+    }
+
+    /// Tells the backend that nothing more comes.
+    pub(super) async fn quit(mut self) {
+        self.queue_command(Command::Quit);
+        // Nobody is left whom a failure would interest.
+        let _ = self.wire.flush().await;
+    }
+}
+
+fn thread_of(connection: &Connection, opened: Instant) -> Thread {
+    Thread {
+        backend: connection.backend,
+        id: connection.thread_id,
+        server_uuid: connection.proof.server_uuid,
+        port: connection.port,
+        opened,
+    }
+}
+
+impl Deref for Held {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Held {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+}
