@@ -165,7 +165,17 @@ impl Proof {
 
     /// Two of them: there are servers that take statements of 1 KiB at most.
     fn questions(flavour: Flavour) -> [String; 2] {
-        let history = [(flavour.identity(), 0), (flavour.history(), 0)];
+        Self::questions_behind(&[flavour.identity(), flavour.history()], flavour)
+    }
+
+    /// The same on a connection that is known to lead where it did. Servers run `init_connect` at a
+    /// login, and not when the user changes.
+    fn questions_of_beginning(flavour: Flavour) -> [String; 2] {
+        Self::questions_behind(&["@@global.init_connect = ''"], flavour)
+    }
+
+    fn questions_behind(first: &[&'static str], flavour: Flavour) -> [String; 2] {
+        let first_of_all = first.iter().map(|asked| (*asked, 0));
         let defaults: Vec<_> = answering(flavour)
             .map(|(name, since)| (format!("@@session.{name}"), since))
             .collect();
@@ -175,7 +185,7 @@ impl Proof {
             .partition(|(index, _)| *index < Self::IN_FIRST);
         let first = first.into_iter().map(|(_, asked)| asked);
         let rest = rest.into_iter().map(|(_, asked)| asked);
-        [versioned(history.into_iter().chain(first)), versioned(rest)]
+        [versioned(first_of_all.chain(first)), versioned(rest)]
     }
 
     /// A session variable that changes what a read answers; empty for one that it has not told.
@@ -199,13 +209,13 @@ impl Proof {
         Ok(Self {
             server_uuid: flavour.read_identity(text(&uuid)?),
             executed: Set::parse(text(&executed)?).map_err(|_| ConnectError::Unexpected)?,
-            defaults: Arc::new(
-                answering(flavour)
-                    .map(|(name, _)| name)
-                    .zip(cells)
-                    .collect(),
-            ),
+            defaults: Self::read_defaults(flavour, cells),
         })
+    }
+
+    fn read_defaults(flavour: Flavour, cells: impl Iterator<Item = Vec<u8>>) -> Arc<Defaults> {
+        let names = answering(flavour).map(|(name, _)| name);
+        Arc::new(names.zip(cells).collect())
     }
 }
 
@@ -234,17 +244,15 @@ impl Connection {
     /// Queues what a connection is asked and told before a session has it.
     pub(super) fn queue_first(&mut self, tracking: &ForEach<String>) {
         self.queue_proof();
-        self.tracking.clone_from(tracking.of(self.flavour()));
-        self.queue_as_new();
+        self.queue_tracking(tracking.of(self.flavour()).clone());
     }
 
-    /// Queues two statements that leave what they would find on a new connection: the second, which
-    /// says once more what is tracked, no warnings and the ROW_COUNT() of one that counts nothing,
-    /// and the first a FOUND_ROWS() of 0.
+    /// Queues two statements that leave what they would find on a new connection: the first a
+    /// FOUND_ROWS() of 0, and the second, which sets nothing, no warnings and the ROW_COUNT() of a
+    /// SET.
     pub fn queue_as_new(&mut self) {
         self.queue_query(b"SELECT 0 LIMIT 0");
-        let tracking = self.tracking.clone();
-        self.queue_query(tracking.as_bytes());
+        self.queue_query(b"SET @@session.sql_select_limit = @@session.sql_select_limit");
     }
 
     /// Reads the answers to [`Connection::queue_first`].
@@ -253,7 +261,6 @@ impl Connection {
     /// As [`Connection::read_answer`].
     pub(super) async fn read_first(&mut self) -> Result<(), ConnectError> {
         self.read_proof().await?;
-        self.read_answer(Command::Query).await?;
         self.read_answer(Command::Query).await?;
         Ok(())
     }
@@ -322,6 +329,31 @@ impl Connection {
         };
         self.read_parts(Command::StmtPrepare, &mut note).await?;
         prepared.ok_or(ConnectError::Unexpected)
+    }
+
+    /// Queues what a connection is asked and told that leads where it did, before another session has
+    /// it; [`Connection::read_beginning`] reads the answers.
+    pub(super) fn queue_beginning(&mut self, tracking: &ForEach<String>) {
+        for question in Proof::questions_of_beginning(self.flavour()) {
+            self.queue_query(question.as_bytes());
+        }
+        self.queue_tracking(tracking.of(self.flavour()).clone());
+    }
+
+    /// Reads what a session begins with on a connection whose proof holds in all else.
+    ///
+    /// # Errors
+    /// As [`Connection::read_proof`]; unexpected is also a backend with an `init_connect`.
+    pub(super) async fn read_beginning(&mut self) -> Result<(), ConnectError> {
+        let mut row = self.read_answer(Command::Query).await?;
+        row.extend(self.read_answer(Command::Query).await?);
+        let flavour = self.flavour();
+        let mut cells = row.into_iter().map(Option::unwrap_or_default);
+        match cells.next().as_deref() {
+            Some(b"1") => self.proof.defaults = Proof::read_defaults(flavour, cells),
+            _ => return Err(ConnectError::Unexpected),
+        }
+        self.read_answer(Command::Query).await.map(drop)
     }
 
     /// Queues the questions whose answers [`Connection::read_proof`] reads.
@@ -421,7 +453,8 @@ mod tests {
     #[test]
     fn no_question_is_too_long_for_the_smallest_max_allowed_packet() {
         for flavour in [Flavour::MySql, Flavour::MariaDb] {
-            for question in Proof::questions(flavour) {
+            let beginning = Proof::questions_of_beginning(flavour);
+            for question in Proof::questions(flavour).iter().chain(&beginning) {
                 assert!(question.len() < 1000, "{question}");
             }
         }

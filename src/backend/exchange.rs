@@ -96,11 +96,8 @@ impl Exchange<'_> {
                 Some(&OkPacket::HEADER) => return Ok(payload.to_vec()),
                 Some(&ErrPacket::HEADER) => return Err(refusal(&payload)?),
                 Some(&AuthSwitch::HEADER) => {
-                    let switch = AuthSwitch::parse(&payload)?;
-                    self.plugin = String::from_utf8_lossy(switch.plugin).into_owned();
-                    self.data = switch.data.to_vec();
-                    let answer = self.first_answer(wire)?;
-                    wire.send(&answer).await?;
+                    self.answer(&payload, wire)?;
+                    wire.flush().await?;
                 }
                 Some(&AuthMore::HEADER) => self.more(wire, AuthMore::parse(&payload)?.data).await?,
                 // The first releases that had it left the header away.
@@ -109,6 +106,50 @@ impl Exchange<'_> {
             }
         }
         Err(ConnectError::Unexpected)
+    }
+
+    /// Queues the answer to a challenge.
+    ///
+    /// # Errors
+    /// [`ConnectError::Refused`], and unexpected is whatever is no challenge.
+    pub(super) fn answer(&mut self, challenge: &[u8], wire: &mut Wire) -> Result<(), ConnectError> {
+        match challenge.first() {
+            Some(&ErrPacket::HEADER) => Err(refusal(challenge)?),
+            Some(&AuthSwitch::HEADER) => {
+                let switch = AuthSwitch::parse(challenge)?;
+                self.plugin = String::from_utf8_lossy(switch.plugin).into_owned();
+                self.data = switch.data.to_vec();
+                wire.queue(&self.first_answer(wire)?);
+                Ok(())
+            }
+            _ => Err(ConnectError::Unexpected),
+        }
+    }
+
+    /// Does the plugin want no more than one answer, as long as the backend remembers the password?
+    pub(super) fn ends_with_one_answer(&self) -> bool {
+        matches!(
+            self.plugin.as_str(),
+            caching_sha2::NAME | native::NAME | ED25519
+        )
+    }
+
+    /// Reads what the backend has decided by one answer. One that wants to be told more has taken
+    /// what came behind that answer for it: the connection is of no use then.
+    ///
+    /// # Errors
+    /// As [`Exchange::run`].
+    pub(super) async fn end(&self, wire: &mut Wire) -> Result<Vec<u8>, ConnectError> {
+        let fast = [AuthMore::HEADER, FAST_AUTH_OK];
+        let mut payload = wire.read_payload(LOGIN_PACKET_LIMIT).await?;
+        if self.plugin == caching_sha2::NAME && *payload == fast {
+            payload = wire.read_payload(LOGIN_PACKET_LIMIT).await?;
+        }
+        match payload.first() {
+            Some(&OkPacket::HEADER) => Ok(payload.to_vec()),
+            Some(&ErrPacket::HEADER) => Err(refusal(&payload)?),
+            _ => Err(ConnectError::Unexpected),
+        }
     }
 
     /// The plugin's second step.

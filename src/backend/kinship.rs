@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::connection::Connection;
 use super::exchange::Exchange;
-use super::login::{CLIENT_DECIDES, LoginRequest};
+use super::login::{CLIENT_DECIDES, LOGIN_PACKET_LIMIT, LoginRequest};
 use super::{Config, ConnectError, ConnectionState, Dialer};
 use crate::protocol::{Capabilities, ChangeUser, Command, OkPacket};
 use crate::sql::{Flavour, ForEach};
@@ -57,7 +57,8 @@ impl Dialer {
     }
 
     /// Logs in on a connection of the same kind that had another session, and makes of it what
-    /// [`Dialer::connect`] would: nothing is left of what was there.
+    /// [`Dialer::connect`] would: nothing is left of what was there. Who the backend is it does not
+    /// ask again.
     ///
     /// Not cancel safe, but a caller that gives up only loses the connection.
     ///
@@ -70,17 +71,8 @@ impl Dialer {
         tracking: &ForEach<String>,
     ) -> Result<(), ConnectError> {
         let attempt = async {
-            connection.change_user(request).await?;
-            // Servers run it at a login, and not when the user changes.
-            connection.queue_query(b"SELECT @@global.init_connect = ''");
-            connection.queue_first(tracking);
-            connection.wire.flush().await?;
-            let row = connection.read_answer(Command::Query).await?;
-            connection.read_first().await?;
-            match row.first() {
-                Some(Some(empty)) if empty == b"1" => Ok(()),
-                _ => Err(ConnectError::Unexpected),
-            }
+            connection.change_user(request, tracking).await?;
+            connection.read_beginning().await
         };
         match timeout(self.config().connect_timeout, attempt).await {
             Ok(result) => result,
@@ -105,7 +97,13 @@ fn left_by_change_of_user(flavour: Flavour) -> &'static [(&'static [u8], bool)] 
 }
 
 impl Connection {
-    async fn change_user(&mut self, request: &LoginRequest) -> Result<(), ConnectError> {
+    /// Logs in, and asks for what a session begins with: behind the answer to the backend's
+    /// challenge, so that there are two round trips for all of it.
+    async fn change_user(
+        &mut self,
+        request: &LoginRequest,
+        tracking: &ForEach<String>,
+    ) -> Result<(), ConnectError> {
         let has_attributes = self.capabilities.contains(Capabilities::CONNECT_ATTRS);
         let command = ChangeUser {
             user: request.credentials.user.clone(),
@@ -135,7 +133,29 @@ impl Connection {
             data: Vec::new(),
             plugin: String::new(),
         };
-        let ok = exchange.run(&mut self.wire).await?;
+        let challenge = self.wire.read_payload(LOGIN_PACKET_LIMIT).await?;
+        let ok = if challenge.first() == Some(&OkPacket::HEADER) {
+            self.queue_beginning(tracking);
+            challenge.to_vec()
+        } else {
+            exchange.answer(&challenge, &mut self.wire)?;
+            match exchange.ends_with_one_answer() {
+                true => {
+                    let sequence = self.wire.sequence();
+                    self.queue_beginning(tracking);
+                    self.wire.flush().await?;
+                    self.wire.set_sequence(sequence);
+                    exchange.end(&mut self.wire).await?
+                }
+                false => {
+                    self.wire.flush().await?;
+                    let ok = exchange.run(&mut self.wire).await?;
+                    self.queue_beginning(tracking);
+                    ok
+                }
+            }
+        };
+        self.wire.flush().await?;
         self.status = OkPacket::parse(&ok, self.capabilities)?.status;
         self.login_ok = ok;
         self.authenticated = Instant::now();

@@ -175,9 +175,12 @@ impl Session {
             held.last_executed.clear();
         }
         held.queue_command(Command::ResetConnection);
+        // Its globals may have changed since it was opened, and the session begins at them again.
+        held.queue_proof();
         held.queue_tracking(tracking);
         held.wire.flush().await?;
         held.read_answer(Command::ResetConnection).await?;
+        held.read_proof().await?;
         held.read_answer(Command::Query).await?;
         held.forget();
         self.keep_defaults(held);

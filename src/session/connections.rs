@@ -116,9 +116,10 @@ impl Connections {
         tracking: &ForEach<String>,
     ) -> Option<Held> {
         let shared = &self.shared;
-        let spare = shared.lend(id, kinship)?;
-        let (mut connection, opened) = (spare.connection, spare.opened);
         let before = shared.watch.snapshot();
+        let life = before.backend(id)?.place()?.incarnation;
+        let spare = shared.lend(id, kinship, life)?;
+        let (mut connection, opened) = (spare.connection, spare.opened);
         let taking = shared.dialer.take_over(&mut connection, request, tracking);
         let taken = taking.await;
         let outcome = match &taken {
@@ -130,7 +131,7 @@ impl Connections {
         taken.ok()?;
         let peer = Arc::clone(&self.peer);
         let mut held = Held::new(connection, Arc::clone(shared), peer, opened);
-        held.adopt(&before);
+        held.stays_in(life);
         Some(held)
     }
 

@@ -1,8 +1,9 @@
-//! What a connection still tells of the session that had it before.
+//! What a connection tells of statements that are not its session's.
 //!
-//! One that is taken over as it was has that session's warnings, ROW_COUNT() and FOUND_ROWS() until
-//! statements of the new one have replaced them. Few ask for any of these before that, and so
-//! nothing is done about it until one does.
+//! One that is taken over as it was has another session's warnings, ROW_COUNT() and FOUND_ROWS(), and
+//! any that was just logged in those of Tidegate's own questions, until statements of the session
+//! have replaced them. Few ask for any of these before that, and so nothing is done about it until
+//! one does.
 
 use super::connections::Held;
 use super::job::Job;
@@ -11,7 +12,7 @@ use crate::backend::ConnectError;
 use crate::protocol::Command;
 use crate::sql::{Class, Marks, Other, mentions_any};
 
-/// Which of these are another session's.
+/// Which of these are not the session's own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Foreign {
     diagnostics: bool,
@@ -20,7 +21,7 @@ pub(super) struct Foreign {
 }
 
 impl Foreign {
-    /// Right after another session.
+    /// Before the session's first statement.
     pub(super) const ALL: Self = Self {
         diagnostics: true,
         row_count: true,

@@ -144,7 +144,7 @@ impl Held {
             last_executed: Told::default(),
             statements: HashMap::new(),
             shelf: Shelf::default(),
-            foreign: Foreign::default(),
+            foreign: Foreign::ALL,
             has_insert_id: false,
             has_own: false,
         }
@@ -166,7 +166,6 @@ impl Held {
             last_executed,
             shelf,
             has_insert_id,
-            foreign: Foreign::ALL,
             ..Self::new(connection, shared, peer, opened)
         }
     }
@@ -182,6 +181,11 @@ impl Held {
             backend: self.backend,
             incarnation: self.incarnation?,
         })
+    }
+
+    /// It leads where it did when another session had it.
+    pub(super) fn stays_in(&mut self, life: Incarnation) {
+        self.incarnation = Some(life);
     }
 
     /// Compares what the backend has said over this connection with what the monitor knew of it
@@ -239,6 +243,8 @@ impl Held {
         self.state.reset();
         self.has_insert_id = false;
         self.has_own = false;
+        let told = &self.proof.defaults;
+        self.connection.proof.defaults = self.lease.shared.share_defaults(told);
     }
 
     /// Asks one question of the proxy's own.

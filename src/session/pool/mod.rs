@@ -61,17 +61,19 @@ impl Spare {
 
     /// Can it become what a session needs by what that tells it? And if so, does it have to be told
     /// anything?
-    fn fits(&self, wanted: Wanted<'_>, life: Option<Incarnation>) -> Option<Fit> {
-        let proven = self.incarnation.is_some() && self.incarnation == life;
+    fn fits(&self, wanted: Wanted<'_>, life: Incarnation) -> Option<Fit> {
+        let proven = self.incarnation == Some(life);
         let known = self.connection.authenticated + ACCOUNT_KNOWN >= wanted.since;
         if !(self.told && proven && known) {
             return None;
         }
         let replay = diff(wanted.state, &self.connection.state).ok()?;
-        Some(match replay.is_empty() {
-            true => Fit::AsItIs,
-            false => Fit::OnceTold,
-        })
+        match (replay.reset, replay.is_empty()) {
+            // It would begin at the globals of now, and the proof tells of those it began with.
+            (true, _) => None,
+            (false, true) => Some(Fit::AsItIs),
+            (false, false) => Some(Fit::OnceTold),
+        }
     }
 }
 
@@ -155,10 +157,15 @@ impl Shared {
         }
     }
 
-    /// A connection for a session of this kind, as it was left: it has to be cleaned before it is
-    /// used. The caller has room for it.
-    pub(super) fn lend(&self, id: BackendId, kinship: &Kinship) -> Option<Spare> {
-        self.lend_where(id, kinship, |_| true)
+    /// A connection for a session of this kind to this life of the backend, as it was left: it has
+    /// to be cleaned before it is used. The caller has room for it.
+    pub(super) fn lend(
+        &self,
+        id: BackendId,
+        kinship: &Kinship,
+        life: Incarnation,
+    ) -> Option<Spare> {
+        self.lend_where(id, kinship, |spare| spare.incarnation == Some(life))
     }
 
     /// One that may be used as it was left, once it has been told what the session's state has
@@ -171,7 +178,7 @@ impl Shared {
     ) -> Option<Spare> {
         let snapshot = self.watch.snapshot();
         let life = snapshot.backend(id)?.place()?.incarnation;
-        let fits = |fit| move |spare: &Spare| spare.fits(wanted, Some(life)) == Some(fit);
+        let fits = |fit| move |spare: &Spare| spare.fits(wanted, life) == Some(fit);
         self.lend_where(id, kinship, fits(Fit::AsItIs))
             .or_else(|| self.lend_where(id, kinship, fits(Fit::OnceTold)))
     }
