@@ -45,6 +45,9 @@ pub enum ConnectError {
         "the account's plugin asks for the password in clear text, which takes [[backend]] tls"
     )]
     NotSecure,
+    /// The backend does not know the password at once, and wants to be told it.
+    #[error("the backend does not know the password, or another one")]
+    NotKnown,
     /// The backend sent a packet that has no place in a login.
     #[error("unexpected packet during login")]
     Unexpected,

@@ -138,7 +138,7 @@ impl Exchange<'_> {
     /// what came behind that answer for it: the connection is of no use then.
     ///
     /// # Errors
-    /// As [`Exchange::run`].
+    /// As [`Exchange::run`]; and [`ConnectError::NotKnown`].
     pub(super) async fn end(&self, wire: &mut Wire) -> Result<Vec<u8>, ConnectError> {
         let fast = [AuthMore::HEADER, FAST_AUTH_OK];
         let mut payload = wire.read_payload(LOGIN_PACKET_LIMIT).await?;
@@ -148,6 +148,7 @@ impl Exchange<'_> {
         match payload.first() {
             Some(&OkPacket::HEADER) => Ok(payload.to_vec()),
             Some(&ErrPacket::HEADER) => Err(refusal(&payload)?),
+            Some(&AuthMore::HEADER) => Err(ConnectError::NotKnown),
             _ => Err(ConnectError::Unexpected),
         }
     }

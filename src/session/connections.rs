@@ -124,7 +124,7 @@ impl Connections {
         let taken = taking.await;
         let outcome = match &taken {
             Ok(()) => Handover::Done,
-            Err(ConnectError::Refused(_)) => Handover::Refused,
+            Err(ConnectError::Refused(_) | ConnectError::NotKnown) => Handover::Refused,
             Err(_) => Handover::Failed,
         };
         shared.metrics.handovers(id.index(), outcome).inc();

@@ -214,7 +214,8 @@ impl Session {
     /// stay.
     async fn learn_before_lending(&mut self) -> bool {
         let has_insert_id = self.marks.intersects(Marks::LAST_INSERT_ID);
-        if !(has_insert_id || self.tracks_as_wished || self.collation_due || self.role_due) {
+        let others = self.tracks_as_wished || self.collation_due || self.role_due;
+        if !(has_insert_id || others) {
             return true;
         }
         // Whoever gives up waiting, here or above, loses the connection and what it knew.
@@ -228,8 +229,14 @@ impl Session {
             }
         };
         let learned = timeout(limit, learning).await.unwrap_or(false);
-        self.left_behind.lost = self.connections.look(self.writer).is_none();
-        learned && !self.left_behind.lost
+        let gone = self.connections.look(self.writer).is_none();
+        if gone && !others {
+            // As where a statement finds it gone: who asks is told.
+            self.marks.remove(Marks::LAST_INSERT_ID);
+            self.left_behind.insert_id_lost();
+        }
+        self.left_behind.lost = gone && others;
+        learned && !gone
     }
 
     /// A statement that named a variable of tracking leaves the connection as the client wished: not

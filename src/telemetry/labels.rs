@@ -46,7 +46,7 @@ labels! {
     Handover {
         AsItWas = "as_it_was": "another session has it, told at most what it lacked of the session's state",
         Done = "done": "another session has it, after a login of its own",
-        Refused = "refused": "the backend refused that session's account or password",
+        Refused = "refused": "the backend refused that session's account or password, or wanted to be told it anew",
         Failed = "failed": "the connection was of no use any more",
     }
 }

@@ -9,6 +9,7 @@
     reason = "a panic is how a test fails"
 )]
 
+mod as_it_was;
 mod crowd;
 mod giving_way;
 mod leaks;

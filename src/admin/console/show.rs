@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use super::command::Show;
 use super::table::Table;
 use super::{Board, reads_name};
-use crate::routing::{BackendView, Reason};
+use crate::routing::{BackendId, BackendView, Reason};
 use crate::session::{Shared, Standing};
-use crate::telemetry::{ConnectionState, Handover};
+use crate::telemetry::{ConnectionState, Handover, Metrics};
 
 /// The commands, each with what it does.
 const HELP: &[[&str; 2]] = &[
@@ -192,16 +192,19 @@ fn pool(shared: &Shared) -> Table {
                 .get()
                 .to_string(),
             metrics.waiting_connections(id.index()).get().to_string(),
-            metrics
-                .handovers(id.index(), Handover::Done)
-                .get()
-                .to_string(),
+            handed_over(metrics, id).to_string(),
             load.running.to_string(),
             metrics.waiting_reads(id.index()).get().to_string(),
             milliseconds(load.latency),
         ]);
     }
     table
+}
+
+/// Connections that went from one client to another.
+fn handed_over(metrics: &Metrics, id: BackendId) -> u64 {
+    let count = |outcome| metrics.handovers(id.index(), outcome).get();
+    count(Handover::AsItWas) + count(Handover::Done)
 }
 
 fn reasons(shared: &Shared) -> Table {
