@@ -55,6 +55,7 @@ impl Session {
         self.begin_on(&held);
         self.welcome(&held).await?;
         self.connections.put(held);
+        self.warm_up();
         Ok(true)
     }
 

@@ -4,13 +4,17 @@
 //! any that was just logged in those of Tidegate's own questions, until statements of the session
 //! have replaced them. Few ask for any of these before that, and so nothing is done about it until
 //! one does.
+//!
+//! The same goes for user variables. A session that has set one keeps its connection, but a trigger
+//! may have set some that nobody was told of (`SELECT … INTO @x`: no tracker of MySQL's does). Those
+//! that a statement names, and the session has not named before, are NULL for it.
 
 use super::connections::Held;
 use super::job::Job;
 use super::session::Session;
 use crate::backend::ConnectError;
-use crate::protocol::Command;
-use crate::sql::{Class, Marks, Other, mentions_any};
+use crate::protocol::{Command, query_text};
+use crate::sql::{Class, Marks, Other, mentions_any, user_variables};
 
 /// Which of these are not the session's own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,6 +74,9 @@ impl Session {
     /// # Errors
     /// As [`crate::backend::Connection::read_answer`].
     pub(super) async fn end_foreign(&self, held: &mut Held, job: &Job) -> Result<(), ConnectError> {
+        if held.own_variables.is_some() {
+            self.end_foreign_variables(held, job).await?;
+        }
         if !held.foreign.is_asked_for(job) {
             return Ok(());
         }
@@ -83,6 +90,40 @@ impl Session {
         held.read_answer(Command::Query).await?;
         held.read_answer(Command::Query).await.map(drop)
     }
+
+    async fn end_foreign_variables(&self, held: &mut Held, job: &Job) -> Result<(), ConnectError> {
+        let text = match job.command {
+            Command::Query => query_text(&job.request.payload, self.capabilities).ok(),
+            Command::StmtExecute => Some(job.text()),
+            _ => None,
+        };
+        let named = text.map_or(Vec::new(), |text| user_variables(text, self.lex));
+        let own = held.own_variables.get_or_insert_default();
+        let before = own.len();
+        for name in named {
+            if !own.iter().any(|own| is_same(own, name)) {
+                own.push(name.into());
+            }
+        }
+        // Asking for diagnostics sets variables, and reads none that it names.
+        let new = own.get(before..).unwrap_or_default();
+        if new.is_empty() || matches!(job.class(), Some(Class::LastStatement)) {
+            return Ok(());
+        }
+        let mut set = b"SET ".to_vec();
+        for (index, name) in new.iter().enumerate() {
+            let comma: &[u8] = if index == 0 { b"@`" } else { b", @`" };
+            set.extend_from_slice(&[comma, name, b"` = NULL"].concat());
+        }
+        held.queue_query(&set);
+        held.wire.flush().await?;
+        held.read_answer(Command::Query).await.map(drop)
+    }
+}
+
+/// May it be the same name? Those are compared without case, and beyond ASCII by rules of their own.
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    one.eq_ignore_ascii_case(other) || !(one.is_ascii() || other.is_ascii())
 }
 
 #[cfg(test)]

@@ -42,6 +42,8 @@ pub(super) struct Held {
     pub shelf: Shelf,
     /// What other sessions have left there.
     pub foreign: Foreign,
+    /// User variables that are the session's own, or nobody's; none if all are.
+    pub own_variables: Option<Vec<Box<[u8]>>>,
     /// LAST_INSERT_ID() returns something there.
     pub has_insert_id: bool,
     /// Tidegate's own variables have values there.
@@ -145,6 +147,7 @@ impl Held {
             statements: HashMap::new(),
             shelf: Shelf::default(),
             foreign: Foreign::ALL,
+            own_variables: None,
             has_insert_id: false,
             has_own: false,
         }
@@ -166,6 +169,7 @@ impl Held {
             last_executed,
             shelf,
             has_insert_id,
+            own_variables: Some(Vec::new()),
             ..Self::new(connection, shared, peer, opened)
         }
     }
@@ -191,15 +195,7 @@ impl Held {
     /// Compares what the backend has said over this connection with what the monitor knew of it
     /// *before* it was asked: the same server, with at least the same history.
     pub(super) fn adopt(&mut self, before: &Snapshot) -> Option<Place> {
-        let view = before.backend(self.backend)?;
-        let place = view.place()?;
-        let same = self.proof.server_uuid == Some(place.incarnation.server_uuid);
-        let known = view.current_watermark();
-        let whole = known.is_none_or(|mark| {
-            let executed = self.proof.executed.clone();
-            executed.within(&mark.executed).contains(&mark.executed)
-        });
-        self.incarnation = (same && whole).then_some(place.incarnation);
+        self.incarnation = proven_life(&self.connection, before);
         self.place()
     }
 
@@ -243,6 +239,7 @@ impl Held {
         self.state.reset();
         self.has_insert_id = false;
         self.has_own = false;
+        self.own_variables = None;
         let told = &self.proof.defaults;
         self.connection.proof.defaults = self.lease.shared.share_defaults(told);
     }
@@ -328,6 +325,19 @@ impl Held {
         // Nobody is left whom a failure would interest.
         let _ = self.wire.flush().await;
     }
+}
+
+/// The life of its backend that a connection leads to, by what that has said over it: the same server
+/// as the monitor knew *before* it was asked, with at least the same history.
+pub(super) fn proven_life(connection: &Connection, before: &Snapshot) -> Option<Incarnation> {
+    let view = before.backend(connection.backend)?;
+    let life = view.place()?.incarnation;
+    let same = connection.proof.server_uuid == Some(life.server_uuid);
+    let whole = view.current_watermark().is_none_or(|mark| {
+        let executed = connection.proof.executed.clone();
+        executed.within(&mark.executed).contains(&mark.executed)
+    });
+    (same && whole).then_some(life)
 }
 
 fn thread_of(connection: &Connection, opened: Instant) -> Thread {

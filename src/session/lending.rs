@@ -230,11 +230,7 @@ impl Session {
         };
         let learned = timeout(limit, learning).await.unwrap_or(false);
         let gone = self.connections.look(self.writer).is_none();
-        if gone && !others {
-            // As where a statement finds it gone: who asks is told.
-            self.marks.remove(Marks::LAST_INSERT_ID);
-            self.left_behind.insert_id_lost();
-        }
+        // If only LAST_INSERT_ID() is lost, its mark tells the next statement.
         self.left_behind.lost = gone && others;
         learned && !gone
     }

@@ -255,7 +255,8 @@ impl Session {
     pub(super) async fn writer_connection(&mut self, place: Place) -> Result<Held, NoWriter> {
         self.follow_writer(place.backend).await?;
         let Some(mut held) = self.connections.take(place.backend) else {
-            return match self.left_behind.is_lost() {
+            let had_one = self.marks.intersects(Marks::LAST_INSERT_ID);
+            return match had_one || self.left_behind.is_lost() {
                 true => Err(NoWriter::StateLost),
                 false => Ok(self.open_writer_at(place).await?),
             };

@@ -21,6 +21,7 @@ mod set;
 mod statement;
 mod tables;
 mod transaction;
+mod user_variables;
 mod variables;
 
 pub use classify::classify;
@@ -41,4 +42,5 @@ pub use statement::{
 };
 pub use tables::mentions_any;
 pub use transaction::released;
+pub use user_variables::user_variables;
 pub use variables::{FOLLOWED, answering, can_follow, followed, is_followed};

@@ -272,3 +272,34 @@ async fn p3_what_a_global_is_set_to_counts_for_who_logs_in_after_it() {
     stage.lab.writer().execute(set("DEFAULT")).await.unwrap();
     stage.end().await;
 }
+
+#[tokio::test]
+async fn p3_what_a_trigger_has_set_unseen_is_nobody_elses() {
+    let stage = stage().await;
+    stage
+        .prepare([
+            "CREATE TRIGGER app.handed_sets BEFORE INSERT ON app.handed \
+             FOR EACH ROW SELECT 7 INTO @set_unseen",
+        ])
+        .await;
+    let mut own = stage.client().await;
+    for round in 0..3 {
+        let mut other = stage.client().await;
+        own.query_drop("INSERT INTO app.handed (v) VALUES (9)")
+            .await
+            .unwrap();
+        let before = handed(&stage, Handover::AsItWas);
+        other.query_drop("BEGIN").await.unwrap();
+        assert!(handed(&stage, Handover::AsItWas) > before, "{round}");
+        for _ in 0..2 {
+            let seen: Option<u32> = one(&mut other, "SELECT @SET_unseen").await;
+            assert_eq!(seen, None, "{round}");
+        }
+        other.query_drop("SET @set_unseen = 8").await.unwrap();
+        let seen: u32 = one(&mut other, "SELECT @`set_UNSEEN`").await;
+        assert_eq!(seen, 8, "{round}");
+        other.query_drop("ROLLBACK").await.unwrap();
+        other.disconnect().await.unwrap();
+    }
+    stage.end().await;
+}

@@ -13,6 +13,7 @@ mod as_it_was;
 mod crowd;
 mod giving_way;
 mod leaks;
+mod warming;
 
 #[path = "../consistency/stage.rs"]
 #[allow(dead_code, reason = "each test program uses its own part of this")]

@@ -116,6 +116,17 @@ impl<K: PartialEq, C> Books<K, C> {
         idle.remove(index).map(|it| it.connection)
     }
 
+    /// How many there are of a kind.
+    pub(super) fn count(&self, backend: BackendId, key: &K) -> usize {
+        let idle = self.idle.get(&backend);
+        idle.map_or(0, |idle| idle.iter().filter(|it| it.key == *key).count())
+    }
+
+    /// How many there are at a backend.
+    pub(super) fn at(&self, backend: BackendId) -> usize {
+        self.idle.get(&backend).map_or(0, VecDeque::len)
+    }
+
     /// The one that came first, to be closed, if there are more than this at the backend.
     pub(super) fn beyond(&mut self, backend: BackendId, most: usize) -> Option<C> {
         let idle = self.idle.get_mut(&backend)?;

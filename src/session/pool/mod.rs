@@ -6,6 +6,7 @@
 //! left there, and is asked about the account and its password again.
 
 mod books;
+mod warming;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -116,6 +117,8 @@ pub struct Pool {
     books: Mutex<Books<Kinship, Counted>>,
     /// Somebody looks after those that are idle.
     watched: AtomicBool,
+    /// Those of which more are being opened.
+    warming: Mutex<Vec<(BackendId, Kinship)>>,
 }
 
 impl Pool {
@@ -125,6 +128,15 @@ impl Pool {
 
     fn is_empty(&self) -> bool {
         self.books().total() == 0
+    }
+
+    fn warming(&self) -> std::sync::MutexGuard<'_, Vec<(BackendId, Kinship)>> {
+        self.warming.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many of a kind nobody has.
+    fn idle_of(&self, id: BackendId, kinship: &Kinship) -> usize {
+        self.books().count(id, kinship)
     }
 
     /// One that is more than may be idle at this backend, or at all.
@@ -211,6 +223,14 @@ impl Shared {
         while let Some(spare) = self.pool.beyond(id, own, all) {
             spare.into_inner().quit().await;
         }
+    }
+
+    /// Is there room for one more that nobody has?
+    fn has_room_for_idle(&self, id: BackendId) -> bool {
+        let (own, all) = self.pressure.free_room(id);
+        let books = self.pool.books();
+        let fits = |room: Option<usize>, idle| room.is_none_or(|room| idle < room);
+        fits(own, books.at(id)) && fits(all, books.total())
     }
 
     async fn close_idle(&self) -> bool {

@@ -57,9 +57,10 @@ pub const POOL_MIN_IDLE: Key = key(
         max: 10_000,
     },
     Default("0"),
-    "In mode transaction, so many connections of each account to each backend are kept beyond \
-     idle_time, until max_age: after a quiet hour clients find them, and nobody else does. Not more \
-     than backend_connections; where others need the room, they are closed all the same.",
+    "In mode transaction, so many connections of each account to each backend are opened ahead, from \
+     its first login on, and kept beyond idle_time, until max_age: after a quiet hour clients find \
+     them, and nobody else does. Not more than backend_connections; where others need the room, they \
+     are closed all the same.",
 )
 .reloads();
 
