@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::flavour::Asked;
 use super::question::versioned;
@@ -121,6 +121,9 @@ impl std::fmt::Display for Refusal {
 pub struct Connection {
     /// The stream; the relay works on it directly.
     pub wire: Wire,
+    /// How long a silent backend is believed to be there, as the system was told: see
+    /// [`crate::net::Stream::expect_life`].
+    pub believed: Option<(Duration, Duration)>,
     /// Which backend.
     pub backend: BackendId,
     /// The backend's id of the thread that serves this connection.

@@ -124,6 +124,7 @@ impl Dialer {
         let (wire, logged_in) = log_in(wire, request, encryption).await?;
         Ok(Connection {
             wire,
+            believed: None,
             port,
             backend: id,
             thread_id: u64::from(logged_in.thread_id),

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -50,6 +51,18 @@ impl Stream {
         }
     }
 
+    /// Has the thread that calls this wake up for it, by the runtime that it runs, and no other one
+    /// any more.
+    ///
+    /// # Errors
+    /// As the system gives them; nothing has changed then.
+    pub fn move_here(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(plain) => plain.move_here(),
+            Self::Tls(tls) => tls.get_mut().0.move_here(),
+        }
+    }
+
     /// The port at this end; none for a unix socket.
     pub fn local_port(&self) -> Option<u16> {
         let Plain::Tcp(stream) = self.plain() else {
@@ -61,6 +74,24 @@ impl Stream {
     /// Is TLS in use?
     pub fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_))
+    }
+}
+
+impl Plain {
+    /// A runtime wakes up for what was opened on it. The same socket by another number is opened here,
+    /// and the one before is closed.
+    fn move_here(&mut self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => {
+                let same = stream.as_fd().try_clone_to_owned()?;
+                *stream = TcpStream::from_std(same.into())?;
+            }
+            Self::Unix(stream) => {
+                let same = stream.as_fd().try_clone_to_owned()?;
+                *stream = UnixStream::from_std(same.into())?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -155,5 +186,30 @@ impl AsyncWrite for Stream {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    #[test]
+    fn what_was_opened_on_one_runtime_wakes_up_another() {
+        let runtime = || Builder::new_current_thread().enable_all().build().unwrap();
+        let (first, second) = (runtime(), runtime());
+        let (mut near, mut far) = first.block_on(async {
+            let (near, far) = UnixStream::pair().unwrap();
+            (Stream::Plain(Plain::from(near)), far)
+        });
+        second.block_on(async { near.move_here() }).unwrap();
+        first.block_on(far.write_all(b"word")).unwrap();
+        // Nobody drives the first one any more.
+        drop((first, far));
+        let mut read = Vec::new();
+        second.block_on(near.read_to_end(&mut read)).unwrap();
+        assert_eq!(read, b"word");
     }
 }

@@ -158,6 +158,14 @@ impl Wire {
         self.seq = seq;
     }
 
+    /// As [`Stream::move_here`].
+    ///
+    /// # Errors
+    /// As [`Stream::move_here`].
+    pub fn move_here(&mut self) -> io::Result<()> {
+        self.stream.move_here()
+    }
+
     /// What was read and not consumed yet.
     pub fn input(&mut self) -> &mut BytesMut {
         &mut self.input

@@ -121,8 +121,11 @@ impl Held {
         connection.proof.defaults = shared.share_defaults(&connection.proof.defaults);
         let config = shared.config.load_full();
         let limits = &config.limits;
-        let stream = connection.wire.stream();
-        stream.expect_life(limits.dead_peer_timeout, limits.write_timeout);
+        let believed = (limits.dead_peer_timeout, limits.write_timeout);
+        if connection.believed != Some(believed) {
+            connection.wire.stream().expect_life(believed.0, believed.1);
+            connection.believed = Some(believed);
+        }
         peer.add_thread(thread_of(&connection, opened));
         shared
             .metrics

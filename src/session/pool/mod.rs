@@ -10,6 +10,7 @@ mod warming;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 pub use self::books::Keeping;
@@ -89,6 +90,8 @@ enum Fit {
 #[derive(Debug)]
 struct Counted {
     spare: Spare,
+    /// Whose runtime wakes up for it.
+    thread: ThreadId,
     metrics: Arc<Metrics>,
 }
 
@@ -98,7 +101,11 @@ impl Counted {
         let metrics = Arc::clone(metrics);
         let idle = metrics.backend_connections(id.index(), ConnectionState::Idle);
         idle.inc();
-        Self { spare, metrics }
+        Self {
+            spare,
+            thread: thread::current().id(),
+            metrics,
+        }
     }
 
     fn into_inner(self) -> Spare {
@@ -209,7 +216,13 @@ impl Shared {
             let now = Instant::now();
             let fits = |counted: &Counted| fits(&counted.spare);
             let taken = self.pool.books().take((id, kinship), which, now, fits);
-            let mut spare = taken?.into_inner();
+            let taken = taken?;
+            let elsewhere = taken.thread != thread::current().id();
+            let mut spare = taken.into_inner();
+            // If it can't be moved, it is of use all the same.
+            if elsewhere && let Err(error) = spare.connection.wire.move_here() {
+                tracing::warn!(backend = self.name(id), %error, "a connection stays on its thread");
+            }
             // What a backend has closed is of no use.
             if !spare.connection.wire.is_over() {
                 return Some(spare);
