@@ -219,14 +219,15 @@ impl Shared {
             let taken = taken?;
             let elsewhere = taken.thread != thread::current().id();
             let mut spare = taken.into_inner();
+            // What a backend has closed is of no use, and the thread that it was on knows.
+            if spare.connection.wire.is_over() {
+                continue;
+            }
             // If it can't be moved, it is of use all the same.
             if elsewhere && let Err(error) = spare.connection.wire.move_here() {
                 tracing::warn!(backend = self.name(id), %error, "a connection stays on its thread");
             }
-            // What a backend has closed is of no use.
-            if !spare.connection.wire.is_over() {
-                return Some(spare);
-            }
+            return Some(spare);
         }
     }
 
