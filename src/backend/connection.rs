@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use super::flavour::Asked;
@@ -170,14 +170,24 @@ impl Proof {
     const IN_FIRST: usize = 10;
 
     /// Two of them: there are servers that take statements of 1 KiB at most.
-    fn questions(flavour: Flavour) -> [String; 2] {
-        Self::questions_behind(&[flavour.identity(), flavour.history()], flavour)
+    fn questions(flavour: Flavour) -> &'static [String; 2] {
+        static ALL: LazyLock<ForEach<[String; 2]>> = LazyLock::new(|| {
+            ForEach::new(|flavour| {
+                Proof::questions_behind(&[flavour.identity(), flavour.history()], flavour)
+            })
+        });
+        ALL.of(flavour)
     }
 
     /// The same on a connection that is known to lead where it did. Servers run `init_connect` at a
     /// login, and not when the user changes.
-    fn questions_of_beginning(flavour: Flavour) -> [String; 2] {
-        Self::questions_behind(&["@@global.init_connect = ''"], flavour)
+    fn questions_of_beginning(flavour: Flavour) -> &'static [String; 2] {
+        static ALL: LazyLock<ForEach<[String; 2]>> = LazyLock::new(|| {
+            let behind =
+                |flavour| Proof::questions_behind(&["@@global.init_connect = ''"], flavour);
+            ForEach::new(behind)
+        });
+        ALL.of(flavour)
     }
 
     fn questions_behind(first: &[&'static str], flavour: Flavour) -> [String; 2] {
@@ -460,7 +470,7 @@ mod tests {
     fn no_question_is_too_long_for_the_smallest_max_allowed_packet() {
         for flavour in [Flavour::MySql, Flavour::MariaDb] {
             let beginning = Proof::questions_of_beginning(flavour);
-            for question in Proof::questions(flavour).iter().chain(&beginning) {
+            for question in Proof::questions(flavour).iter().chain(beginning) {
                 assert!(question.len() < 1000, "{question}");
             }
         }

@@ -4,6 +4,9 @@
 //! the client has asked for, so that the statement does and answers what it would directly. Before
 //! the next one its wishes are read back and the proxy's own tracking is put on again.
 
+use std::iter;
+use std::sync::LazyLock;
+
 use super::connections::Held;
 use super::job::Job;
 use super::session::Session;
@@ -71,7 +74,17 @@ impl Session {
 
     /// The same for a connection of which nobody knows yet whose server it leads to.
     pub(super) fn tracking_for_each(&self) -> ForEach<String> {
-        ForEach::new(|flavour| self.tracking(flavour))
+        // That of nearly every login.
+        static FIRST: LazyLock<ForEach<String>> = LazyLock::new(|| {
+            let first = |flavour| Visible::of(flavour).tracking_on_writer(flavour, iter::empty());
+            ForEach::new(first)
+        });
+        let first =
+            self.state.variables.is_empty() && self.visible == Visible::of(self.visible.flavour);
+        match first {
+            true => FIRST.clone(),
+            false => ForEach::new(|flavour| self.tracking(flavour)),
+        }
     }
 
     /// The SET that makes the writer's connection track what the session needs.
