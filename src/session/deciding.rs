@@ -175,7 +175,7 @@ impl Session {
         let need = self.need(job, &functions, switched);
         let loads = self.shared.loads.now();
         let facts = self.facts(job, tried, arrived, &loads);
-        let snapshot = self.shared.watch.snapshot();
+        let snapshot = self.shared.watch.look();
         let mut scope = self.scope.lock();
         let mut decision = decide(&need, &facts, &mut scope, &snapshot, Instant::now());
         if let Decision::Run { reason, .. } = &mut decision

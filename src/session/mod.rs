@@ -1,6 +1,7 @@
 //! One client's session: login, command loop, relay, session state.
 
 mod account;
+mod aside;
 mod asking;
 mod awaiting;
 mod collation;
@@ -23,6 +24,7 @@ mod ids;
 mod job;
 mod keys;
 mod killing;
+mod known;
 mod lending;
 mod loads;
 mod login;
@@ -34,6 +36,7 @@ mod pins;
 mod pool;
 mod prepared;
 mod pressure;
+mod reaching;
 mod read_only;
 mod reader;
 mod registry;

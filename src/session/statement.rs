@@ -9,6 +9,7 @@ use super::command::Request;
 use super::deciding::{Begun, Tried};
 use super::hold::NotRun;
 use super::job::{Job, Uses};
+use super::known::{self, Read};
 use super::losing::Ran;
 use super::read_only::COMMIT;
 use super::relay::Progress;
@@ -19,7 +20,7 @@ use crate::protocol::{Command, query_text};
 use crate::routing::{
     Decision, Exclusion, Place, ReadMark, Reason, RefuseKind, Role, Transaction, Waiting,
 };
-use crate::sql::{Class, Marks, Statement, WriterRead, classify, is_instance_schema};
+use crate::sql::{Class, Hint, Marks, Statement, WriterRead, is_instance_schema};
 
 /// How an attempt at one backend ended.
 pub(super) enum Attempt {
@@ -61,7 +62,12 @@ impl Session {
             Command::Query => query_text(&request.payload, self.capabilities).unwrap_or_default(),
             _ => &[],
         };
-        let asked = match self.hint_of(text, request.more) {
+        let statement = self.read_statement(command, &request);
+        let hint = match &statement {
+            Some(read) if !read.may_have_comments => Ok(Hint::default()),
+            _ => self.hint_of(text, request.more),
+        };
+        let asked = match hint {
             Ok(hint) => self
                 .wishes_of(command, &request, &hint)
                 .map(|wishes| (wishes, hint.explain)),
@@ -74,40 +80,43 @@ impl Session {
                 return self.refuse(&error).await;
             }
         };
-        let statement = self.read_statement(command, &request);
-        let job = Job {
+        let mut job = Job {
             command,
             request,
-            statement,
+            statement: statement.map(|read| read.statement),
             wishes,
             uses: Uses::Nothing,
             refused_as_write: false,
             may_have_run: None,
         };
         match explains {
-            true => self.explain(&job).await,
-            false => self.run_statement(job).await,
+            true => Box::pin(self.explain(&job)).await,
+            false => self.run_statement(&mut job).await,
         }
     }
 
     /// A statement that may concern the proxy itself.
-    pub(super) async fn run_statement(&mut self, job: Job) -> Result<(), Ended> {
+    pub(super) async fn run_statement(&mut self, job: &mut Job) -> Result<(), Ended> {
         if self.transaction.is_on_reader() && job.leaves().intersects(Marks::NEXT_TRANSACTION) {
             // The writer's connection knows of no transaction.
             self.client.set_sequence(job.request.sequence);
             return self.refuse(&ClientError::transaction_in_progress()).await;
         }
-        if let Some((id, query_only)) = self.client_to_kill(&job).await? {
-            self.client.set_sequence(job.request.sequence);
-            return self.kill_client(id, query_only).await;
+        if matches!(job.class(), Some(Class::Kill(_))) {
+            return Box::pin(self.kill(job)).await;
         }
+        self.run_own_statement(job).await
+    }
+
+    /// The same for one that kills no client.
+    pub(super) async fn run_own_statement(&mut self, job: &mut Job) -> Result<(), Ended> {
         if let Some(unknown) = job.own().and_then(|own| own.unknown.as_ref()) {
             let error = ClientError::unknown_setting(&unknown.to_string());
-            self.skip(job.request).await?;
+            self.skip_rest(&mut job.request).await?;
             return self.refuse(&error).await;
         }
         if let Err(error) = job.wishes.applied_to(self.standing_policy()) {
-            self.skip(job.request).await?;
+            self.skip_rest(&mut job.request).await?;
             return self.refuse(&error).await;
         }
         self.execute(job).await
@@ -115,55 +124,63 @@ impl Session {
 
     /// What the SQL of a command says, as far as the proxy reads it: a statement beyond 16 MiB is
     /// not collected.
-    fn read_statement(&self, command: Command, request: &Request) -> Option<Arc<Statement>> {
+    fn read_statement(&self, command: Command, request: &Request) -> Option<Read> {
         if command != Command::Query || request.more {
             return None;
         }
         let sql = query_text(&request.payload, self.capabilities).ok()?;
         let readable = self.can_read(sql);
-        readable.then(|| Arc::new(self.classify(sql)))
+        readable.then(|| self.read(sql))
     }
 
-    /// Classifies SQL as it counts in this session's schema.
-    pub(super) fn classify(&self, sql: &[u8]) -> Statement {
-        let mut statement = classify(sql, self.lex);
+    /// Reads SQL as it counts in this session's schema.
+    fn read(&self, sql: &[u8]) -> Read {
+        let mut read = known::read(sql, self.lex);
         if self.state.schema.as_deref().is_some_and(is_instance_schema) {
-            match statement.class {
+            match read.statement.class {
                 Class::Read { tables: true } => {
+                    let statement = Arc::make_mut(&mut read.statement);
                     statement.class = Class::WriterRead(WriterRead::Instance);
                 }
-                Class::ReadWithFunctions(_) => statement = Statement::unknown(),
+                Class::ReadWithFunctions(_) => read.statement = Arc::new(Statement::unknown()),
                 _ => {}
             }
         }
-        statement
+        read
+    }
+
+    /// What it says.
+    pub(super) fn classify(&self, sql: &[u8]) -> Arc<Statement> {
+        self.read(sql).statement
     }
 
     /// Decides and runs until the client has an answer.
-    pub(super) async fn execute(&mut self, job: Job) -> Result<(), Ended> {
-        self.enter_scope(&job);
-        self.doubt_scope(&job);
+    pub(super) async fn execute(&mut self, job: &mut Job) -> Result<(), Ended> {
+        self.enter_scope(job);
+        self.doubt_scope(job);
         let ended = self.run_until_answered(job).await;
         self.note_scope();
         ended
     }
 
-    async fn run_until_answered(&mut self, mut job: Job) -> Result<(), Ended> {
-        if self.refuses_left_behind(&mut job).await? {
+    async fn run_until_answered(&mut self, job: &mut Job) -> Result<(), Ended> {
+        if self.refuses_left_behind(job).await? {
             return Ok(());
         }
-        self.carry_variables(&job).await;
+        if !self.carried.is_empty() {
+            Box::pin(self.carry_variables(job)).await;
+        }
         if self.transaction.is_on_reader() && job.statement.as_ref().is_some_and(|it| it.commits) {
-            self.end_on_reader(COMMIT).await;
+            Box::pin(self.end_on_reader(COMMIT)).await;
         }
-        if self.must_leave_reader(&job) && !Box::pin(self.leave_reader(&job)).await? {
+        if self.must_leave_reader(job) && !Box::pin(self.leave_reader(job)).await? {
             return Ok(());
         }
-        self.mirror(&job);
+        self.mirror(job);
         let arrived = Instant::now();
         let mut tried = Tried::default();
         loop {
-            let decision = self.decide(&job, &tried, arrived);
+            let decision = self.decide(job, &tried, arrived);
             let (decision, begun) = decision;
             let Begun { mark, token, role } = begun;
             if tried.waits(&decision, &self.shared)
@@ -185,17 +202,17 @@ impl Session {
                         self.skip_rest(&mut job.request).await?;
                         return self.refuse(&ClientError::shed()).await;
                     }
-                    let until = self.may_wait_until(&job, &tried, arrived);
+                    let until = self.may_wait_until(job, &tried, arrived);
                     let free = self.shared.fallback.load_full();
-                    self.unless_gone(tried.find_room(&free, until)).await?;
+                    Box::pin(self.unless_gone(tried.find_room(&free, until))).await?;
                 }
                 Decision::Run { place, .. } if tried.needs_turn(place) => {
                     self.cancel(mark);
-                    let until = self.may_wait_until(&job, &tried, arrived);
+                    let until = self.may_wait_until(job, &tried, arrived);
                     let shared = Arc::clone(&self.shared);
                     let _counted = shared.counts_waiting(place.backend);
-                    self.unless_gone(tried.take_turn(place, &shared.loads, until))
-                        .await?;
+                    let turn = tried.take_turn(place, &shared.loads, until);
+                    Box::pin(self.unless_gone(turn)).await?;
                 }
                 Decision::Run { place, reason } => {
                     tried.queued = None;
@@ -207,7 +224,7 @@ impl Session {
                         token,
                         role,
                     };
-                    match self.attempt(run, &mut job).await? {
+                    match self.attempt(run, job).await? {
                         Attempt::Done => return Ok(()),
                         Attempt::Anew { ran } => {
                             job.may_have_run = ran.or(job.may_have_run);
@@ -217,10 +234,8 @@ impl Session {
                         }
                         Attempt::Held(why) => {
                             let at = place.backend;
-                            if !self
-                                .hold_not_run(why, at, &mut job, &mut tried, arrived)
-                                .await?
-                            {
+                            let held = self.hold_not_run(why, at, job, &mut tried, arrived);
+                            if !Box::pin(held).await? {
                                 return Ok(());
                             }
                         }
@@ -228,7 +243,7 @@ impl Session {
                     }
                 }
                 Decision::Probe { backends, .. } => {
-                    let silent = self.shared.watch.probe(&backends).await;
+                    let silent = Box::pin(self.shared.watch.probe(&backends)).await;
                     for id in silent {
                         tried.exclude(id, Exclusion::Unreachable);
                     }
@@ -242,8 +257,8 @@ impl Session {
                     tried.waited_since.get_or_insert_with(Instant::now);
                     let shared = Arc::clone(&self.shared);
                     let _counted = shared.counts_waiting(place.backend);
-                    self.unless_gone(shared.watch.wait(place, &token, until))
-                        .await?;
+                    let wait = shared.watch.wait(place, &token, until);
+                    Box::pin(self.unless_gone(wait)).await?;
                     tried.waiting = Some(Waiting {
                         place,
                         token,
@@ -254,7 +269,7 @@ impl Session {
                     kind: RefuseKind::Timeout,
                     ..
                 } if self.may_leave_reader() => {
-                    if !Box::pin(self.leave_reader(&job)).await? {
+                    if !Box::pin(self.leave_reader(job)).await? {
                         return Ok(());
                     }
                     tried = Tried::default();
@@ -262,9 +277,11 @@ impl Session {
                 Decision::Refuse {
                     kind: RefuseKind::AmbiguousWriter,
                     ..
-                } if !std::mem::replace(&mut tried.rivals_asked, true) => self.ask_rivals().await,
+                } if !std::mem::replace(&mut tried.rivals_asked, true) => {
+                    Box::pin(self.ask_rivals()).await;
+                }
                 Decision::Refuse { kind, .. } if self.may_hold(kind, arrived) => {
-                    self.hold(arrived).await?;
+                    Box::pin(self.hold(arrived)).await?;
                     tried = Tried::default();
                 }
                 Decision::Refuse { kind, reason } => {
@@ -272,7 +289,7 @@ impl Session {
                     self.shared.metrics.refused(reason.index());
                     self.skip_rest(&mut job.request).await?;
                     return match kind {
-                        RefuseKind::StateLost => self.refuse_lost(&job).await,
+                        RefuseKind::StateLost => Box::pin(self.refuse_lost(job)).await,
                         kind => self.refuse(&refusal(kind)).await,
                     };
                 }
@@ -283,10 +300,13 @@ impl Session {
     async fn attempt(&mut self, run: Run, job: &mut Job) -> Result<Attempt, Ended> {
         match self.runs_as(&run, job) {
             Role::Reader => {
-                self.leave_old_writer(run.place.backend).await;
+                if run.place.backend == self.writer {
+                    Box::pin(self.leave_old_writer(run.place.backend)).await;
+                }
                 self.at_reader(run, job).await
             }
-            Role::Writer => self.at_writer(run, job).await,
+            // Elsewhere: it takes far more than a read.
+            Role::Writer => Box::pin(self.at_writer(run, job)).await,
         }
     }
 
