@@ -61,6 +61,7 @@ mod statement;
 mod switch;
 mod tracking;
 mod visible;
+mod waiting;
 mod wishes;
 mod writer;
 

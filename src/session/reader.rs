@@ -20,8 +20,9 @@ use super::visible::{Filter, tracking_on_reader};
 use crate::backend::ConnectError;
 use crate::error::ClientError;
 use crate::gtid::Set;
+use crate::net::WireError;
 use crate::protocol::End;
-use crate::routing::{Exclusion, Place};
+use crate::routing::{BackendId, Exclusion, Place};
 use crate::telemetry::{ErrorKind, RetryCause};
 
 /// Errors of a reader that its lag alone explains, since the writer may know the table, column,
@@ -128,8 +129,7 @@ impl Session {
                 Err(Ended::ClientGone)
             }
             Err(RelayError::Backend(error)) => {
-                let backend = self.shared.name(held.backend);
-                tracing::warn!(client = self.entry.id, backend, %error, "backend connection lost");
+                self.log_loss(held.backend, &error);
                 drop(held);
                 Box::pin(self.reader_lost(run.place, job, &progress)).await
             }
@@ -255,15 +255,7 @@ impl Session {
         };
         let covers = token.is_none_or(|token| executed.contains(token));
         if !covers {
-            // The watermark promised more than the backend has: it is not what it was taken for.
-            let backend = self.shared.name(place.backend);
-            tracing::error!(backend, "an answer is older than the backend's watermark");
-            let alarms = self
-                .shared
-                .metrics
-                .consistency_alarms(place.backend.index());
-            alarms.inc();
-            self.shared.watch.alarm(place);
+            self.alarm_at(place);
             return match progress.flushed() {
                 true => Verdict::Flawed(Flaw::Stale),
                 false => Verdict::Flawed(Flaw::Again(Exclusion::Alarm)),
@@ -273,6 +265,22 @@ impl Session {
             self.shared.watch.learn(place, executed);
         }
         Verdict::Good
+    }
+
+    /// The watermark promised more than the backend has: it is not what it was taken for.
+    #[cold]
+    fn alarm_at(&self, place: Place) {
+        let backend = self.shared.name(place.backend);
+        tracing::error!(backend, "an answer is older than the backend's watermark");
+        let metrics = &self.shared.metrics;
+        metrics.consistency_alarms(place.backend.index()).inc();
+        self.shared.watch.alarm(place);
+    }
+
+    #[cold]
+    fn log_loss(&self, backend: BackendId, error: &WireError) {
+        let backend = self.shared.name(backend);
+        tracing::warn!(client = self.entry.id, backend, %error, "backend connection lost");
     }
 
     /// Hands the answer on.

@@ -17,9 +17,7 @@ use super::session::Session;
 use crate::error::ClientError;
 use crate::gtid::Set;
 use crate::protocol::{Command, query_text};
-use crate::routing::{
-    Decision, Exclusion, Place, ReadMark, Reason, RefuseKind, Role, Transaction, Waiting,
-};
+use crate::routing::{Decision, Exclusion, Place, ReadMark, Reason, Role};
 use crate::sql::{Class, Hint, Marks, Statement, WriterRead, is_instance_schema};
 
 /// How an attempt at one backend ended.
@@ -180,41 +178,11 @@ impl Session {
         let arrived = Instant::now();
         let mut tried = Tried::default();
         loop {
-            let decision = self.decide(job, &tried, arrived);
-            let (decision, begun) = decision;
+            let (decision, begun) = self.decide(job, &tried, arrived);
             let Begun { mark, token, role } = begun;
-            if tried.waits(&decision, &self.shared)
-                && let Err(full) = self.queue_up(&mut tried)
-            {
-                self.cancel(mark);
-                self.shared
-                    .metrics
-                    .refused(Reason::RefusedQueueFull.index());
-                self.skip_rest(&mut job.request).await?;
-                return self.refuse(&full).await;
-            }
-            match decision {
-                Decision::Run { reason, .. } if tried.needs_room(reason) => {
-                    self.cancel(mark);
-                    if tried.no_room {
-                        self.observe_wait(&tried, Reason::RefusedShed);
-                        self.shared.metrics.refused(Reason::RefusedShed.index());
-                        self.skip_rest(&mut job.request).await?;
-                        return self.refuse(&ClientError::shed()).await;
-                    }
-                    let until = self.may_wait_until(job, &tried, arrived);
-                    let free = self.shared.fallback.load_full();
-                    Box::pin(self.unless_gone(tried.find_room(&free, until))).await?;
-                }
-                Decision::Run { place, .. } if tried.needs_turn(place) => {
-                    self.cancel(mark);
-                    let until = self.may_wait_until(job, &tried, arrived);
-                    let shared = Arc::clone(&self.shared);
-                    let _counted = shared.counts_waiting(place.backend);
-                    let turn = tried.take_turn(place, &shared.loads, until);
-                    Box::pin(self.unless_gone(turn)).await?;
-                }
-                Decision::Run { place, reason } => {
+            let waits = tried.waits(&decision, &self.shared);
+            let answered = match decision {
+                Decision::Run { place, reason } if tried.may_run(place, reason) => {
                     tried.queued = None;
                     self.observe_wait(&tried, reason);
                     let run = Run {
@@ -225,74 +193,23 @@ impl Session {
                         role,
                     };
                     match self.attempt(run, job).await? {
-                        Attempt::Done => return Ok(()),
-                        Attempt::Anew { ran } => {
-                            job.may_have_run = ran.or(job.may_have_run);
-                            if std::mem::replace(&mut tried.anew, true) {
-                                tried.exclude(place.backend, Exclusion::Unreachable);
-                            }
-                        }
-                        Attempt::Held(why) => {
+                        Attempt::Done => true,
+                        failed => {
                             let at = place.backend;
-                            let held = self.hold_not_run(why, at, job, &mut tried, arrived);
-                            if !Box::pin(held).await? {
-                                return Ok(());
-                            }
+                            let next = self.after_failing(failed, at, job, &mut tried, arrived);
+                            Box::pin(next).await?
                         }
-                        Attempt::Again(how) => tried.exclude(place.backend, how),
                     }
                 }
-                Decision::Probe { backends, .. } => {
-                    let silent = Box::pin(self.shared.watch.probe(&backends)).await;
-                    for id in silent {
-                        tried.exclude(id, Exclusion::Unreachable);
-                    }
+                decision => {
+                    self.cancel(mark);
+                    // Elsewhere, as all that hardly any statement does: most need no room for it.
+                    let first = self.before_running(decision, waits, job, &mut tried, arrived);
+                    Box::pin(first).await?
                 }
-                Decision::Wait {
-                    place,
-                    token,
-                    until,
-                    ..
-                } => {
-                    tried.waited_since.get_or_insert_with(Instant::now);
-                    let shared = Arc::clone(&self.shared);
-                    let _counted = shared.counts_waiting(place.backend);
-                    let wait = shared.watch.wait(place, &token, until);
-                    Box::pin(self.unless_gone(wait)).await?;
-                    tried.waiting = Some(Waiting {
-                        place,
-                        token,
-                        until,
-                    });
-                }
-                Decision::Refuse {
-                    kind: RefuseKind::Timeout,
-                    ..
-                } if self.may_leave_reader() => {
-                    if !Box::pin(self.leave_reader(job)).await? {
-                        return Ok(());
-                    }
-                    tried = Tried::default();
-                }
-                Decision::Refuse {
-                    kind: RefuseKind::AmbiguousWriter,
-                    ..
-                } if !std::mem::replace(&mut tried.rivals_asked, true) => {
-                    Box::pin(self.ask_rivals()).await;
-                }
-                Decision::Refuse { kind, .. } if self.may_hold(kind, arrived) => {
-                    Box::pin(self.hold(arrived)).await?;
-                    tried = Tried::default();
-                }
-                Decision::Refuse { kind, reason } => {
-                    self.observe_wait(&tried, reason);
-                    self.shared.metrics.refused(reason.index());
-                    self.skip_rest(&mut job.request).await?;
-                    return match kind {
-                        RefuseKind::StateLost => Box::pin(self.refuse_lost(job)).await,
-                        kind => self.refuse(&refusal(kind)).await,
-                    };
-                }
+            };
+            if answered {
+                return Ok(());
             }
         }
     }
@@ -308,27 +225,6 @@ impl Session {
             // Elsewhere: it takes far more than a read.
             Role::Writer => Box::pin(self.at_writer(run, job)).await,
         }
-    }
-
-    /// A transaction is where it can't go on: it is rolled back there, as the client is told.
-    async fn refuse_lost(&mut self, job: &Job) -> Result<(), Ended> {
-        let on_writer = matches!(self.transaction, Transaction::OnWriter { .. });
-        let held = match on_writer {
-            true => self.connections.take(self.writer),
-            false => None,
-        };
-        let Some(mut held) = held else {
-            return match on_writer {
-                true => self
-                    .tell_loss(&ClientError::transaction_lost())
-                    .await
-                    .map(|_| ()),
-                false => self.refuse(&refusal(RefuseKind::StateLost)).await,
-            };
-        };
-        self.give_up_transaction(&mut held, job).await?;
-        self.connections.put(held);
-        Ok(())
     }
 
     /// A statement has ended there.
@@ -348,21 +244,5 @@ impl Session {
             self.last_select = Some(place);
         }
         self.left_behind.ran(counted, selected);
-    }
-}
-
-/// What the client reads of a refusal.
-fn refusal(kind: RefuseKind) -> ClientError {
-    match kind {
-        RefuseKind::NoWriter => ClientError::no_writer(),
-        RefuseKind::AmbiguousWriter => ClientError::ambiguous_writer(),
-        RefuseKind::Timeout => ClientError::wait_timed_out(),
-        RefuseKind::AllGone => ClientError::all_gone(),
-        RefuseKind::WriterBehind | RefuseKind::TooStale | RefuseKind::TokenUnknown => {
-            ClientError::not_proven()
-        }
-        RefuseKind::ReadOnlyTransaction => ClientError::read_only_transaction(),
-        RefuseKind::StateLost => ClientError::transaction_lost(),
-        RefuseKind::LostWrites => ClientError::lost_writes(),
     }
 }

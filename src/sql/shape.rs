@@ -70,20 +70,53 @@ impl Shape {
     }
 }
 
+/// What a byte is to a shape.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// It belongs to a word.
+    Word,
+    /// It belongs to a word or a number.
+    Digit,
+    /// Something has to be understood, or may have to be.
+    Special,
+    /// It stands between two tokens, or is one.
+    Other,
+}
+
+/// By the byte: one look for each, where comparing would take most of the time.
+const KINDS: [Kind; 256] = kinds();
+
+#[expect(clippy::indexing_slicing, reason = "each byte has its place")]
+const fn kinds() -> [Kind; 256] {
+    let mut kinds = [Kind::Other; 256];
+    let mut byte = 0u8;
+    loop {
+        kinds[byte as usize] = match byte {
+            b'0'..=b'9' => Kind::Digit,
+            b'\'' | b'/' | b'-' | 0 | b'"' | b'`' | b'@' | b'#' | b'\\' => Kind::Special,
+            _ if is_word(byte) => Kind::Word,
+            _ => Kind::Other,
+        };
+        if byte == u8::MAX {
+            return kinds;
+        }
+        byte += 1;
+    }
+}
+
 /// How many bytes from the start are the same in the shape: up to a number, a string, or what may
 /// have to be understood.
 fn plain(text: &[u8]) -> usize {
-    let mut in_word = false;
-    let ends = |byte: &u8| {
-        let ends = match byte {
-            b'0'..=b'9' => !in_word,
-            b'\'' | b'/' | b'-' | 0 | b'"' | b'`' | b'@' | b'#' | b'\\' => true,
-            _ => false,
-        };
-        in_word = is_word(*byte);
-        ends
-    };
-    text.iter().position(ends).unwrap_or(text.len())
+    let mut before = Kind::Other;
+    for (at, byte) in text.iter().enumerate() {
+        let kind = KINDS.get(usize::from(*byte)).copied();
+        match kind.unwrap_or(Kind::Special) {
+            Kind::Digit if before == Kind::Word => {}
+            Kind::Digit | Kind::Special => return at,
+            other => before = other,
+        }
+    }
+    text.len()
 }
 
 impl Statement {
@@ -91,6 +124,7 @@ impl Statement {
     /// place among the tokens be counted.
     pub fn has_its_shape_alone(&self) -> bool {
         let plain = self.own == Own::default() && self.lock_call.is_none() && self.ids.is_none();
+        let plain = plain && !self.commits;
         let tables = self.makes.is_empty() && self.drops.is_empty() && self.sets.is_empty();
         plain && tables && matches!(self.class, Class::Read { .. } | Class::Write)
     }
