@@ -1,6 +1,7 @@
 //! Byte streams: plain and TLS, packet reading and writing, listeners.
 
 mod connector;
+mod cut;
 mod endpoint;
 mod inherit;
 mod input;
@@ -16,6 +17,7 @@ mod wire;
 use std::path::PathBuf;
 
 pub use connector::{BackendTls, TlsMode, connector};
+pub use cut::Cut;
 pub use endpoint::{Endpoint, EndpointError};
 pub use inherit::{HANDED_OVER, Heritage, Inherited};
 pub use input::READ_SIZE;

@@ -4,18 +4,19 @@
 //! [`Wire::fill`] with [`Wire::input`] lets the relay walk over packets where they lie, without
 //! collecting what it only forwards.
 
+use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
-use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::Stream;
+use super::cut::Cut;
 use super::input::{Input, KEPT, READ_SIZE};
 use crate::protocol::compression::{Algorithm, Codec};
 use crate::protocol::{HEADER, Header, MAX_PAYLOAD, ProtocolError, write_packet};
@@ -56,8 +57,10 @@ pub struct Wire {
     codec: Option<Box<Codec>>,
     input: Input,
     output: BytesMut,
-    cut: Option<Arc<Notify>>,
+    cut: Option<Arc<Cut>>,
     seq: u8,
+    /// Found to be so by [`Wire::is_over`].
+    over: bool,
     received: u64,
     sent: u64,
     stalls: Stalls,
@@ -84,6 +87,7 @@ impl Wire {
             output: BytesMut::new(),
             cut: None,
             seq: 0,
+            over: false,
             received: 0,
             sent: 0,
             stalls: Stalls::default(),
@@ -378,20 +382,20 @@ impl Wire {
     /// was idle? MySQL says why it closes (error 4031) before it does.
     pub fn is_over(&mut self) -> bool {
         let codec = self.codec.as_deref();
-        if !self.input.is_empty() || codec.is_some_and(Codec::holds_input) {
+        if self.over || !self.input.is_empty() || codec.is_some_and(Codec::holds_input) {
             return true;
         }
         let mut byte = [0; 1];
         let mut space = ReadBuf::new(&mut byte);
         let mut nobody = Context::from_waker(Waker::noop());
-        // Costs no system call while nothing has come.
-        Pin::new(&mut self.stream)
-            .poll_read(&mut nobody, &mut space)
-            .is_ready()
+        // Costs no system call while nothing has come. What comes is lost with the connection.
+        let read = Pin::new(&mut self.stream).poll_read(&mut nobody, &mut space);
+        self.over = read.is_ready();
+        self.over
     }
 
-    /// Whoever notifies this ends the wait for the peer's end, as if the peer had gone.
-    pub fn cut_by(&mut self, cut: Arc<Notify>) {
+    /// Whoever calls [`Cut::cut`] ends the wait for the peer's end, as if the peer had gone.
+    pub fn cut_by(&mut self, cut: Arc<Cut>) {
         self.cut = Some(cut);
     }
 
@@ -412,17 +416,12 @@ impl Wire {
             Some(codec) => codec.raw(),
             None => &mut **input,
         };
-        let cut = async {
-            match cut {
-                Some(cut) => cut.notified().await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            () = gone_by_itself(stream, input, received) => {}
-            () = cut => {}
-        }
+        let mut gone = pin!(gone_by_itself(stream, input, received));
+        poll_fn(|cx| match cut {
+            Some(cut) if cut.poll(cx).is_ready() => Poll::Ready(()),
+            _ => gone.as_mut().poll(cx),
+        })
+        .await;
     }
 
     /// Says good-bye to the stream. Errors no longer matter to anyone.
@@ -437,6 +436,11 @@ impl Stalls {
         let Some(limit) = self.writing else {
             return writing.await;
         };
+        // There is nearly always room at once, and then nobody has to look at the clock.
+        let mut writing = pin!(writing);
+        if let Poll::Ready(written) = at_once(writing.as_mut()).await {
+            return written;
+        }
         match timeout(limit, writing).await {
             Ok(written) => written,
             Err(_) => {
@@ -445,6 +449,11 @@ impl Stalls {
             }
         }
     }
+}
+
+/// What a future has to say now.
+async fn at_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
 
 async fn gone_by_itself(stream: &mut Stream, input: &mut BytesMut, received: &mut u64) {

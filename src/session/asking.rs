@@ -4,7 +4,7 @@ use super::command::Request;
 use super::session::Session;
 use super::wishes::Wishes;
 use crate::error::ClientError;
-use crate::protocol::{Command, query_attributes};
+use crate::protocol::{Capabilities, Command, query_attributes};
 use crate::sql::{Hint, seems_hinted};
 
 impl Session {
@@ -28,7 +28,8 @@ impl Session {
         hint: &Hint,
     ) -> Result<Wishes, ClientError> {
         let mut wishes = Wishes::of(&hint.settings)?;
-        if command == Command::Query {
+        let attributed = self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
+        if command == Command::Query && attributed {
             let attributes = query_attributes(&request.payload, self.capabilities);
             wishes.narrow(&Wishes::of_attributes(&attributes.unwrap_or_default())?);
         }

@@ -1,42 +1,104 @@
 //! Between two commands: the client's next one, or what ends the session first.
 
+use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use smallvec::SmallVec;
 use tokio::sync::watch;
+use tokio::time::{sleep, sleep_until};
 
+use super::aside::Aside;
 use super::command::Request;
+use super::registry::Killed;
 use super::session::Session;
 use super::{Ended, Leave, Shared};
+use crate::net::WireError;
 use crate::routing::{BackendId, Transaction};
 
 /// Where another process takes over there is no hurry: a client that sends one command after the
 /// other is not cut off between two of them.
 const BETWEEN: Duration = Duration::from_millis(500);
 
+/// What a session hears that concerns more than its statement.
+enum Word {
+    /// It is killed.
+    Killed,
+    /// The process drains.
+    Drains,
+    /// There are other backends to leave.
+    Leave,
+}
+
 /// What an idle session listens to besides its client.
 pub(super) struct News {
+    killed: Killed,
     draining: watch::Receiver<bool>,
     leave: watch::Receiver<Arc<[Leave]>>,
     /// The backends to leave, as told last.
     due: Arc<[Leave]>,
+    /// It has heard that the process drains.
+    drains: bool,
+    /// The next word.
+    word: Aside<dyn Future<Output = Word> + Send>,
 }
 
 impl News {
     /// As of now.
-    pub(super) fn of(shared: &Shared) -> Self {
+    pub(super) fn of(shared: &Shared, killed: Killed) -> Self {
         let mut leave = shared.roster.leave();
         let due = Arc::clone(&leave.borrow_and_update());
+        let draining = shared.draining.clone();
+        let word = next_word(killed.clone(), Some(draining.clone()), leave.clone());
         Self {
-            draining: shared.draining.clone(),
+            killed,
+            draining,
             leave,
             due,
+            drains: false,
+            word: Aside::new(Box::pin(word)),
         }
+    }
+
+    /// Takes note of the next word; an error if the session is killed.
+    ///
+    /// Cancel safe.
+    async fn next(&mut self) -> Result<(), Ended> {
+        match self.word.wait().await {
+            Word::Killed => return Err(Ended::Killed),
+            Word::Drains => self.drains = true,
+            Word::Leave => self.take(),
+        }
+        let draining = (!self.drains).then(|| self.draining.clone());
+        let word = next_word(self.killed.clone(), draining, self.leave.clone());
+        self.word.replace(Box::pin(word));
+        Ok(())
     }
 
     fn take(&mut self) {
         self.due = Arc::clone(&self.leave.borrow_and_update());
+    }
+}
+
+/// The next thing that is heard; of the drain it is heard once.
+async fn next_word(
+    mut killed: Killed,
+    draining: Option<watch::Receiver<bool>>,
+    mut leave: watch::Receiver<Arc<[Leave]>>,
+) -> Word {
+    let drains = async {
+        match draining {
+            // The sender lives as long as the process serves.
+            Some(mut draining) => drop(draining.wait_for(|draining| *draining).await),
+            None => pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        () = killed.wait() => Word::Killed,
+        () = drains => Word::Drains,
+        Ok(()) = leave.changed() => Word::Leave,
     }
 }
 
@@ -60,57 +122,56 @@ impl Session {
             if news.leave.has_changed().unwrap_or(false) {
                 news.take();
             }
-            self.leave_backends(&news.due).await;
-            let pause = self.pause();
-            let drained = async {
-                // The sender lives as long as the process serves.
-                let _ = news.draining.wait_for(|draining| *draining).await;
-                tokio::time::sleep(pause).await;
-            };
+            if !news.due.is_empty() {
+                self.leave_backends(&news.due).await;
+            }
             self.lend_to_waiting().await;
+            let pause = self.pause();
+            let drained = async { sleep(pause).await };
             let spare = self.spare_connections();
-            let words = self.words_until();
+            let until = self.has_words.then(|| self.words_until()).flatten();
+            let shared = &self.shared;
+            let wanted = async { shared.pressure.wanted(&spare).await };
             let words = async {
-                match words {
-                    Some(until) => tokio::time::sleep_until(until).await,
-                    None => std::future::pending().await,
-                }
-            };
-            let shared = Arc::clone(&self.shared);
-            let wanted = async {
-                match spare.is_empty() {
-                    true => std::future::pending().await,
-                    false => shared.pressure.wanted(&spare).await,
+                match until {
+                    Some(until) => sleep_until(until).await,
+                    None => pending().await,
                 }
             };
             tokio::select! {
                 biased;
                 // What went wrong shows again when the command is read.
                 _ = self.client.fill_to(1) => break,
-                () = self.entry.killed() => return Err(Ended::Killed),
-                () = drained, if may_leave => return Err(Ended::Drained),
-                Ok(()) = news.leave.changed() => news.take(),
-                () = idle.over() => return Err(self.idled(idle).await),
-                id = wanted => self.give_back(id).await,
+                heard = news.next() => heard?,
+                () = drained, if news.drains && may_leave => return Err(Ended::Drained),
+                () = idle.over(&mut self.alarm) => return Err(self.idled(idle).await),
+                id = wanted, if !spare.is_empty() => self.give_back(id).await,
                 // What was kept for the client's questions may go now.
-                () = words => {}
+                () = words, if until.is_some() => {}
             }
         }
-        // A command that has begun can't be left in the middle but by ending the session.
-        let pause = self.pause();
-        let drained = async {
-            let _ = news.draining.wait_for(|draining| *draining).await;
-            tokio::time::sleep(pause).await;
-        };
-        let request = tokio::select! {
-            biased;
-            request = Request::read(&mut self.client) => request,
-            () = self.entry.killed() => return Err(Ended::Killed),
-            () = drained, if may_leave => return Err(Ended::Drained),
-        };
-        match request {
+        match self.read_request(news, may_leave).await? {
             Ok(request) => Ok(request),
             Err(error) => Err(self.client_failed(&error).await),
+        }
+    }
+
+    /// Reads a command that has begun: it can't be left in the middle but by ending the session.
+    async fn read_request(
+        &mut self,
+        news: &mut News,
+        may_leave: bool,
+    ) -> Result<Result<Request, WireError>, Ended> {
+        let pause = self.pause();
+        let mut reading = pin!(Request::read(&mut self.client));
+        loop {
+            let drained = async { sleep(pause).await };
+            tokio::select! {
+                biased;
+                request = &mut reading => return Ok(request),
+                heard = news.next() => heard?,
+                () = drained, if news.drains && may_leave => return Err(Ended::Drained),
+            }
         }
     }
 

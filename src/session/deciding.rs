@@ -85,6 +85,11 @@ impl Tried {
                 .is_none_or(|(of, _)| *of != place.backend)
     }
 
+    /// May it run there at once?
+    pub(super) fn may_run(&self, place: Place, reason: Reason) -> bool {
+        !self.needs_room(reason) && !self.needs_turn(place)
+    }
+
     /// Does it have to wait before anything else can be done, and is not in line yet? Room and turns
     /// that are free it takes at once.
     pub(super) fn waits(&mut self, decision: &Decision, shared: &Shared) -> bool {
@@ -175,7 +180,7 @@ impl Session {
         let need = self.need(job, &functions, switched);
         let loads = self.shared.loads.now();
         let facts = self.facts(job, tried, arrived, &loads);
-        let snapshot = self.shared.watch.snapshot();
+        let snapshot = self.shared.watch.look();
         let mut scope = self.scope.lock();
         let mut decision = decide(&need, &facts, &mut scope, &snapshot, Instant::now());
         if let Decision::Run { reason, .. } = &mut decision
@@ -188,7 +193,7 @@ impl Session {
             decision = told;
         }
         if let Some(errant) = scope.take_errant() {
-            tracing::warn!(client = self.entry.id, %errant, "errant transactions on a reader");
+            self.log_errant(&errant);
         }
         let Decision::Run { place, .. } = decision else {
             return (decision, Begun::nothing());
@@ -198,6 +203,11 @@ impl Session {
         let view = snapshot.backend(place.backend);
         let role = view.map_or(Role::Writer, |view| view.role);
         (decision, Begun { mark, token, role })
+    }
+
+    #[cold]
+    fn log_errant(&self, errant: &Set) {
+        tracing::warn!(client = self.entry.id, %errant, "errant transactions on a reader");
     }
 
     /// What an answer from `place` has to cover.

@@ -71,15 +71,17 @@ impl Session {
             format!("@{} = {value}", target.name)
         });
         let set = format!("SET {}", values.collect::<Vec<_>>().join(", "));
-        self.set_on_writer(&set).await
+        self.set_on_writer(&set, targets).await
     }
 
-    async fn set_on_writer(&mut self, set: &str) -> Option<()> {
+    async fn set_on_writer(&mut self, set: &str, targets: &[Target]) -> Option<()> {
         let snapshot = self.shared.watch.snapshot();
         let mut views = snapshot.backends.iter();
         let writer = views.find(|view| view.role == Role::Writer && view.writable)?;
         let mut held = self.writer_connection(writer.place()?).await.ok()?;
         held.ask(set).await.ok()?;
+        let names = targets.iter().map(|target| target.name.as_bytes());
+        held.own_variables_are(names);
         self.connections.put(held);
         self.marks |= Marks::USER_VARIABLE;
         Some(())

@@ -191,7 +191,7 @@ pub fn explain_for(
     let job = Job {
         command: Command::Query,
         wishes: session.wishes_of(Command::Query, &request, &hint)?,
-        statement: Some(Arc::new(session.classify(sql.as_bytes()))),
+        statement: Some(session.classify(sql.as_bytes())),
         request,
         uses: Uses::Nothing,
         refused_as_write: false,

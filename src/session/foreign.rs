@@ -32,6 +32,11 @@ impl Foreign {
         found_rows: true,
     };
 
+    /// Is nothing there but the session's own?
+    pub(super) fn is_gone(self) -> bool {
+        self == Self::default()
+    }
+
     /// A statement of the session itself has run.
     pub(super) fn ran(&mut self, counted: bool, selected: bool) {
         self.diagnostics = false;
@@ -41,7 +46,7 @@ impl Foreign {
 
     /// May a statement read any of it?
     fn is_asked_for(self, job: &Job) -> bool {
-        if self == Self::default() || job.command == Command::StmtPrepare {
+        if self.is_gone() || job.command == Command::StmtPrepare {
             return false;
         }
         let mentions = |name| mentions_any(job.text(), std::iter::once(name));
@@ -98,15 +103,11 @@ impl Session {
             _ => None,
         };
         let named = text.map_or(Vec::new(), |text| user_variables(text, self.lex));
-        let own = held.own_variables.get_or_insert_default();
-        let before = own.len();
-        for name in named {
-            if !own.iter().any(|own| is_same(own, name)) {
-                own.push(name.into());
-            }
-        }
+        let before = held.own_variables.as_ref().map_or(0, Vec::len);
+        held.own_variables_are(named.into_iter());
         // Asking for diagnostics sets variables, and reads none that it names.
-        let new = own.get(before..).unwrap_or_default();
+        let own = held.own_variables.as_ref();
+        let new = own.and_then(|own| own.get(before..)).unwrap_or_default();
         if new.is_empty() || matches!(job.class(), Some(Class::LastStatement)) {
             return Ok(());
         }
@@ -118,6 +119,20 @@ impl Session {
         held.queue_query(&set);
         held.wire.flush().await?;
         held.read_answer(Command::Query).await.map(drop)
+    }
+}
+
+impl Held {
+    /// From here on user variables of these names are the session's own.
+    pub(super) fn own_variables_are<'a>(&mut self, names: impl Iterator<Item = &'a [u8]>) {
+        let Some(own) = &mut self.own_variables else {
+            return;
+        };
+        for name in names {
+            if !own.iter().any(|own| is_same(own, name)) {
+                own.push(name.into());
+            }
+        }
     }
 }
 

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::Ended;
+use super::aside::Alarm;
 use super::pressure::Patience;
 use super::session::Session;
 use crate::error::ClientError;
@@ -35,9 +36,9 @@ pub(super) struct Idle {
 
 impl Idle {
     /// Returns when it is over; never, without a limit.
-    pub(super) async fn over(self) {
+    pub(super) async fn over(self, alarm: &mut Alarm) {
         match self.limit {
-            Some((until, _)) => sleep_until(until).await,
+            Some((until, _)) => alarm.at(until).await,
             None => std::future::pending().await,
         }
     }
@@ -53,8 +54,7 @@ impl Session {
             .into_iter()
             .chain(own)
             .min_by_key(|(limit, _)| *limit);
-        let now = Instant::now();
-        let limit = shorter.and_then(|(limit, by)| Some((now.checked_add(limit)?, by)));
+        let limit = shorter.and_then(|(limit, by)| Some((Instant::now().checked_add(limit)?, by)));
         Idle { limit }
     }
 

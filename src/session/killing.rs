@@ -10,9 +10,18 @@ use crate::protocol::{Command, query_text};
 use crate::sql::{Class, Kill, killed_variable};
 
 impl Session {
+    /// KILL: a client of this proxy, or a thread of the writer.
+    pub(super) async fn kill(&mut self, job: &mut Job) -> Result<(), Ended> {
+        if let Some((id, query_only)) = self.client_to_kill(job).await? {
+            self.client.set_sequence(job.request.sequence);
+            return self.kill_client(id, query_only).await;
+        }
+        self.run_own_statement(job).await
+    }
+
     /// The client of this proxy that a statement is to kill, if it is one; other ids mean threads
     /// of the writer, which is asked for the value of a variable. Whether only its query.
-    pub(super) async fn client_to_kill(&mut self, job: &Job) -> Result<Option<(u64, bool)>, Ended> {
+    async fn client_to_kill(&mut self, job: &Job) -> Result<Option<(u64, bool)>, Ended> {
         let Some(Class::Kill(Kill { id, query_only })) = job.class() else {
             return Ok(None);
         };

@@ -112,11 +112,12 @@ impl Loads {
 
 impl Running<'_> {
     /// Its answer was short and is here: how long it took tells of the backend, not of the answer.
-    pub(super) fn answered(&self) {
+    pub(super) fn answered(&self, now: Instant) {
         let Some(cell) = self.cell else {
             return;
         };
-        let took = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let took = u64::try_from(now.saturating_duration_since(self.since).as_micros())
+            .unwrap_or(u64::MAX);
         // Two at once may lose one of their answers, which a mean gets over.
         let before = cell.latency.load(Ordering::Relaxed);
         let after = match before {
@@ -153,7 +154,7 @@ mod tests {
         };
         assert_eq!(running(), [0, 2]);
         assert_eq!(loads.now()[1].latency, Duration::ZERO);
-        two.answered();
+        two.answered(Instant::now());
         drop((one, two));
         assert_eq!(running(), [0, 0]);
         drop(loads.begin(BackendId(7)));

@@ -1,6 +1,7 @@
 //! One client's session: login, command loop, relay, session state.
 
 mod account;
+mod aside;
 mod asking;
 mod awaiting;
 mod collation;
@@ -25,6 +26,7 @@ mod ids;
 mod job;
 mod keys;
 mod killing;
+mod known;
 mod lending;
 mod loads;
 mod login;
@@ -36,6 +38,7 @@ mod pins;
 mod pool;
 mod prepared;
 mod pressure;
+mod reaching;
 mod read_only;
 mod reader;
 mod registry;
@@ -60,6 +63,7 @@ mod statement;
 mod switch;
 mod tracking;
 mod visible;
+mod waiting;
 mod wishes;
 mod writer;
 

@@ -7,9 +7,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use crate::gtid::Uuid;
+use crate::net::Cut;
 use crate::routing::BackendId;
 
 /// Client ids begin here, far above what a backend counts its threads with, so that an id says by
@@ -26,7 +27,21 @@ pub struct Entry {
     /// The id that the client was told in its handshake.
     pub id: u32,
     peer: Arc<Peer>,
-    killed: watch::Receiver<Kill>,
+    killed: Killed,
+}
+
+/// Tells when a client was killed.
+#[derive(Clone, Debug)]
+pub(super) struct Killed(watch::Receiver<Kill>);
+
+impl Killed {
+    /// Resolves when it was.
+    ///
+    /// Cancel safe.
+    pub(super) async fn wait(&mut self) {
+        // The sender lives in the peer, which lives as long as the client's entry.
+        let _ = self.0.wait_for(|kill| *kill == Kill::Yes).await;
+    }
 }
 
 /// What others may know of a client.
@@ -34,7 +49,7 @@ pub struct Entry {
 pub struct Peer {
     threads: Mutex<Vec<Thread>>,
     kill: watch::Sender<Kill>,
-    cut: Arc<Notify>,
+    cut: Arc<Cut>,
     /// When it came.
     pub since: Instant,
     about: Mutex<About>,
@@ -148,7 +163,7 @@ impl Registry {
                     registry: Arc::clone(self),
                     id,
                     peer,
-                    killed,
+                    killed: Killed(killed),
                 });
             }
         }
@@ -237,11 +252,11 @@ impl Peer {
     /// was running is treated as the configuration says for that case.
     pub fn cut(&self) {
         self.kill();
-        self.cut.notify_one();
+        self.cut.cut();
     }
 
     /// Is told when the client is cut off.
-    pub(super) fn cutter(&self) -> Arc<Notify> {
+    pub(super) fn cutter(&self) -> Arc<Cut> {
         Arc::clone(&self.cut)
     }
 
@@ -317,20 +332,24 @@ impl Entry {
     ///
     /// Cancel safe.
     pub async fn killed(&mut self) {
-        // The sender lives in the peer, which lives as long as this entry.
-        let _ = self.killed.wait_for(|kill| *kill == Kill::Yes).await;
+        self.killed.wait().await;
+    }
+
+    /// The same, for whoever does not have this entry.
+    pub(super) fn killing(&self) -> Killed {
+        self.killed.clone()
     }
 
     /// Was the client killed by now?
     pub fn is_killed(&self) -> bool {
-        *self.killed.borrow() == Kill::Yes
+        *self.killed.0.borrow() == Kill::Yes
     }
 
     /// Was the client killed? Waits while that is being decided.
     ///
     /// Cancel safe.
     pub async fn was_killed(&mut self) -> bool {
-        let decided = self.killed.wait_for(|kill| *kill != Kill::Asked).await;
+        let decided = self.killed.0.wait_for(|kill| *kill != Kill::Asked).await;
         decided.is_ok_and(|kill| *kill == Kill::Yes)
     }
 }

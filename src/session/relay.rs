@@ -233,8 +233,9 @@ impl<'a, O: Observer> Relay<'a, O> {
     fn forward_rest(&mut self) -> bool {
         let input = self.connection.wire.input();
         let count = self.progress.rest.min(input.len());
-        let chunk = input.split_to(count);
-        self.client.output().extend_from_slice(&chunk);
+        let chunk = input.get(..count).unwrap_or_default();
+        self.client.output().extend_from_slice(chunk);
+        input.advance(count);
         self.progress.rest -= count;
         if self.progress.rest == 0 {
             let eof = self.eof_after.take();

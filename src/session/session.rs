@@ -12,6 +12,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::aside::Alarm;
 use super::awaiting::News;
 use super::command::{Request, is_relayed};
 use super::connections::{Connections, Held};
@@ -49,6 +50,8 @@ pub(super) struct Session {
     /// The error with which a backend has refused its login.
     pub(super) refused: Option<u16>,
     pub(super) client: Wire,
+    /// What it waits for at most.
+    pub(super) alarm: Alarm,
     pub(super) capabilities: Capabilities,
     /// When it logged in.
     pub(super) logged_in: Instant,
@@ -148,6 +151,7 @@ impl Session {
             member: None,
             expired: None,
             client: claimed.wire,
+            alarm: Alarm::default(),
             capabilities: claimed.capabilities,
             logged_in: Instant::now(),
             nonce: claimed.nonce,
@@ -193,7 +197,7 @@ impl Session {
 
     /// Serves commands until the session ends, then closes its backend connections.
     pub(super) async fn run(&mut self) -> Ended {
-        let mut news = News::of(&self.shared);
+        let mut news = News::of(&self.shared, self.entry.killing());
         let ended = loop {
             self.count_bytes();
             self.client.rest();
@@ -232,13 +236,13 @@ impl Session {
 
     async fn dispatch(&mut self, request: Request) -> Result<(), Ended> {
         if let Some(held) = self.expired.take() {
-            return self.with_expired(held, request).await;
+            return Box::pin(self.with_expired(held, request)).await;
         }
         match request.command {
             Some(Command::Quit) => Err(Ended::Quit),
-            Some(Command::ChangeUser) => self.change_user(request).await,
-            Some(Command::ProcessKill) => self.process_kill(request).await,
-            Some(Command::ResetConnection) => self.reset(request).await,
+            Some(Command::ChangeUser) => Box::pin(self.change_user(request)).await,
+            Some(Command::ProcessKill) => Box::pin(self.process_kill(request)).await,
+            Some(Command::ResetConnection) => Box::pin(self.reset(request)).await,
             Some(Command::Ping) if !self.holds_state() => {
                 self.client.set_sequence(request.sequence);
                 self.send_ok().await
@@ -251,7 +255,9 @@ impl Session {
                 | Command::StmtSendLongData
                 | Command::StmtClose),
             ) => self.prepared_statement(command, request).await,
-            Some(command) if is_replication(command) => self.replicate(command, request).await,
+            Some(command) if is_replication(command) => {
+                Box::pin(self.replicate(command, request)).await
+            }
             Some(command) if is_relayed(command) => {
                 self.note_command(command, &request);
                 self.statement(command, request).await

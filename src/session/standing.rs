@@ -118,7 +118,9 @@ impl Session {
                 }
                 self.standing.own_counts = true;
             }
-            self.scope = self.standing.own.clone();
+            if !self.scope.is(&self.standing.own) {
+                self.scope = self.standing.own.clone();
+            }
             return;
         };
         let known = self.standing.keyed.take().filter(|(of, _)| *of == key);

@@ -107,7 +107,7 @@ impl SessionState {
     }
 
     /// Is it what the connection was told, word for word? So it is before nearly every statement.
-    fn is_on(&self, connection: &ConnectionState) -> bool {
+    pub(super) fn is_on(&self, connection: &ConnectionState) -> bool {
         !connection.unknown
             && self.baseline == connection.baseline
             && self.names == connection.names

@@ -9,6 +9,7 @@ use super::command::Request;
 use super::deciding::{Begun, Tried};
 use super::hold::NotRun;
 use super::job::{Job, Uses};
+use super::known::{self, Read};
 use super::losing::Ran;
 use super::read_only::COMMIT;
 use super::relay::Progress;
@@ -16,10 +17,8 @@ use super::session::Session;
 use crate::error::ClientError;
 use crate::gtid::Set;
 use crate::protocol::{Command, query_text};
-use crate::routing::{
-    Decision, Exclusion, Place, ReadMark, Reason, RefuseKind, Role, Transaction, Waiting,
-};
-use crate::sql::{Class, Marks, Statement, WriterRead, classify, is_instance_schema};
+use crate::routing::{Decision, Exclusion, Place, ReadMark, Reason, Role};
+use crate::sql::{Class, Hint, Marks, Statement, WriterRead, is_instance_schema};
 
 /// How an attempt at one backend ended.
 pub(super) enum Attempt {
@@ -61,7 +60,12 @@ impl Session {
             Command::Query => query_text(&request.payload, self.capabilities).unwrap_or_default(),
             _ => &[],
         };
-        let asked = match self.hint_of(text, request.more) {
+        let statement = self.read_statement(command, &request);
+        let hint = match &statement {
+            Some(read) if !read.may_have_comments => Ok(Hint::default()),
+            _ => self.hint_of(text, request.more),
+        };
+        let asked = match hint {
             Ok(hint) => self
                 .wishes_of(command, &request, &hint)
                 .map(|wishes| (wishes, hint.explain)),
@@ -74,40 +78,43 @@ impl Session {
                 return self.refuse(&error).await;
             }
         };
-        let statement = self.read_statement(command, &request);
-        let job = Job {
+        let mut job = Job {
             command,
             request,
-            statement,
+            statement: statement.map(|read| read.statement),
             wishes,
             uses: Uses::Nothing,
             refused_as_write: false,
             may_have_run: None,
         };
         match explains {
-            true => self.explain(&job).await,
-            false => self.run_statement(job).await,
+            true => Box::pin(self.explain(&job)).await,
+            false => self.run_statement(&mut job).await,
         }
     }
 
     /// A statement that may concern the proxy itself.
-    pub(super) async fn run_statement(&mut self, job: Job) -> Result<(), Ended> {
+    pub(super) async fn run_statement(&mut self, job: &mut Job) -> Result<(), Ended> {
         if self.transaction.is_on_reader() && job.leaves().intersects(Marks::NEXT_TRANSACTION) {
             // The writer's connection knows of no transaction.
             self.client.set_sequence(job.request.sequence);
             return self.refuse(&ClientError::transaction_in_progress()).await;
         }
-        if let Some((id, query_only)) = self.client_to_kill(&job).await? {
-            self.client.set_sequence(job.request.sequence);
-            return self.kill_client(id, query_only).await;
+        if matches!(job.class(), Some(Class::Kill(_))) {
+            return Box::pin(self.kill(job)).await;
         }
+        self.run_own_statement(job).await
+    }
+
+    /// The same for one that kills no client.
+    pub(super) async fn run_own_statement(&mut self, job: &mut Job) -> Result<(), Ended> {
         if let Some(unknown) = job.own().and_then(|own| own.unknown.as_ref()) {
             let error = ClientError::unknown_setting(&unknown.to_string());
-            self.skip(job.request).await?;
+            self.skip_rest(&mut job.request).await?;
             return self.refuse(&error).await;
         }
         if let Err(error) = job.wishes.applied_to(self.standing_policy()) {
-            self.skip(job.request).await?;
+            self.skip_rest(&mut job.request).await?;
             return self.refuse(&error).await;
         }
         self.execute(job).await
@@ -115,89 +122,67 @@ impl Session {
 
     /// What the SQL of a command says, as far as the proxy reads it: a statement beyond 16 MiB is
     /// not collected.
-    fn read_statement(&self, command: Command, request: &Request) -> Option<Arc<Statement>> {
+    fn read_statement(&self, command: Command, request: &Request) -> Option<Read> {
         if command != Command::Query || request.more {
             return None;
         }
         let sql = query_text(&request.payload, self.capabilities).ok()?;
         let readable = self.can_read(sql);
-        readable.then(|| Arc::new(self.classify(sql)))
+        readable.then(|| self.read(sql))
     }
 
-    /// Classifies SQL as it counts in this session's schema.
-    pub(super) fn classify(&self, sql: &[u8]) -> Statement {
-        let mut statement = classify(sql, self.lex);
+    /// Reads SQL as it counts in this session's schema.
+    fn read(&self, sql: &[u8]) -> Read {
+        let mut read = known::read(sql, self.lex);
         if self.state.schema.as_deref().is_some_and(is_instance_schema) {
-            match statement.class {
+            match read.statement.class {
                 Class::Read { tables: true } => {
+                    let statement = Arc::make_mut(&mut read.statement);
                     statement.class = Class::WriterRead(WriterRead::Instance);
                 }
-                Class::ReadWithFunctions(_) => statement = Statement::unknown(),
+                Class::ReadWithFunctions(_) => read.statement = Arc::new(Statement::unknown()),
                 _ => {}
             }
         }
-        statement
+        read
+    }
+
+    /// What it says.
+    pub(super) fn classify(&self, sql: &[u8]) -> Arc<Statement> {
+        self.read(sql).statement
     }
 
     /// Decides and runs until the client has an answer.
-    pub(super) async fn execute(&mut self, job: Job) -> Result<(), Ended> {
-        self.enter_scope(&job);
-        self.doubt_scope(&job);
+    pub(super) async fn execute(&mut self, job: &mut Job) -> Result<(), Ended> {
+        self.enter_scope(job);
+        self.doubt_scope(job);
         let ended = self.run_until_answered(job).await;
         self.note_scope();
         ended
     }
 
-    async fn run_until_answered(&mut self, mut job: Job) -> Result<(), Ended> {
-        if self.refuses_left_behind(&mut job).await? {
+    async fn run_until_answered(&mut self, job: &mut Job) -> Result<(), Ended> {
+        if self.refuses_left_behind(job).await? {
             return Ok(());
         }
-        self.carry_variables(&job).await;
+        if !self.carried.is_empty() {
+            Box::pin(self.carry_variables(job)).await;
+        }
         if self.transaction.is_on_reader() && job.statement.as_ref().is_some_and(|it| it.commits) {
-            self.end_on_reader(COMMIT).await;
+            Box::pin(self.end_on_reader(COMMIT)).await;
         }
-        if self.must_leave_reader(&job) && !Box::pin(self.leave_reader(&job)).await? {
+        if self.must_leave_reader(job) && !Box::pin(self.leave_reader(job)).await? {
             return Ok(());
         }
-        self.mirror(&job);
+        self.mirror(job);
         let arrived = Instant::now();
         let mut tried = Tried::default();
         loop {
-            let decision = self.decide(&job, &tried, arrived);
-            let (decision, begun) = decision;
+            let (decision, begun) = self.decide(job, &tried, arrived);
             let Begun { mark, token, role } = begun;
-            if tried.waits(&decision, &self.shared)
-                && let Err(full) = self.queue_up(&mut tried)
-            {
-                self.cancel(mark);
-                self.shared
-                    .metrics
-                    .refused(Reason::RefusedQueueFull.index());
-                self.skip_rest(&mut job.request).await?;
-                return self.refuse(&full).await;
-            }
-            match decision {
-                Decision::Run { reason, .. } if tried.needs_room(reason) => {
-                    self.cancel(mark);
-                    if tried.no_room {
-                        self.observe_wait(&tried, Reason::RefusedShed);
-                        self.shared.metrics.refused(Reason::RefusedShed.index());
-                        self.skip_rest(&mut job.request).await?;
-                        return self.refuse(&ClientError::shed()).await;
-                    }
-                    let until = self.may_wait_until(&job, &tried, arrived);
-                    let free = self.shared.fallback.load_full();
-                    self.unless_gone(tried.find_room(&free, until)).await?;
-                }
-                Decision::Run { place, .. } if tried.needs_turn(place) => {
-                    self.cancel(mark);
-                    let until = self.may_wait_until(&job, &tried, arrived);
-                    let shared = Arc::clone(&self.shared);
-                    let _counted = shared.counts_waiting(place.backend);
-                    self.unless_gone(tried.take_turn(place, &shared.loads, until))
-                        .await?;
-                }
-                Decision::Run { place, reason } => {
+            let waits = tried.waits(&decision, &self.shared);
+            let answered = match decision {
+                Decision::Run { place, reason } if tried.may_run(place, reason) => {
                     tried.queued = None;
                     self.observe_wait(&tried, reason);
                     let run = Run {
@@ -207,75 +192,24 @@ impl Session {
                         token,
                         role,
                     };
-                    match self.attempt(run, &mut job).await? {
-                        Attempt::Done => return Ok(()),
-                        Attempt::Anew { ran } => {
-                            job.may_have_run = ran.or(job.may_have_run);
-                            if std::mem::replace(&mut tried.anew, true) {
-                                tried.exclude(place.backend, Exclusion::Unreachable);
-                            }
-                        }
-                        Attempt::Held(why) => {
+                    match self.attempt(run, job).await? {
+                        Attempt::Done => true,
+                        failed => {
                             let at = place.backend;
-                            if !self
-                                .hold_not_run(why, at, &mut job, &mut tried, arrived)
-                                .await?
-                            {
-                                return Ok(());
-                            }
+                            let next = self.after_failing(failed, at, job, &mut tried, arrived);
+                            Box::pin(next).await?
                         }
-                        Attempt::Again(how) => tried.exclude(place.backend, how),
                     }
                 }
-                Decision::Probe { backends, .. } => {
-                    let silent = self.shared.watch.probe(&backends).await;
-                    for id in silent {
-                        tried.exclude(id, Exclusion::Unreachable);
-                    }
+                decision => {
+                    self.cancel(mark);
+                    // Elsewhere, as all that hardly any statement does: most need no room for it.
+                    let first = self.before_running(decision, waits, job, &mut tried, arrived);
+                    Box::pin(first).await?
                 }
-                Decision::Wait {
-                    place,
-                    token,
-                    until,
-                    ..
-                } => {
-                    tried.waited_since.get_or_insert_with(Instant::now);
-                    let shared = Arc::clone(&self.shared);
-                    let _counted = shared.counts_waiting(place.backend);
-                    self.unless_gone(shared.watch.wait(place, &token, until))
-                        .await?;
-                    tried.waiting = Some(Waiting {
-                        place,
-                        token,
-                        until,
-                    });
-                }
-                Decision::Refuse {
-                    kind: RefuseKind::Timeout,
-                    ..
-                } if self.may_leave_reader() => {
-                    if !Box::pin(self.leave_reader(&job)).await? {
-                        return Ok(());
-                    }
-                    tried = Tried::default();
-                }
-                Decision::Refuse {
-                    kind: RefuseKind::AmbiguousWriter,
-                    ..
-                } if !std::mem::replace(&mut tried.rivals_asked, true) => self.ask_rivals().await,
-                Decision::Refuse { kind, .. } if self.may_hold(kind, arrived) => {
-                    self.hold(arrived).await?;
-                    tried = Tried::default();
-                }
-                Decision::Refuse { kind, reason } => {
-                    self.observe_wait(&tried, reason);
-                    self.shared.metrics.refused(reason.index());
-                    self.skip_rest(&mut job.request).await?;
-                    return match kind {
-                        RefuseKind::StateLost => self.refuse_lost(&job).await,
-                        kind => self.refuse(&refusal(kind)).await,
-                    };
-                }
+            };
+            if answered {
+                return Ok(());
             }
         }
     }
@@ -283,32 +217,14 @@ impl Session {
     async fn attempt(&mut self, run: Run, job: &mut Job) -> Result<Attempt, Ended> {
         match self.runs_as(&run, job) {
             Role::Reader => {
-                self.leave_old_writer(run.place.backend).await;
+                if run.place.backend == self.writer {
+                    Box::pin(self.leave_old_writer(run.place.backend)).await;
+                }
                 self.at_reader(run, job).await
             }
-            Role::Writer => self.at_writer(run, job).await,
+            // Elsewhere: it takes far more than a read.
+            Role::Writer => Box::pin(self.at_writer(run, job)).await,
         }
-    }
-
-    /// A transaction is where it can't go on: it is rolled back there, as the client is told.
-    async fn refuse_lost(&mut self, job: &Job) -> Result<(), Ended> {
-        let on_writer = matches!(self.transaction, Transaction::OnWriter { .. });
-        let held = match on_writer {
-            true => self.connections.take(self.writer),
-            false => None,
-        };
-        let Some(mut held) = held else {
-            return match on_writer {
-                true => self
-                    .tell_loss(&ClientError::transaction_lost())
-                    .await
-                    .map(|_| ()),
-                false => self.refuse(&refusal(RefuseKind::StateLost)).await,
-            };
-        };
-        self.give_up_transaction(&mut held, job).await?;
-        self.connections.put(held);
-        Ok(())
     }
 
     /// A statement has ended there.
@@ -331,21 +247,5 @@ impl Session {
         if let Some(held) = self.connections.look(place.backend) {
             held.foreign.ran(counted, selected);
         }
-    }
-}
-
-/// What the client reads of a refusal.
-fn refusal(kind: RefuseKind) -> ClientError {
-    match kind {
-        RefuseKind::NoWriter => ClientError::no_writer(),
-        RefuseKind::AmbiguousWriter => ClientError::ambiguous_writer(),
-        RefuseKind::Timeout => ClientError::wait_timed_out(),
-        RefuseKind::AllGone => ClientError::all_gone(),
-        RefuseKind::WriterBehind | RefuseKind::TooStale | RefuseKind::TokenUnknown => {
-            ClientError::not_proven()
-        }
-        RefuseKind::ReadOnlyTransaction => ClientError::read_only_transaction(),
-        RefuseKind::StateLost => ClientError::transaction_lost(),
-        RefuseKind::LostWrites => ClientError::lost_writes(),
     }
 }

@@ -45,12 +45,15 @@ impl Session {
 
     /// Counts where a read would have run.
     pub(super) fn mirror(&self, job: &Job) {
+        if self.shared.reads.now() != Reads::Mirror {
+            return;
+        }
         let functions = job.functions();
         let splits = matches!(
             job.kind(&functions),
             Kind::Read { .. } | Kind::ReadWithFunctions { .. } | Kind::BeginReadOnly
         );
-        if self.shared.reads.now() != Reads::Mirror || !splits {
+        if !splits {
             return;
         }
         let scope = self.scope.lock().without_reads();

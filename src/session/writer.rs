@@ -193,7 +193,9 @@ impl Session {
             false => Filter::Wanted(&self.visible),
         };
         let finishes = self.finishes(job);
-        let patience = Patience::with_writer(&self.shared, held.backend).unless(finishes);
+        let limits = &self.config.limits;
+        let patience = Patience::with_writer(&self.shared, held.backend, limits, &mut self.alarm);
+        let patience = patience.unless(finishes);
         let relay = Relay::new(
             job.command,
             &mut self.client,

@@ -227,7 +227,7 @@ fn comment_end(body: &[u8], nests: bool) -> Option<usize> {
 }
 
 /// Letters, digits, `_`, `$`, and every byte of a multi-byte character.
-fn is_word(byte: u8) -> bool {
+pub(super) const fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$') || byte >= 0x80
 }
 

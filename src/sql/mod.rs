@@ -18,6 +18,7 @@ mod query;
 mod routine;
 mod scan;
 mod set;
+mod shape;
 mod statement;
 mod tables;
 mod transaction;
@@ -37,6 +38,7 @@ pub use lexer::{LexMode, Lexer, Token};
 pub use marks::Marks;
 pub use own::{Own, Setting, UnknownSetting};
 pub use routine::only_reads;
+pub use shape::Shape;
 pub use statement::{
     Class, IdColumns, Kill, Last, LockCall, Other, Statement, TableName, WriterRead,
 };

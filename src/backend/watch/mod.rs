@@ -28,6 +28,7 @@ mod watcher;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::Guard;
 use smallvec::SmallVec;
 use tokio::sync::watch;
 use tokio::time::{timeout, timeout_at};
@@ -82,6 +83,11 @@ impl Watch {
     /// What is known now.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.publisher.snapshot()
+    }
+
+    /// The same for a moment only: it costs less, and holds up nobody else.
+    pub fn look(&self) -> Guard<Arc<Snapshot>> {
+        self.publisher.look()
     }
 
     /// Tells of each new snapshot; the number is that of those before it.

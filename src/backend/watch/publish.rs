@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use tokio::sync::watch;
 
 use super::OnPublish;
@@ -129,6 +129,10 @@ impl Publisher {
 
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
+    }
+
+    pub(super) fn look(&self) -> Guard<Arc<Snapshot>> {
+        self.current.load()
     }
 
     pub(super) fn changes(&self) -> watch::Receiver<u64> {

@@ -77,6 +77,9 @@ impl Causality {
         arrived: Instant,
         world: &World<'_>,
     ) -> Settlement {
+        if self.owes_nothing(target, writes, arrived) {
+            return Settlement::Done;
+        }
         let mut ask = SmallVec::new();
         let (mut ask_writer, mut nobody) = (false, false);
         let mut index = 0;
@@ -120,6 +123,14 @@ impl Causality {
         } else {
             Settlement::Ask(ask)
         }
+    }
+
+    /// Is there nothing to find out? So it is for a scope that stays where it is.
+    fn owes_nothing(&self, target: Option<Place>, writes: bool, arrived: Instant) -> bool {
+        let lost = || self.lost.is_pending() || self.lost.debt.owed(arrived).is_some();
+        self.marks.iter().all(|mark| Some(mark.place) == target)
+            && self.gone.owed(arrived).is_none()
+            && !(writes && lost())
     }
 
     /// The next read must see all that the writer had executed or begun to commit when it was

@@ -55,6 +55,9 @@ impl<'a> Deciding<'a> {
     /// else by its number and the weights (weighted rendezvous hashing: a reader that goes moves
     /// only its own sessions). One that would answer much later than the quickest is left.
     pub(super) fn choose(&self, readers: &Readers<'a>) -> Option<&'a BackendView> {
+        if let [only] = readers.as_slice() {
+            return Some(*only);
+        }
         let any_near = readers.iter().any(|view| view.near);
         let open = || {
             readers

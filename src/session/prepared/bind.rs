@@ -309,6 +309,15 @@ impl Held {
         Ok(())
     }
 
+    /// Is there nothing to do before a command's execution, or is it no execution?
+    pub(in crate::session) fn is_bound(&self, job: &Job) -> bool {
+        let Uses::Executes { prepared, head, .. } = &job.uses else {
+            return true;
+        };
+        let known = self.statements.get(&prepared.id);
+        known.is_some_and(|known| !known.stale && (head.cursor || !known.had_cursor))
+    }
+
     /// What the connection calls a statement, if it knows it.
     pub(super) fn knows(&self, id: u32) -> Option<u32> {
         self.statements.get(&id).map(|known| known.id)

@@ -27,12 +27,12 @@ impl Session {
         request: Request,
     ) -> Result<(), Ended> {
         match command {
-            Command::StmtPrepare => self.prepare(request).await,
             Command::StmtExecute => self.execute_prepared(request).await,
-            Command::StmtFetch => self.fetch(request).await,
-            Command::StmtReset => self.reset_prepared(request).await,
-            Command::StmtSendLongData => self.long_data(request).await,
-            _ => self.close_prepared(request).await,
+            Command::StmtPrepare => Box::pin(self.prepare(request)).await,
+            Command::StmtFetch => Box::pin(self.fetch(request)).await,
+            Command::StmtReset => Box::pin(self.reset_prepared(request)).await,
+            Command::StmtSendLongData => Box::pin(self.long_data(request)).await,
+            _ => Box::pin(self.close_prepared(request)).await,
         }
     }
 
@@ -73,16 +73,16 @@ impl Session {
         };
         let statement = match self.can_read(text) {
             true => self.classify(text),
-            false => Statement::unknown(),
+            false => Arc::new(Statement::unknown()),
         };
         let prepared = Arc::new(Prepared {
             id,
             text: text.to_vec().into(),
-            statement: Arc::new(statement),
+            statement,
             context: Context::default(),
             wishes,
         });
-        let job = Job {
+        let mut job = Job {
             command: Command::StmtPrepare,
             request,
             statement: None,
@@ -94,7 +94,7 @@ impl Session {
             refused_as_write: false,
             may_have_run: None,
         };
-        self.execute(job).await
+        self.execute(&mut job).await
     }
 
     /// A backend has prepared it for the client.
@@ -158,7 +158,7 @@ impl Session {
             Err(error) => return self.not_executed(request, &error).await,
         };
         self.leave_cursor(id);
-        let job = Job {
+        let mut job = Job {
             command: Command::StmtExecute,
             request,
             statement: Some(Arc::clone(&prepared.statement)),
@@ -171,7 +171,7 @@ impl Session {
             refused_as_write: false,
             may_have_run: None,
         };
-        self.run_statement(job).await
+        self.run_statement(&mut job).await
     }
 
     pub(super) async fn not_executed(

@@ -64,7 +64,9 @@ impl Session {
                     true => Filter::Wanted(&self.visible),
                     false => Filter::FromReader,
                 };
-                let patience = Patience::with_writer(&self.shared, held.backend);
+                let limits = &self.config.limits;
+                let patience =
+                    Patience::with_writer(&self.shared, held.backend, limits, &mut self.alarm);
                 let relay = Relay::new(
                     Command::StmtFetch,
                     &mut self.client,

@@ -3,13 +3,12 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use tokio::time::sleep;
-
 use super::Limits;
 use crate::backend::ConnectError;
 use crate::net::{Wire, WireError};
 use crate::routing::BackendId;
 use crate::session::Shared;
+use crate::session::aside::Alarm;
 use crate::session::relay::RelayError;
 
 /// What was put off while this process itself stood still is done first: the monitor's answer may
@@ -17,9 +16,9 @@ use crate::session::relay::RelayError;
 const SECOND_LOOK: Duration = Duration::from_millis(100);
 
 /// For how long, and for whom, an answer is waited for.
-#[derive(Clone, Copy)]
 pub(in crate::session) struct Patience<'a> {
     shared: &'a Shared,
+    alarm: &'a mut Alarm,
     backend: BackendId,
     /// While nothing has reached the client.
     first: Duration,
@@ -31,27 +30,33 @@ pub(in crate::session) struct Patience<'a> {
 
 impl<'a> Patience<'a> {
     /// For a statement that can run elsewhere as long as nothing has reached the client.
-    pub(in crate::session) fn with_reader(shared: &'a Shared, backend: BackendId) -> Self {
-        let Limits {
-            first_byte_timeout,
-            silent_timeout,
-            ..
-        } = shared.config.load().limits;
+    pub(in crate::session) fn with_reader(
+        shared: &'a Shared,
+        backend: BackendId,
+        limits: &Limits,
+        alarm: &'a mut Alarm,
+    ) -> Self {
         Self {
             shared,
+            alarm,
             backend,
-            first: first_byte_timeout,
-            later: silent_timeout.max(first_byte_timeout),
+            first: limits.first_byte_timeout,
+            later: limits.silent_timeout.max(limits.first_byte_timeout),
             for_client: true,
         }
     }
 
     /// For a statement that can't.
-    pub(in crate::session) fn with_writer(shared: &'a Shared, backend: BackendId) -> Self {
+    pub(in crate::session) fn with_writer(
+        shared: &'a Shared,
+        backend: BackendId,
+        limits: &Limits,
+        alarm: &'a mut Alarm,
+    ) -> Self {
         Self {
-            first: shared.config.load().limits.silent_timeout,
-            later: shared.config.load().limits.silent_timeout,
-            ..Self::with_reader(shared, backend)
+            first: limits.silent_timeout,
+            later: limits.silent_timeout,
+            ..Self::with_reader(shared, backend, limits, alarm)
         }
     }
 
@@ -69,7 +74,7 @@ impl<'a> Patience<'a> {
     /// [`RelayError::Client`] if the client went away meanwhile; [`RelayError::Backend`] if the
     /// connection broke, or the backend answers nobody any more.
     pub(in crate::session) async fn fill(
-        self,
+        &mut self,
         backend: &mut Wire,
         client: &mut Wire,
         flushed: bool,
@@ -79,7 +84,7 @@ impl<'a> Patience<'a> {
             biased;
             filled = backend.fill() => filled.map_err(|error| RelayError::Backend(error.into())),
             () = client.gone(), if self.for_client => Err(RelayError::Client(WireError::Closed)),
-            () = silence(self.shared, self.backend, limit) => {
+            () = silence(self.shared, self.backend, limit, self.alarm) => {
                 Err(RelayError::Backend(WireError::Io(ErrorKind::TimedOut.into())))
             }
         }
@@ -96,23 +101,24 @@ impl<'a> Patience<'a> {
         limit: Duration,
         waited: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
+        let mut alarm = Alarm::default();
         tokio::select! {
             biased;
             done = waited => done,
-            () = silence(shared, backend, limit) => Err(ConnectError::TimedOut.into()),
+            () = silence(shared, backend, limit, &mut alarm) => Err(ConnectError::TimedOut.into()),
         }
     }
 }
 
 /// Resolves when so much time has passed and the monitor has been without an answer for as long.
-async fn silence(shared: &Shared, backend: BackendId, limit: Duration) {
+async fn silence(shared: &Shared, backend: BackendId, limit: Duration, alarm: &mut Alarm) {
     let mut pause = limit;
     loop {
-        sleep(pause).await;
+        alarm.after(pause).await;
         let silent = shared.watch.silent_for(backend).unwrap_or_default();
         pause = limit.saturating_sub(silent).max(SECOND_LOOK);
         if silent >= limit {
-            sleep(SECOND_LOOK).await;
+            alarm.after(SECOND_LOOK).await;
             if shared
                 .watch
                 .silent_for(backend)
