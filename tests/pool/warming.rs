@@ -30,7 +30,9 @@ async fn the_first_login_of_an_account_has_connections_opened_for_the_next() {
     tokio::time::timeout(LIMIT, ready)
         .await
         .expect("they are opened");
-    assert_eq!([0, 1, 2].map(idle), [READY; 3], "and no more");
+    // A client that was there before may have left one more.
+    let more = (0..3).map(|backend| idle(backend) - READY).sum::<i64>();
+    assert!(more <= 1, "and no more than that: {more}");
     let mut second = stage.client().await;
     assert!(metrics.handovers(0, Handover::Done).get() > 0, "a login");
     on_a_reader(&mut second).await;
