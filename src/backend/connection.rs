@@ -1,14 +1,9 @@
 //! One data connection to a backend.
 
-use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use super::flavour::Asked;
-use super::question::versioned;
-use super::{ConnectionState, Greeting};
-use crate::gtid::{Set, Uuid};
+use super::{ConnectionState, Greeting, Proof};
 use crate::net::{Wire, WireError};
 use crate::protocol::track::{self, Change};
 use crate::protocol::{
@@ -16,7 +11,7 @@ use crate::protocol::{
     Want, put_query,
 };
 use crate::routing::BackendId;
-use crate::sql::{Flavour, ForEach, answering};
+use crate::sql::{Flavour, ForEach};
 
 /// The answer to one of the proxy's own questions is never larger than this, in bytes.
 const ANSWER_LIMIT: usize = 4 * 1024 * 1024;
@@ -150,91 +145,6 @@ pub struct Connection {
     pub changed: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
-/// What a backend says of itself over this very connection: a name may lead to another server than
-/// the monitor's.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Proof {
-    /// `@@server_uuid`, or what stands for it in MariaDB; none if it can't be read.
-    pub server_uuid: Option<Uuid>,
-    /// What it has executed, or at least begun to commit, as it tells it: in MariaDB a position.
-    pub executed: Set,
-    /// What a session on this connection begins with; most connections are told the same.
-    pub defaults: Arc<Defaults>,
-}
-
-/// The session variables that change what a read answers; NULL is empty.
-pub type Defaults = BTreeMap<&'static str, Vec<u8>>;
-
-impl Proof {
-    /// So many variables are asked for with who the server is.
-    const IN_FIRST: usize = 10;
-
-    /// Two of them: there are servers that take statements of 1 KiB at most.
-    fn questions(flavour: Flavour) -> &'static [String; 2] {
-        static ALL: LazyLock<ForEach<[String; 2]>> = LazyLock::new(|| {
-            ForEach::new(|flavour| {
-                Proof::questions_behind(&[flavour.identity(), flavour.history()], flavour)
-            })
-        });
-        ALL.of(flavour)
-    }
-
-    /// The same on a connection that is known to lead where it did. Servers run `init_connect` at a
-    /// login, and not when the user changes.
-    fn questions_of_beginning(flavour: Flavour) -> &'static [String; 2] {
-        static ALL: LazyLock<ForEach<[String; 2]>> = LazyLock::new(|| {
-            let behind =
-                |flavour| Proof::questions_behind(&["@@global.init_connect = ''"], flavour);
-            ForEach::new(behind)
-        });
-        ALL.of(flavour)
-    }
-
-    fn questions_behind(first: &[&'static str], flavour: Flavour) -> [String; 2] {
-        let first_of_all = first.iter().map(|asked| (*asked, 0));
-        let defaults: Vec<_> = answering(flavour)
-            .map(|(name, since)| (format!("@@session.{name}"), since))
-            .collect();
-        let defaults = defaults.iter().map(|(name, since)| (name.as_str(), *since));
-        let (first, rest): (Vec<_>, Vec<_>) = defaults
-            .enumerate()
-            .partition(|(index, _)| *index < Self::IN_FIRST);
-        let first = first.into_iter().map(|(_, asked)| asked);
-        let rest = rest.into_iter().map(|(_, asked)| asked);
-        [versioned(first_of_all.chain(first)), versioned(rest)]
-    }
-
-    /// A session variable that changes what a read answers; empty for one that it has not told.
-    pub fn default_of(&self, name: &str) -> &[u8] {
-        self.defaults.get(name).map_or(&[], Vec::as_slice)
-    }
-
-    /// The session's isolation level.
-    pub fn isolation(&self) -> &[u8] {
-        let names = ["transaction_isolation", "tx_isolation"];
-        let value = names.iter().find_map(|name| self.defaults.get(name));
-        value.map_or(&[], Vec::as_slice)
-    }
-
-    fn read(flavour: Flavour, row: Row) -> Result<Self, ConnectError> {
-        let mut cells = row.into_iter().map(Option::unwrap_or_default);
-        let mut next = || cells.next().ok_or(ConnectError::Unexpected);
-        let uuid = next()?;
-        let executed = next()?;
-        let text = |bytes| std::str::from_utf8(bytes).map_err(|_| ConnectError::Unexpected);
-        Ok(Self {
-            server_uuid: flavour.read_identity(text(&uuid)?),
-            executed: Set::parse(text(&executed)?).map_err(|_| ConnectError::Unexpected)?,
-            defaults: Self::read_defaults(flavour, cells),
-        })
-    }
-
-    fn read_defaults(flavour: Flavour, cells: impl Iterator<Item = Vec<u8>>) -> Arc<Defaults> {
-        let names = answering(flavour).map(|(name, _)| name);
-        Arc::new(names.zip(cells).collect())
-    }
-}
-
 /// The first row of an answer; `None` for NULL. Empty if there was no row.
 pub type Row = Vec<Option<Vec<u8>>>;
 
@@ -350,7 +260,7 @@ impl Connection {
     /// Queues what a connection is asked and told that leads where it did, before another session has
     /// it; [`Connection::read_beginning`] reads the answers.
     pub(super) fn queue_beginning(&mut self, tracking: &ForEach<String>) {
-        for question in Proof::questions_of_beginning(self.flavour()) {
+        for question in self.proof.questions_of_beginning(self.flavour()) {
             self.queue_query(question.as_bytes());
         }
         self.queue_tracking(tracking.of(self.flavour()).clone());
@@ -361,9 +271,11 @@ impl Connection {
     /// # Errors
     /// As [`Connection::read_proof`]; unexpected is also a backend with an `init_connect`.
     pub(super) async fn read_beginning(&mut self) -> Result<(), ConnectError> {
-        let mut row = self.read_answer(Command::Query).await?;
-        row.extend(self.read_answer(Command::Query).await?);
         let flavour = self.flavour();
+        let mut row = Row::new();
+        for _ in self.proof.questions_of_beginning(flavour) {
+            row.extend(self.read_answer(Command::Query).await?);
+        }
         let mut cells = row.into_iter().map(Option::unwrap_or_default);
         match cells.next().as_deref() {
             Some(b"1") => self.proof.defaults = Proof::read_defaults(flavour, cells),
@@ -460,19 +372,4 @@ fn text_row(payload: &[u8]) -> Result<Row, ProtocolError> {
         }
     }
     Ok(row)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_question_is_too_long_for_the_smallest_max_allowed_packet() {
-        for flavour in [Flavour::MySql, Flavour::MariaDb] {
-            let beginning = Proof::questions_of_beginning(flavour);
-            for question in Proof::questions(flavour).iter().chain(beginning) {
-                assert!(question.len() < 1000, "{question}");
-            }
-        }
-    }
 }

@@ -11,15 +11,17 @@ mod kinship;
 mod login;
 pub mod online;
 mod plan;
+mod proof;
 mod question;
 mod state;
 pub mod watch;
 
 pub use config::{BackendConfig, Config, MonitorConfig};
-pub use connection::{ConnectError, Connection, Defaults, Proof, Refusal, Row};
+pub use connection::{ConnectError, Connection, Refusal, Row};
 pub use dialer::{Dialer, Reach};
 pub use kinship::Kinship;
 pub use login::{Credentials, Greeting, LoginRequest};
 pub use plan::{Plan, PlanError, plan};
+pub use proof::{Defaults, Proof};
 pub use question::{question, user_variable};
 pub use state::{Baseline, ConnectionState, Variables};
