@@ -4,11 +4,11 @@
 //! Nobody else may find a connection in the middle of a response, so one is taken out to be used and
 //! put back when the response has ended.
 
-use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::by_id::ById;
 use super::prepared::OnBackend;
 use super::pressure::Slot;
 use super::registry::{Peer, Thread};
@@ -39,7 +39,7 @@ pub(super) struct Held {
     /// tell, or has executed nothing.
     pub last_executed: Told,
     /// The prepared statements that it knows, by the client's id.
-    pub statements: HashMap<u32, OnBackend>,
+    pub statements: ById<OnBackend>,
 }
 
 /// What a backend has told of its executed set.
@@ -136,7 +136,7 @@ impl Held {
             opened,
             used: Instant::now(),
             last_executed: Told::default(),
-            statements: HashMap::new(),
+            statements: ById::default(),
         }
     }
 

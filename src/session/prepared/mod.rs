@@ -17,7 +17,6 @@ mod cursor;
 mod limits;
 mod long_data;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -26,6 +25,7 @@ pub(super) use self::bind::{OnBackend, Unbound};
 pub(super) use self::limits::Permit;
 pub use self::limits::{PreparedCount, PreparedLimits};
 pub(super) use self::long_data::LongData;
+use super::by_id::ById;
 use super::wishes::Wishes;
 use crate::protocol::PrepareOk;
 use crate::routing::BackendId;
@@ -84,7 +84,7 @@ pub(super) struct Entry {
 /// A session's prepared statements, by the client's id.
 #[derive(Debug, Default)]
 pub(super) struct Statements {
-    entries: HashMap<u32, Entry>,
+    entries: ById<Entry>,
     last_id: u32,
     /// How much of values that came ahead is kept, of all of them.
     kept: usize,
