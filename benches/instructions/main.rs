@@ -46,7 +46,7 @@ const SCRIPTS: [Script; 5] = [
     Script {
         name: "point select, prepared",
         statement: Statement::Prepared,
-        limit: 15_900,
+        limit: 14_100,
     },
     Script {
         name: "100 rows, text",
