@@ -41,27 +41,27 @@ const SCRIPTS: [Script; 5] = [
     Script {
         name: "point select, text",
         statement: Statement::Text,
-        limit: 24_400,
+        limit: 15_100,
     },
     Script {
         name: "point select, prepared",
         statement: Statement::Prepared,
-        limit: 20_800,
+        limit: 14_100,
     },
     Script {
         name: "100 rows, text",
         statement: Statement::Rows,
-        limit: 54_000,
+        limit: 65_500,
     },
     Script {
         name: "update, text",
         statement: Statement::Write,
-        limit: 25_000,
+        limit: 19_000,
     },
     Script {
         name: "transaction of 4 statements",
         statement: Statement::Transaction,
-        limit: 98_700,
+        limit: 84_700,
     },
 ];
 

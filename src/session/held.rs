@@ -1,11 +1,11 @@
 //! A backend connection in a session's hands.
 
-use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::Shared;
+use super::by_id::ById;
 use super::foreign::Foreign;
 use super::pool::Spare;
 use super::prepared::{OnBackend, Shelf};
@@ -37,7 +37,7 @@ pub(super) struct Held {
     /// tell, or has executed nothing.
     pub last_executed: Told,
     /// The prepared statements that it knows, by the client's id.
-    pub statements: HashMap<u32, OnBackend>,
+    pub statements: ById<OnBackend>,
     /// Others that it knows, and the client does not.
     pub shelf: Shelf,
     /// What other sessions have left there.
@@ -147,7 +147,7 @@ impl Held {
             opened,
             used: Instant::now(),
             last_executed: Told::default(),
-            statements: HashMap::new(),
+            statements: ById::default(),
             shelf: Shelf::default(),
             foreign: Foreign::ALL,
             own_variables: None,

@@ -4,6 +4,7 @@ mod account;
 mod aside;
 mod asking;
 mod awaiting;
+mod by_id;
 mod collation;
 mod command;
 mod config;

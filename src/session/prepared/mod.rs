@@ -20,7 +20,6 @@ mod limits;
 mod long_data;
 mod shelf;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -30,6 +29,7 @@ pub(super) use self::limits::Permit;
 pub use self::limits::{PreparedCount, PreparedLimits};
 pub(super) use self::long_data::LongData;
 pub(super) use self::shelf::{Origin, Shelf};
+use super::by_id::ById;
 use super::wishes::Wishes;
 use crate::protocol::PrepareOk;
 use crate::routing::BackendId;
@@ -88,7 +88,7 @@ pub(super) struct Entry {
 /// A session's prepared statements, by the client's id.
 #[derive(Debug, Default)]
 pub(super) struct Statements {
-    entries: HashMap<u32, Entry>,
+    entries: ById<Entry>,
     last_id: u32,
     /// How much of values that came ahead is kept, of all of them.
     kept: usize,
