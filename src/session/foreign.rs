@@ -10,6 +10,7 @@
 //! that a statement names, and the session has not named before, are NULL for it.
 
 use super::connections::Held;
+use super::found_rows::{found_rows, restore_found_rows};
 use super::job::Job;
 use super::session::Session;
 use crate::backend::ConnectError;
@@ -62,6 +63,12 @@ impl Foreign {
     }
 }
 
+/// Does it read what the last statement has left?
+fn asks_for_last(job: &Job) -> bool {
+    let names = ["row_count", "found_rows", "warning_count", "error_count"];
+    matches!(job.class(), Some(Class::LastStatement)) || mentions_any(job.text(), names.into_iter())
+}
+
 /// Does it run what its text does not show?
 fn runs_hidden(job: &Job) -> bool {
     let hides = |other: &Other| matches!(other, Other::Call | Other::Batch | Other::Prepared);
@@ -103,23 +110,49 @@ impl Session {
             _ => None,
         };
         let named = text.map_or(Vec::new(), |text| user_variables(text, self.lex));
-        let before = held.own_variables.as_ref().map_or(0, Vec::len);
-        held.own_variables_are(named.into_iter());
-        // Asking for diagnostics sets variables, and reads none that it names.
-        let own = held.own_variables.as_ref();
-        let new = own.and_then(|own| own.get(before..)).unwrap_or_default();
-        if new.is_empty() || matches!(job.class(), Some(Class::LastStatement)) {
+        if named.is_empty() {
             return Ok(());
         }
-        let mut set = b"SET ".to_vec();
-        for (index, name) in new.iter().enumerate() {
-            let comma: &[u8] = if index == 0 { b"@`" } else { b", @`" };
-            set.extend_from_slice(&[comma, name, b"` = NULL"].concat());
+        let own = held.own_variables.take().unwrap_or_default();
+        let is_new = |name: &[u8]| !own.iter().any(|own| is_same(own, name));
+        let new = named.iter().filter(|it| it.may_be_read && is_new(it.name));
+        let new: Vec<&[u8]> = new.map(|it| it.name).collect();
+        held.own_variables = Some(own);
+        held.own_variables_are(named.iter().map(|it| it.name));
+        // What the last statement has left is worth more than what a trigger may have.
+        if new.is_empty() || asks_for_last(job) {
+            return Ok(());
         }
-        held.queue_query(&set);
-        held.wire.flush().await?;
-        held.read_answer(Command::Query).await.map(drop)
+        // The session's own FOUND_ROWS() outlasts a question.
+        let rows = match held.foreign.found_rows {
+            true => None,
+            false => Some(found_rows(held).await?),
+        };
+        let left = set_ones(held, &new).await?;
+        if !left.is_empty() {
+            let set = left.iter().map(|name| [b"@`", *name, b"` = NULL"].concat());
+            let set = set.collect::<Vec<_>>().join(&b", "[..]);
+            held.ask_bytes(&[b"SET ", set.as_slice()].concat()).await?;
+        }
+        match rows {
+            Some(rows) => restore_found_rows(held, rows).await,
+            None => Ok(()),
+        }
     }
+}
+
+/// Which of these variables have a value: to set one that has none would make it another one to
+/// those who look at its type.
+async fn set_ones<'a>(held: &mut Held, names: &[&'a [u8]]) -> Result<Vec<&'a [u8]>, ConnectError> {
+    let asked = names
+        .iter()
+        .map(|name| [b"CONVERT(@`", *name, b"` IS NULL USING binary)"].concat());
+    let asked = asked.collect::<Vec<_>>().join(&b", "[..]);
+    let question = [b"SELECT ", asked.as_slice(), b" LIMIT 1"].concat();
+    let row = held.ask_bytes(&question).await?;
+    let is_set = |cell: &Option<Vec<u8>>| cell.as_deref() != Some(b"1");
+    let set = names.iter().zip(row).filter(|(_, cell)| is_set(cell));
+    Ok(set.map(|(name, _)| *name).collect())
 }
 
 impl Held {

@@ -252,7 +252,18 @@ impl Held {
     /// # Errors
     /// As [`Connection::read_answer`].
     pub(super) async fn ask(&mut self, sql: &str) -> Result<crate::backend::Row, ConnectError> {
-        self.queue_query(sql.as_bytes());
+        self.ask_bytes(sql.as_bytes()).await
+    }
+
+    /// The same in the session's own character set.
+    ///
+    /// # Errors
+    /// As [`Connection::read_answer`].
+    pub(super) async fn ask_bytes(
+        &mut self,
+        sql: &[u8],
+    ) -> Result<crate::backend::Row, ConnectError> {
+        self.queue_query(sql);
         self.wire.flush().await?;
         self.read_answer(Command::Query).await
     }

@@ -44,5 +44,5 @@ pub use statement::{
 };
 pub use tables::mentions_any;
 pub use transaction::released;
-pub use user_variables::user_variables;
+pub use user_variables::{UserVariable, user_variables};
 pub use variables::{FOLLOWED, answering, can_follow, followed, is_followed};

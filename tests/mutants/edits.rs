@@ -41,7 +41,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         edits: &[Edit {
             file: "src/session/deciding.rs",
             good: "        let mut decision = decide(&need, &facts, &mut scope, &snapshot, Instant::now());",
-            bad: "        let mut believed = (*snapshot).clone();\n        \
+            bad: "        let mut believed = (**snapshot).clone();\n        \
               let sent = believed.backends.first().and_then(|it| it.watermark.clone());\n        \
               if let Some(sent) = sent.filter(|_| BROKEN) {\n            \
               for view in &mut believed.backends {\n                \
