@@ -13,6 +13,9 @@ use crate::protocol::{
 use crate::routing::BackendId;
 use crate::sql::{Flavour, ForEach};
 
+/// Leaves a FOUND_ROWS() of 0.
+const NO_ROWS: &[u8] = b"SELECT 0 LIMIT 0";
+
 /// The answer to one of the proxy's own questions is never larger than this, in bytes.
 const ANSWER_LIMIT: usize = 4 * 1024 * 1024;
 
@@ -169,7 +172,10 @@ impl Connection {
 
     /// Queues what a connection is asked and told before a session has it.
     pub(super) fn queue_first(&mut self, tracking: &ForEach<String>) {
+        // SET comes last: it leaves ROW_COUNT() as it is on a new connection. There FOUND_ROWS() is
+        // 0, too.
         self.queue_proof();
+        self.queue_query(NO_ROWS);
         self.queue_tracking(tracking.of(self.flavour()).clone());
     }
 
@@ -177,7 +183,7 @@ impl Connection {
     /// FOUND_ROWS() of 0, and the second, which sets nothing, no warnings and the ROW_COUNT() of a
     /// SET.
     pub fn queue_as_new(&mut self) {
-        self.queue_query(b"SELECT 0 LIMIT 0");
+        self.queue_query(NO_ROWS);
         self.queue_query(b"SET @@session.sql_select_limit = @@session.sql_select_limit");
     }
 
@@ -187,6 +193,7 @@ impl Connection {
     /// As [`Connection::read_answer`].
     pub(super) async fn read_first(&mut self) -> Result<(), ConnectError> {
         self.read_proof().await?;
+        self.read_answer(Command::Query).await?;
         self.read_answer(Command::Query).await?;
         Ok(())
     }
@@ -263,6 +270,7 @@ impl Connection {
         for question in self.proof.questions_of_beginning(self.flavour()) {
             self.queue_query(question.as_bytes());
         }
+        self.queue_query(NO_ROWS);
         self.queue_tracking(tracking.of(self.flavour()).clone());
     }
 
@@ -281,6 +289,7 @@ impl Connection {
             Some(b"1") => self.proof.defaults = Proof::read_defaults(flavour, cells),
             _ => return Err(ConnectError::Unexpected),
         }
+        self.read_answer(Command::Query).await?;
         self.read_answer(Command::Query).await.map(drop)
     }
 

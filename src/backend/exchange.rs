@@ -148,7 +148,7 @@ impl Exchange<'_> {
         match payload.first() {
             Some(&OkPacket::HEADER) => Ok(payload.to_vec()),
             Some(&ErrPacket::HEADER) => Err(refusal(&payload)?),
-            Some(&AuthMore::HEADER) => Err(ConnectError::NotKnown),
+            Some(&(AuthMore::HEADER | AuthSwitch::HEADER)) => Err(ConnectError::NotKnown),
             _ => Err(ConnectError::Unexpected),
         }
     }

@@ -1,9 +1,8 @@
 //! What a connection tells of statements that are not its session's.
 //!
-//! One that is taken over as it was has another session's warnings, ROW_COUNT() and FOUND_ROWS(), and
-//! any that was just logged in those of Tidegate's own questions, until statements of the session
-//! have replaced them. Few ask for any of these before that, and so nothing is done about it until
-//! one does.
+//! One that is taken over as it was has another session's warnings, ROW_COUNT() and FOUND_ROWS() until
+//! statements of the session have replaced them. Few ask for any of these before that, and so nothing
+//! is done about it until one does.
 //!
 //! The same goes for user variables. A session that has set one keeps its connection, but a trigger
 //! may have set some that nobody was told of (`SELECT … INTO @x`: no tracker of MySQL's does). Those
@@ -92,15 +91,20 @@ impl Session {
         if !held.foreign.is_asked_for(job) {
             return Ok(());
         }
-        if runs_hidden(job) && !held.foreign.diagnostics && self.has_words {
-            // The session's own warnings are there by now, which are asked for far more often.
+        // What its own statements have left is asked for far more often.
+        if runs_hidden(job) && !held.foreign.row_count {
             return Ok(());
         }
         held.foreign = Foreign::default();
         held.queue_as_new();
         held.wire.flush().await?;
-        held.read_answer(Command::Query).await?;
-        held.read_answer(Command::Query).await.map(drop)
+        let no_rows = held.read_answer(Command::Query).await;
+        if !matches!(no_rows, Ok(_) | Err(ConnectError::Refused(_))) {
+            return no_rows.map(drop);
+        }
+        // This one is due, whatever became of the first.
+        let set = held.read_answer(Command::Query).await;
+        no_rows.and(set).map(drop)
     }
 
     async fn end_foreign_variables(&self, held: &mut Held, job: &Job) -> Result<(), ConnectError> {
@@ -120,7 +124,8 @@ impl Session {
         held.own_variables = Some(own);
         held.own_variables_are(named.iter().map(|it| it.name));
         // What the last statement has left is worth more than what a trigger may have.
-        if new.is_empty() || asks_for_last(job) {
+        let may_ask = asks_for_last(job) || runs_hidden(job) && !held.foreign.row_count;
+        if new.is_empty() || may_ask {
             return Ok(());
         }
         // The session's own FOUND_ROWS() outlasts a question.

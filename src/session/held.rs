@@ -48,6 +48,8 @@ pub(super) struct Held {
     pub has_insert_id: bool,
     /// Tidegate's own variables have values there.
     pub has_own: bool,
+    /// A statement failed there that may have set anything before: an error tells nothing of it.
+    pub doubtful: bool,
 }
 
 /// What a backend has told of its executed set.
@@ -149,10 +151,11 @@ impl Held {
             last_executed: Told::default(),
             statements: ById::default(),
             shelf: Shelf::default(),
-            foreign: Foreign::ALL,
+            foreign: Foreign::default(),
             own_variables: None,
             has_insert_id: false,
             has_own: false,
+            doubtful: false,
         }
     }
 
@@ -172,6 +175,7 @@ impl Held {
             last_executed,
             shelf,
             has_insert_id,
+            foreign: Foreign::ALL,
             own_variables: Some(Vec::new()),
             ..Self::new(connection, shared, peer, opened)
         }
@@ -242,6 +246,7 @@ impl Held {
         self.state.reset();
         self.has_insert_id = false;
         self.has_own = false;
+        self.doubtful = false;
         self.own_variables = None;
         let told = &self.proof.defaults;
         self.connection.proof.defaults = self.lease.shared.share_defaults(told);
@@ -299,7 +304,7 @@ impl Held {
         }
         let most = self.lease.shared.shelf_size();
         self.shelve_all(most);
-        let told = told && !self.has_own;
+        let told = told && !self.has_own && !self.doubtful;
         let Self {
             connection,
             lease,

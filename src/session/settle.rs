@@ -203,7 +203,7 @@ impl Session {
         }
         let explained = !matches!(job.command, Command::Query | Command::StmtExecute)
             || notes.schema.is_some()
-            || !job.leaves().is_empty()
+            || leaves_state(job)
             || job
                 .statement
                 .as_ref()
@@ -315,10 +315,17 @@ fn sets_only_what_it_says(job: &Job) -> bool {
         _ => {
             let statement = job.statement.as_ref();
             let tables = statement.is_some_and(|it| !it.makes.is_empty() || !it.drops.is_empty());
-            tables || !job.leaves().is_empty()
+            tables || leaves_state(job)
         }
     };
     names && !may_run_routines(job) || !runs_sql(job)
+}
+
+/// Does it say that it leaves something that is told as a change of state? LAST_INSERT_ID() is not.
+fn leaves_state(job: &Job) -> bool {
+    let mut leaves = job.leaves();
+    leaves.remove(Marks::LAST_INSERT_ID);
+    !leaves.is_empty()
 }
 
 /// May it run statements that its text does not show?

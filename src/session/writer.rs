@@ -125,6 +125,7 @@ impl Session {
         self.was_prepared(&mut held, job, notes.prepared);
         self.settle(&mut held, job, &progress, &notes, run.place);
         held.has_insert_id |= self.may_have_insert_id(job);
+        held.doubtful |= progress.error().is_some() && !job.is_pure();
         if progress.error().is_none() && self.may_set_own(job) {
             match self.take_own(&mut held).await {
                 Ok(Taken::Good) => {}
@@ -336,7 +337,11 @@ impl Session {
         if replay.reset && self.holds_state() {
             return Err(Unbound::State);
         }
-        Ok(self.replay_at_writer(held, &replay).await?)
+        match self.replay_at_writer(held, &replay).await {
+            // Other answers may be outstanding behind it.
+            Err(ConnectError::Refused(_)) => Err(Unbound::Lost(ConnectError::Unexpected)),
+            told => Ok(told?),
+        }
     }
 
     /// Tells the writer's connection what it lacks of the session's state.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row, Value};
 use tidegate::lab::{APP, Flavour, Instance};
+use tidegate::protocol::Command;
 use tidegate::telemetry::Handover;
 
 use crate::stage::{Stage, on_a_reader};
@@ -301,5 +302,87 @@ async fn p3_what_a_trigger_has_set_unseen_is_nobody_elses() {
         other.query_drop("ROLLBACK").await.unwrap();
         other.disconnect().await.unwrap();
     }
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn p3_what_a_failed_insert_has_generated_is_nobody_elses() {
+    let stage = stage().await;
+    stage
+        .prepare(["ALTER TABLE app.handed ADD UNIQUE (v)"])
+        .await;
+    let mut own = stage.client().await;
+    for round in 0..3 {
+        let mut other = stage.client().await;
+        let failed = format!("INSERT INTO app.handed (v) VALUES ({}), (1)", 100 + round);
+        assert!(own.query_drop(failed).await.is_err(), "a duplicate");
+        let id: u64 = one(&mut other, "SELECT LAST_INSERT_ID()").await;
+        assert_eq!(id, 0, "{round}");
+        other.disconnect().await.unwrap();
+    }
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn p3_what_its_own_statement_has_left_is_there_for_the_next_of_any_kind() {
+    let stage = stage().await;
+    let mut direct = Client::connect(stage.lab.writer().port(), APP, MODERN).await;
+    let mut own = Client::connect(stage.port, APP, MODERN).await;
+    let mut other = Client::connect(stage.port, APP, MODERN).await;
+    for takes_over in [false, true] {
+        for asks in [
+            "SELECT ROW_COUNT(); SELECT 1",
+            "SELECT ROW_COUNT()",
+            "SHOW WARNINGS; SELECT 1",
+            "SELECT @@warning_count",
+        ] {
+            if takes_over {
+                other.query("DO 1").await;
+            }
+            let mut seen = Vec::new();
+            for client in [&mut direct, &mut own] {
+                client
+                    .query("INSERT IGNORE INTO app.handed (id, v) VALUES (1, 1), (2, 1)")
+                    .await;
+                let mut answer = client.query(asks).await;
+                // The second result of two, and the ends, say nothing of it.
+                answer.truncate(3);
+                seen.push(texts(&answer));
+            }
+            assert_eq!(seen[0], seen[1], "{asks}, taken over: {takes_over}");
+        }
+    }
+    assert!(handed(&stage, Handover::AsItWas) > 0);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn p3_values_that_came_ahead_of_a_closed_statement_are_nobody_elses() {
+    let stage = stage().await;
+    let mut pair = [
+        Client::connect(stage.port, APP, MODERN).await,
+        Client::connect(stage.port, APP, MODERN).await,
+    ];
+    const TEXT: &[u8] = b"SELECT LENGTH(?) FROM app.handed WHERE id = 1 FOR UPDATE";
+    let id = |answer: &[Vec<u8>]| answer[0][1..5].to_vec();
+    // One parameter, of type VAR_STRING, told with each execution.
+    let execute = |id: &[u8]| [id, &[0, 1, 0, 0, 0, 0, 1, 0xfd, 0, 3], b"abc"].concat();
+    let [own, other] = &mut pair;
+    let others = id(&other.ask(Command::StmtPrepare, TEXT).await);
+    let first = texts(&other.ask(Command::StmtExecute, &execute(&others)).await);
+    for _ in 0..3 {
+        let owns = id(&own.ask(Command::StmtPrepare, TEXT).await);
+        own.ask(Command::StmtExecute, &execute(&owns)).await;
+        // Too much to be kept here, so that the writer has it.
+        for _ in 0..3 {
+            let data = [&owns[..], &[0, 0], &vec![b'x'; 1 << 20]].concat();
+            own.send(Command::StmtSendLongData, &data).await;
+        }
+        own.send(Command::StmtClose, &owns).await;
+        own.query("DO 1").await;
+        let again = texts(&other.ask(Command::StmtExecute, &execute(&others)).await);
+        assert_eq!(again, first);
+    }
+    assert!(handed(&stage, Handover::AsItWas) > 0);
     stage.end().await;
 }

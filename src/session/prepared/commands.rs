@@ -107,10 +107,12 @@ impl Session {
         if let Uses::Prepares { prepared, permit } = &mut job.uses
             && let (Some(ok), Some(permit)) = (ok, permit.take())
         {
-            let origin = Origin {
+            let mut origin = Origin {
                 text: prepared.text.clone(),
                 state: held.state.clone(),
             };
+            // What was set meanwhile is found out later.
+            origin.state.unknown |= self.tracks_as_wished;
             let known = OnBackend::new(ok.statement_id, origin);
             held.statements.insert(prepared.id, known);
             let prepared = Prepared {
@@ -227,7 +229,10 @@ impl Session {
         let Ok(id) = id else {
             return Ok(());
         };
-        if self.prepared.remove(id).is_some() {
+        if let Some(entry) = self.prepared.remove(id) {
+            if entry.long.is_on_writer() {
+                self.mark_stale(self.writer, id);
+            }
             let most = self.shared.shelf_size();
             for held in self.connections.all() {
                 held.shelve(id, most).await;
