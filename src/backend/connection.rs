@@ -13,8 +13,13 @@ use crate::protocol::{
 use crate::routing::BackendId;
 use crate::sql::{Flavour, ForEach};
 
-/// Leaves a FOUND_ROWS() of 0.
-const NO_ROWS: &[u8] = b"SELECT 0 LIMIT 0";
+/// Leaves the FOUND_ROWS() of a new connection: 0, and in MariaDB 1.
+fn first_rows(flavour: Flavour) -> &'static [u8] {
+    match flavour {
+        Flavour::MySql => b"SELECT 0 LIMIT 0",
+        Flavour::MariaDb => b"SELECT 0 LIMIT 1",
+    }
+}
 
 /// The answer to one of the proxy's own questions is never larger than this, in bytes.
 const ANSWER_LIMIT: usize = 4 * 1024 * 1024;
@@ -172,18 +177,16 @@ impl Connection {
 
     /// Queues what a connection is asked and told before a session has it.
     pub(super) fn queue_first(&mut self, tracking: &ForEach<String>) {
-        // SET comes last: it leaves ROW_COUNT() as it is on a new connection. There FOUND_ROWS() is
-        // 0, too.
+        // SET comes last: it leaves ROW_COUNT() as it is on a new connection.
         self.queue_proof();
-        self.queue_query(NO_ROWS);
+        self.queue_query(first_rows(self.flavour()));
         self.queue_tracking(tracking.of(self.flavour()).clone());
     }
 
-    /// Queues two statements that leave what they would find on a new connection: the first a
-    /// FOUND_ROWS() of 0, and the second, which sets nothing, no warnings and the ROW_COUNT() of a
-    /// SET.
+    /// Queues two statements that leave what they would find on a new connection: the first as to
+    /// FOUND_ROWS(), and the second, which sets nothing, no warnings and the ROW_COUNT() of a SET.
     pub fn queue_as_new(&mut self) {
-        self.queue_query(NO_ROWS);
+        self.queue_query(first_rows(self.flavour()));
         self.queue_query(b"SET @@session.sql_select_limit = @@session.sql_select_limit");
     }
 
@@ -270,7 +273,7 @@ impl Connection {
         for question in self.proof.questions_of_beginning(self.flavour()) {
             self.queue_query(question.as_bytes());
         }
-        self.queue_query(NO_ROWS);
+        self.queue_query(first_rows(self.flavour()));
         self.queue_tracking(tracking.of(self.flavour()).clone());
     }
 
