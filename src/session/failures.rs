@@ -97,7 +97,11 @@ impl Failures {
         free: u32,
         claiming: impl Future<Output = Result<T, LoginFailure>>,
     ) -> Result<T, LoginFailure> {
-        tokio::time::sleep(self.delay((host, user), free, Instant::now())).await;
+        let delay = self.delay((host, user), free, Instant::now());
+        // A timer takes a millisecond at least, also for no time at all.
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
         let claimed = claiming.await;
         if let Err(LoginFailure::Refused(error)) = &claimed
             && DENIED.contains(&error.code)
