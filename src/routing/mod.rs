@@ -16,7 +16,7 @@ pub use causality::{
     Causality, LostWrites, MAX_LOST_THREADS, MAX_TOKEN_INTERVALS, ReadMark, UnknownCause,
 };
 pub use decide::{
-    Decision, Exclusion, Isolation, Kind, Need, RefuseKind, SessionFacts, Transaction,
+    BUSY, Decision, Exclusion, Isolation, Kind, Need, RefuseKind, SessionFacts, Transaction,
     WRITER_GATE_PATIENCE, Waiting, decide,
 };
 pub use lag::{LagClock, MAX_SAMPLED_INTERVALS, MAX_SAMPLES, Sample};

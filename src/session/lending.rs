@@ -73,6 +73,11 @@ impl LeftBehind {
         self.insert_id = InsertId::Lost;
     }
 
+    /// Is it known what LAST_INSERT_ID() has to return?
+    pub(super) fn knows_insert_id(self) -> bool {
+        self.insert_id == InsertId::Known
+    }
+
     /// LAST_INSERT_ID() has something to return again.
     pub(super) fn insert_id_known(&mut self) {
         self.insert_id = InsertId::Known;

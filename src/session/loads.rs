@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 use tokio::sync::Semaphore;
 
-use crate::routing::{BackendId, Load};
+use crate::routing::{BUSY, BackendId, Load};
 use crate::slots::Slots;
 
 /// The newest answer counts for one part in so many.
@@ -80,6 +80,12 @@ impl Loads {
         if let Some(cell) = self.0.get(id.index()) {
             cell.connections.fetch_sub(1, Ordering::Relaxed);
         }
+    }
+
+    /// Does a backend have so much to do that another one may be quicker?
+    pub(super) fn is_busy(&self, id: BackendId) -> bool {
+        let cell = self.0.get(id.index());
+        cell.is_some_and(|cell| cell.running.load(Ordering::Relaxed) >= BUSY)
     }
 
     /// What they are now, by id.

@@ -63,6 +63,7 @@ mod state;
 mod statement;
 mod switch;
 mod tracking;
+mod trail;
 mod visible;
 mod waiting;
 mod wishes;

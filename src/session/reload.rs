@@ -15,6 +15,7 @@ impl Session {
             return;
         }
         self.config = Arc::clone(&now);
+        self.trail = None;
         let limits = &now.limits;
         self.client
             .limit_stalls(limits.read_timeout, limits.write_timeout);

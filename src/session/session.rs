@@ -27,6 +27,7 @@ use super::relay::RelayError;
 use super::scopes::ScopeHandle;
 use super::standing::Standing;
 use super::state::SessionState;
+use super::trail::Trail;
 use super::visible::Visible;
 use super::{Config, Ended, Shared};
 use crate::backend::{ConnectError, Defaults, LoginRequest, Row};
@@ -82,6 +83,8 @@ pub(super) struct Session {
     pub(super) has_words: bool,
     /// What the last statements left on connections that others have now.
     pub(super) left_behind: LeftBehind,
+    /// The way of the last read, if others may follow.
+    pub(super) trail: Option<Trail>,
     /// Why the next read-only transaction runs on the writer: the last one could not go on.
     pub(super) read_only_at_writer: bool,
 
@@ -167,6 +170,7 @@ impl Session {
             last_select: None,
             has_words: false,
             left_behind: LeftBehind::default(),
+            trail: None,
             read_only_at_writer: false,
             status: Status::AUTOCOMMIT,
             autocommit: true,
@@ -237,6 +241,9 @@ impl Session {
     async fn dispatch(&mut self, request: Request) -> Result<(), Ended> {
         if let Some(held) = self.expired.take() {
             return Box::pin(self.with_expired(held, request)).await;
+        }
+        if !matches!(request.command, Some(Command::Query | Command::StmtExecute)) {
+            self.trail = None;
         }
         match request.command {
             Some(Command::Quit) => Err(Ended::Quit),

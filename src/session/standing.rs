@@ -69,6 +69,11 @@ impl Standing {
         }
     }
 
+    /// Is this the session's scope without a key, with nothing to take over there from others?
+    pub(super) fn is_in_own_scope(&self, scope: &ScopeHandle) -> bool {
+        scope.is(&self.own) && self.own_counts && self.left.is_empty() && self.within.is_empty()
+    }
+
     /// COM_RESET_CONNECTION: variables are gone, and with them what they asked for. What the
     /// session must see stays, but what it did for whoever had the connection before does not
     /// count under the key of the next one.

@@ -154,14 +154,33 @@ impl Session {
 
     /// Decides and runs until the client has an answer.
     pub(super) async fn execute(&mut self, job: &mut Job) -> Result<(), Ended> {
+        let arrived = Instant::now();
+        let mut tried = Tried::default();
+        if let Some(trail) = self.trail.take()
+            && let Some(run) = self.along(&trail, job, arrived)
+        {
+            let at = run.place.backend;
+            match self.at_reader(run, job).await? {
+                Attempt::Done => {
+                    self.trail = Some(trail);
+                    return Ok(());
+                }
+                failed => {
+                    let next = self.after_failing(failed, at, job, &mut tried, arrived);
+                    if Box::pin(next).await? {
+                        return Ok(());
+                    }
+                }
+            }
+        }
         self.enter_scope(job);
         self.doubt_scope(job);
-        let ended = self.run_until_answered(job).await;
+        let ended = self.run_until_answered(job, tried).await;
         self.note_scope();
         ended
     }
 
-    async fn run_until_answered(&mut self, job: &mut Job) -> Result<(), Ended> {
+    async fn run_until_answered(&mut self, job: &mut Job, mut tried: Tried) -> Result<(), Ended> {
         if self.refuses_left_behind(job).await? {
             return Ok(());
         }
@@ -176,8 +195,8 @@ impl Session {
         }
         self.mirror(job);
         let arrived = Instant::now();
-        let mut tried = Tried::default();
         loop {
+            let known = self.shared.watch.published();
             let (decision, begun) = self.decide(job, &tried, arrived);
             let Begun { mark, token, role } = begun;
             let waits = tried.waits(&decision, &self.shared);
@@ -192,8 +211,12 @@ impl Session {
                         token,
                         role,
                     };
+                    let trail = self.leaves_trail(&run, job, &tried, known);
                     match self.attempt(run, job).await? {
-                        Attempt::Done => true,
+                        Attempt::Done => {
+                            self.trail = trail;
+                            true
+                        }
                         failed => {
                             let at = place.backend;
                             let next = self.after_failing(failed, at, job, &mut tried, arrived);

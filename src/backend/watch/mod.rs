@@ -90,6 +90,12 @@ impl Watch {
         self.publisher.look()
     }
 
+    /// How many snapshots there have been. Whoever asks before it looks, and finds the same later, would
+    /// see the same.
+    pub fn published(&self) -> u64 {
+        self.publisher.published()
+    }
+
     /// Tells of each new snapshot; the number is that of those before it.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.publisher.changes()

@@ -1,5 +1,6 @@
 //! Putting what the monitors learn into snapshots.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -55,6 +56,8 @@ pub(super) struct Publisher {
     history: History,
     pub(super) slow_start: ArcSwap<Duration>,
     pub(super) count: watch::Sender<u64>,
+    /// The same, for whoever only compares: it counts a snapshot after that is there.
+    published: AtomicU64,
     /// Who is proven to be the writer.
     pub(super) writer: watch::Sender<Option<BackendId>>,
     pub(super) on_publish: OnPublish,
@@ -122,6 +125,7 @@ impl Publisher {
             history: History::default(),
             slow_start: ArcSwap::from_pointee(config.slow_start),
             count: watch::Sender::new(0),
+            published: AtomicU64::new(0),
             writer: watch::Sender::new(None),
             on_publish,
         }
@@ -133,6 +137,10 @@ impl Publisher {
 
     pub(super) fn look(&self) -> Guard<Arc<Snapshot>> {
         self.current.load()
+    }
+
+    pub(super) fn published(&self) -> u64 {
+        self.published.load(Ordering::Acquire)
     }
 
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
@@ -386,6 +394,7 @@ impl Publisher {
         let proven = proven.map(|view| view.id);
         self.writer
             .send_if_modified(|writer| std::mem::replace(writer, proven) != proven);
+        self.published.fetch_add(1, Ordering::Release);
         drop(guard);
         for id in changed {
             if let (Some(view), Some(waiters)) = (snapshot.backend(*id), self.waiters(*id)) {

@@ -1,5 +1,6 @@
 //! Finding out what was seen elsewhere, before a read goes to a place.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use smallvec::SmallVec;
@@ -131,6 +132,15 @@ impl Causality {
         self.marks.iter().all(|mark| Some(mark.place) == target)
             && self.gone.owed(arrived).is_none()
             && !(writes && lost())
+    }
+
+    /// Would another decision about a read in `place`, by the same snapshot, find all here as one did
+    /// that went by this token? At level `eventual` it goes by none, and finds nothing out.
+    pub fn is_as_it_was(&self, place: Place, token: Option<&Arc<Set>>, arrived: Instant) -> bool {
+        let settled = token.is_none_or(|token| {
+            Arc::ptr_eq(&self.known, token) && self.owes_nothing(Some(place), true, arrived)
+        });
+        settled && self.lost_writes.is_none() && self.errant_unshown.is_empty()
     }
 
     /// The next read must see all that the writer had executed or begun to commit when it was

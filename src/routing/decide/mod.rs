@@ -31,6 +31,7 @@ use super::snapshot::{Place, Snapshot};
 use super::world::World;
 
 pub use self::input::{Exclusion, Isolation, Kind, Need, SessionFacts, Transaction, Waiting};
+pub use self::readers::BUSY;
 pub use self::writer::WRITER_GATE_PATIENCE;
 
 /// What happens to a statement next.

@@ -13,7 +13,7 @@ use super::Deciding;
 
 /// With fewer statements than this a reader is not busy, whatever the others do: a session that
 /// leaves it has to ask first what it has seen there.
-const BUSY: u32 = 8;
+pub const BUSY: u32 = 8;
 
 /// By so much a reader has to be slower than the quickest before sessions leave it.
 const MUCH: f64 = 2.0;
