@@ -88,6 +88,11 @@ impl Translator {
         !self.client.contains(Capabilities::DEPRECATE_EOF)
     }
 
+    /// Is an EOF packet due before what comes next, whatever that is?
+    pub const fn is_due(&self) -> bool {
+        !matches!(self.place, Place::Other)
+    }
+
     /// The EOF after the definitions of a result that ends with `status`.
     pub const fn metadata_eof(status: Status) -> EofPacket {
         let status = status

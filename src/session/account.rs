@@ -135,7 +135,7 @@ impl Session {
             tracing::debug!(client = self.entry.id, "reset with an open transaction");
         }
         self.have_writer().await;
-        let all: Vec<Held> = self.connections.drain().collect();
+        let all: Vec<Box<Held>> = self.connections.drain().collect();
         self.forget();
         self.standing.reset();
         self.state.reset();

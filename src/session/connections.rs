@@ -29,7 +29,8 @@ pub(super) struct Wanted<'a> {
 pub(super) struct Connections {
     shared: Arc<Shared>,
     peer: Arc<Peer>,
-    slots: Vec<Option<Held>>,
+    /// Behind pointers: each is moved in and out with each statement.
+    slots: Vec<Option<Box<Held>>>,
 }
 
 impl Connections {
@@ -44,7 +45,7 @@ impl Connections {
 
     /// Takes the connection out, to use it; a future that is dropped meanwhile closes it, so that
     /// nobody ever finds one in the middle of a response.
-    pub(super) fn take(&mut self, id: BackendId) -> Option<Held> {
+    pub(super) fn take(&mut self, id: BackendId) -> Option<Box<Held>> {
         self.slots.get_mut(id.index())?.take()
     }
 
@@ -60,7 +61,7 @@ impl Connections {
         request: &LoginRequest,
         tracking: &ForEach<String>,
         wanted: Option<Wanted<'_>>,
-    ) -> Result<Held, ConnectError> {
+    ) -> Result<Box<Held>, ConnectError> {
         let user = &request.credentials.user;
         let config = self.shared.config.load_full();
         let slot = {
@@ -95,7 +96,7 @@ impl Connections {
 
     /// A connection that another session has given back, on which nothing is left that the caller
     /// could not undo.
-    fn take_as_it_is(&self, id: BackendId, kinship: &Kinship, wanted: Wanted<'_>) -> Option<Held> {
+    fn take_as_it_is(&self, id: BackendId, kinship: &Kinship, wanted: Wanted<'_>) -> Option<Box<Held>> {
         let shared = &self.shared;
         let spare = shared.lend_as_it_is(id, kinship, wanted)?;
         shared
@@ -103,7 +104,7 @@ impl Connections {
             .handovers(id.index(), Handover::AsItWas)
             .inc();
         let peer = Arc::clone(&self.peer);
-        Some(Held::as_it_was(spare, Arc::clone(shared), peer))
+        Some(Box::new(Held::as_it_was(spare, Arc::clone(shared), peer)))
     }
 
     /// A connection that another session has given back, as good as a new one. Where the backend
@@ -114,7 +115,7 @@ impl Connections {
         kinship: &Kinship,
         request: &LoginRequest,
         tracking: &ForEach<String>,
-    ) -> Option<Held> {
+    ) -> Option<Box<Held>> {
         let shared = &self.shared;
         let before = shared.watch.snapshot();
         let life = before.backend(id)?.place()?.incarnation;
@@ -132,7 +133,7 @@ impl Connections {
         let peer = Arc::clone(&self.peer);
         let mut held = Held::new(connection, Arc::clone(shared), peer, opened);
         held.stays_in(life);
-        Some(held)
+        Some(Box::new(held))
     }
 
     /// The same beside the limit on connections, for what frees some.
@@ -144,7 +145,7 @@ impl Connections {
         id: BackendId,
         request: &LoginRequest,
         tracking: &ForEach<String>,
-    ) -> Result<Held, ConnectError> {
+    ) -> Result<Box<Held>, ConnectError> {
         let Shared {
             watch,
             pressure,
@@ -159,7 +160,7 @@ impl Connections {
         let connection = Box::new(connection);
         let mut held = Held::new(connection, shared, Arc::clone(&self.peer), Instant::now());
         held.adopt(&before);
-        Ok(held)
+        Ok(Box::new(held))
     }
 
     /// Opens a connection of an account whose password has expired. Nothing was asked over it, and
@@ -171,7 +172,7 @@ impl Connections {
         &self,
         id: BackendId,
         request: &LoginRequest,
-    ) -> Result<Held, ConnectError> {
+    ) -> Result<Box<Held>, ConnectError> {
         let config = self.shared.config.load_full();
         let user = &request.credentials.user;
         let room = self.shared.pressure.slot(id, user, &config.limits);
@@ -181,11 +182,11 @@ impl Connections {
         let connection = Box::new(connection);
         let mut held = Held::new(connection, shared, Arc::clone(&self.peer), Instant::now());
         held.slot = slot;
-        Ok(held)
+        Ok(Box::new(held))
     }
 
     /// Puts a connection back that is between two commands.
-    pub(super) fn put(&mut self, mut held: Held) {
+    pub(super) fn put(&mut self, mut held: Box<Held>) {
         held.used = Instant::now();
         held.wire.rest();
         let index = held.backend.index();
@@ -200,16 +201,16 @@ impl Connections {
 
     /// A connection that stays where it is.
     pub(super) fn look(&mut self, id: BackendId) -> Option<&mut Held> {
-        self.slots.get_mut(id.index())?.as_mut()
+        self.slots.get_mut(id.index())?.as_deref_mut()
     }
 
     /// Every connection.
     pub(super) fn all(&mut self) -> impl Iterator<Item = &mut Held> {
-        self.slots.iter_mut().flatten()
+        self.slots.iter_mut().flatten().map(|held| &mut **held)
     }
 
     /// Takes every connection, to reset or close it.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = Held> {
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Box<Held>> {
         self.slots.iter_mut().filter_map(Option::take)
     }
 }

@@ -103,7 +103,7 @@ impl Session {
     }
 
     /// Hands on the answer to COM_REGISTER_SLAVE.
-    async fn registered(&mut self, mut held: Held) -> Result<(), Ended> {
+    async fn registered(&mut self, mut held: Box<Held>) -> Result<(), Ended> {
         match held.wire.read_payload(ANSWER_LIMIT).await {
             Ok(answer) if answer.first() == Some(&ErrPacket::HEADER) => {
                 self.connections.put(held);
@@ -123,7 +123,7 @@ impl Session {
     }
 
     /// The connection that the stream comes from, told what the client has set for it.
-    async fn for_replication(&mut self, backend: BackendId) -> Result<Held, ConnectError> {
+    async fn for_replication(&mut self, backend: BackendId) -> Result<Box<Held>, ConnectError> {
         let writer = self.writer;
         let mut held = match self.connections.take(backend) {
             Some(held) => held,

@@ -90,7 +90,7 @@ impl Session {
     }
 
     /// Logs in at the writer, or while it can't be reached at a reader: reads go on.
-    async fn open_any(&mut self) -> Result<Held, (BackendId, ConnectError)> {
+    async fn open_any(&mut self) -> Result<Box<Held>, (BackendId, ConnectError)> {
         let writer = self.shared.writer();
         self.writer = writer;
         let tracking = self.tracking_for_each();

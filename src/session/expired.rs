@@ -44,7 +44,7 @@ impl Session {
     /// Answers a command of such a client.
     pub(super) async fn with_expired(
         &mut self,
-        mut held: Held,
+        mut held: Box<Held>,
         mut request: Request,
     ) -> Result<(), Ended> {
         let whole = request.complete(&mut self.client, LIMIT).await;

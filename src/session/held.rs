@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::Shared;
 use super::by_id::ById;
 use super::foreign::Foreign;
+use super::observe::KnownEnd;
 use super::pool::Spare;
 use super::prepared::{OnBackend, Shelf};
 use super::pressure::Slot;
@@ -20,7 +21,7 @@ use crate::telemetry::ConnectionState;
 
 /// A connection in a session's hands; the books are kept by dropping it.
 pub(super) struct Held {
-    /// Elsewhere, since a connection is moved in and out with each statement.
+    /// Elsewhere: it goes on to another session without all of this.
     connection: Box<Connection>,
     lease: Lease,
     /// Its room among all connections.
@@ -36,6 +37,8 @@ pub(super) struct Held {
     /// The executed set that the backend told last: most answers repeat it. Empty where it does not
     /// tell, or has executed nothing.
     pub last_executed: Told,
+    /// How the last result on a reader has ended.
+    pub last_end: Option<Box<KnownEnd>>,
     /// The prepared statements that it knows, by the client's id.
     pub statements: ById<OnBackend>,
     /// Others that it knows, and the client does not.
@@ -58,11 +61,17 @@ pub(super) struct Told {
     text: String,
     /// The same, read.
     set: Arc<Set>,
+    /// A token that this has.
+    covered: Option<Arc<Set>>,
 }
 
 impl Told {
     fn new(text: String, set: Arc<Set>) -> Self {
-        Self { text, set }
+        Self {
+            text,
+            set,
+            covered: None,
+        }
     }
 
     /// What such a text says; `None` where it can't be read.
@@ -73,12 +82,27 @@ impl Told {
         }
     }
 
+    /// Does what [`Told::read`] gave have a token? The same is asked again and again.
+    pub(super) fn covers(&mut self, set: &Arc<Set>, token: &Arc<Set>) -> bool {
+        let told = Arc::ptr_eq(&self.set, set);
+        let before = self.covered.as_ref().filter(|_| told);
+        if before.is_some_and(|before| Arc::ptr_eq(before, token)) {
+            return true;
+        }
+        let covers = set.contains(token);
+        if told && covers {
+            self.covered = Some(Arc::clone(token));
+        }
+        covers
+    }
+
     /// Takes what [`Told::read`] gave; says whether that is news.
     pub(super) fn take(&mut self, text: &str, set: &Arc<Set>) -> bool {
         let news = !Arc::ptr_eq(&self.set, set);
         if news {
             text.clone_into(&mut self.text);
             self.set = Arc::clone(set);
+            self.covered = None;
         }
         news
     }
@@ -149,6 +173,7 @@ impl Held {
             opened,
             used: Instant::now(),
             last_executed: Told::default(),
+            last_end: None,
             statements: ById::default(),
             shelf: Shelf::default(),
             foreign: Foreign::default(),
@@ -244,6 +269,7 @@ impl Held {
         self.statements.clear();
         self.shelf.clear();
         self.state.reset();
+        self.last_end = None;
         self.has_insert_id = false;
         self.has_own = false;
         self.doubtful = false;

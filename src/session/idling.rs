@@ -79,10 +79,13 @@ impl Session {
     /// [`Ended::StateLost`] if the connection is of no use any more. One that is found closed is
     /// left to whoever needs it.
     pub(super) async fn keep_alive(&mut self) -> Result<(), Ended> {
+        if !self.holds_state() {
+            return Ok(());
+        }
         let half = self.wait_timeout().map(|limit| limit / 2);
         let rest = half.map_or(REST, |half| half.min(REST));
         let held = self.connections.look(self.writer);
-        if held.is_none_or(|held| held.used.elapsed() <= rest) || !self.holds_state() {
+        if held.is_none_or(|held| held.used.elapsed() <= rest) {
             return Ok(());
         }
         let Some(mut held) = self.connections.take(self.writer) else {

@@ -4,14 +4,16 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use crate::sql::{LexMode, Shape, Statement, classify};
 
 /// So many are known at once; then all are forgotten, and those that are said again are read again.
 const LIMIT: usize = 512;
 
-/// Statements by their shape.
+/// Statements by their shape. The hash need not withstand much: there are few, whatever a client says.
 #[derive(Default)]
-struct Known(HashMap<Shape, Arc<Statement>>);
+struct Known(HashMap<Shape, Arc<Statement>, RandomState>);
 
 thread_local! {
     /// Each thread has its own: a session stays on its thread, and none waits for another. What is in

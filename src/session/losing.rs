@@ -149,7 +149,7 @@ impl Session {
     /// The writer connection broke while it ran something.
     pub(super) async fn writer_lost(
         &mut self,
-        held: Held,
+        held: Box<Held>,
         job: &Job,
         progress: &Progress,
     ) -> Result<Attempt, Ended> {

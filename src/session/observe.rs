@@ -1,10 +1,12 @@
 //! What a response tells about the session while it is relayed.
 
+use std::sync::Arc;
+
 use super::ids::Ids;
 use super::scopes::ScopeHandle;
 use crate::gtid::Set;
 use crate::protocol::track::{self, Change};
-use crate::protocol::{OkPacket, PrepareOk, ProtocolError};
+use crate::protocol::{OkPacket, PrepareOk, ProtocolError, Status};
 
 /// Is shown the packets that end something, before the client can read them.
 pub(super) trait Observer {
@@ -13,6 +15,14 @@ pub(super) trait Observer {
     /// # Errors
     /// [`ProtocolError`] for session changes that can't be decoded.
     fn ended(&mut self, ok: &OkPacket<'_>) -> Result<(), ProtocolError>;
+
+    /// The end of a result that has come before in the same bytes. It reports what it did then.
+    fn known_end(&mut self, _payload: &[u8]) -> Option<&KnownEnd> {
+        None
+    }
+
+    /// A result has ended the response: as it came, and as the client reads it.
+    fn keep_end(&mut self, _came: &[u8], _sent: &[u8], _ok: &OkPacket<'_>) {}
 
     /// A statement was prepared.
     fn prepared(&mut self, prepared: &PrepareOk);
@@ -30,6 +40,23 @@ pub(super) trait Observer {
         None
     }
 }
+
+/// How a result has ended on a connection. The next ones nearly always end in the same bytes, and then
+/// nobody has to read them again.
+#[derive(Debug)]
+pub(super) struct KnownEnd {
+    came: Vec<u8>,
+    /// The same, as the client reads it.
+    pub sent: Vec<u8>,
+    /// The connection's flags since then.
+    pub status: Status,
+    /// With warnings.
+    pub warned: bool,
+    executed: Option<Arc<str>>,
+}
+
+/// A longer end is read each time, in bytes: it would be kept for each connection.
+const KNOWN_END_LIMIT: usize = 1024;
 
 /// The variable in which MariaDB keeps the GTID of the session's last transaction.
 const LAST_GTID: &[u8] = b"last_gtid";
@@ -168,7 +195,7 @@ fn is_one(payload: &[u8]) -> bool {
 #[derive(Debug, Default)]
 pub(super) struct ReaderNotes {
     /// The executed set that came with the answer, as text.
-    pub executed: Option<String>,
+    pub executed: Option<Arc<str>>,
     /// A read is not expected to change session state; if it did, the connection is not clean.
     pub state_changed: bool,
     /// The same for a variable.
@@ -178,13 +205,49 @@ pub(super) struct ReaderNotes {
     pub schema: Option<Vec<u8>>,
     /// The statement that was prepared.
     pub prepared: Option<PrepareOk>,
+    /// How the last result on this connection has ended.
+    pub end: Option<Box<KnownEnd>>,
+    /// How many of this response have.
+    ends: u32,
+}
+
+impl ReaderNotes {
+    /// Nothing seen yet of this response, on a connection where a result has ended so.
+    pub(super) fn after(end: Option<Box<KnownEnd>>) -> Self {
+        Self {
+            end,
+            ..Self::default()
+        }
+    }
 }
 
 impl Observer for ReaderNotes {
+    fn known_end(&mut self, payload: &[u8]) -> Option<&KnownEnd> {
+        let end = self.end.as_deref().filter(|end| end.came == payload)?;
+        self.executed.clone_from(&end.executed);
+        Some(end)
+    }
+
+    fn keep_end(&mut self, came: &[u8], sent: &[u8], ok: &OkPacket<'_>) {
+        let changed = self.state_changed || self.variable_changed || self.schema.is_some();
+        if changed || self.ends > 1 || came.len() > KNOWN_END_LIMIT {
+            self.end = None;
+            return;
+        }
+        self.end = Some(Box::new(KnownEnd {
+            came: came.to_vec(),
+            sent: sent.to_vec(),
+            status: ok.status,
+            warned: ok.warnings > 0,
+            executed: self.executed.clone(),
+        }));
+    }
+
     fn ended(&mut self, ok: &OkPacket<'_>) -> Result<(), ProtocolError> {
+        self.ends = self.ends.saturating_add(1);
         for change in track::changes(ok.session) {
             match change? {
-                Change::Gtids(text) => self.executed = Some(text.to_owned()),
+                Change::Gtids(text) => self.executed = Some(Arc::from(text)),
                 Change::Schema(name) => self.schema = Some(name.to_vec()),
                 Change::SystemVariable { .. } => self.variable_changed = true,
                 Change::StateChanged(true) => self.state_changed = true,

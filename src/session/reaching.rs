@@ -28,7 +28,7 @@ impl Session {
         &mut self,
         place: Place,
         job: &Job,
-    ) -> Result<(Held, Replay), Exclusion> {
+    ) -> Result<(Box<Held>, Replay), Exclusion> {
         if self.is_at_hand(place, job)
             && let Some(held) = self.connections.take(place.backend)
         {
@@ -54,7 +54,7 @@ impl Session {
     }
 
     /// The same as [`Session::reader_at`], for as long as it is worth while to wait for this reader.
-    async fn make_ready(&mut self, place: Place, job: &Job) -> Result<(Held, Replay), Exclusion> {
+    async fn make_ready(&mut self, place: Place, job: &Job) -> Result<(Box<Held>, Replay), Exclusion> {
         let shared = Arc::clone(&self.shared);
         let limit = self.config.limits.first_byte_timeout;
         let ready = pin!(self.reader_at(place, job));
@@ -62,7 +62,7 @@ impl Session {
     }
 
     /// Makes such a connection, or makes the session's own one such.
-    async fn reader_at(&mut self, place: Place, job: &Job) -> Result<(Held, Replay), Exclusion> {
+    async fn reader_at(&mut self, place: Place, job: &Job) -> Result<(Box<Held>, Replay), Exclusion> {
         let mut held = self.reader_connection(place, job).await?;
         if let Err(unbound) = self.bind(&mut held, job).await {
             return Err(self.unbound_at_reader(held, place, unbound));
@@ -74,7 +74,7 @@ impl Session {
     }
 
     /// The reader could not be made to know a prepared statement.
-    fn unbound_at_reader(&mut self, held: Held, place: Place, unbound: Unbound) -> Exclusion {
+    fn unbound_at_reader(&mut self, held: Box<Held>, place: Place, unbound: Unbound) -> Exclusion {
         let how = match unbound {
             Unbound::Refused(refusal) => {
                 self.connections.put(held);
@@ -97,7 +97,7 @@ impl Session {
     }
 
     /// A connection to a reader that can be brought to the session's state.
-    async fn reader_connection(&mut self, place: Place, job: &Job) -> Result<Held, Exclusion> {
+    async fn reader_connection(&mut self, place: Place, job: &Job) -> Result<Box<Held>, Exclusion> {
         if !self.knows_collation(job).await || !self.knows_role(job).await {
             return Err(Exclusion::ReplayFailed);
         }

@@ -3,6 +3,7 @@
 //! Nothing reaches the client before the answer is known to be good, as far as it fits into the
 //! buffer: until then another backend can take over.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::Ended;
@@ -81,8 +82,9 @@ impl Session {
         }
         self.client.set_sequence(job.request.sequence);
         self.address(&mut held, job);
-        let mut notes = ReaderNotes::default();
+        let mut notes = ReaderNotes::after(held.last_end.take());
         let relayed = self.ask_reader(&mut held, &replay, job, &mut notes).await;
+        held.last_end = notes.end.take();
         self.count_backend_bytes(&mut held);
         let Relayed {
             progress,
@@ -108,7 +110,7 @@ impl Session {
                 &progress,
                 &notes,
                 job,
-                run.token.as_deref(),
+                run.token.as_ref(),
             ),
             Err(_) => Verdict::Good,
         };
@@ -236,7 +238,7 @@ impl Session {
         progress: &Progress,
         notes: &ReaderNotes,
         job: &Job,
-        token: Option<&Set>,
+        token: Option<&Arc<Set>>,
     ) -> Verdict {
         if let Some(code) = progress.error() {
             return match LAG_ERRORS.contains(&code) && !progress.flushed() {
@@ -245,7 +247,7 @@ impl Session {
             };
         }
         let text = match &notes.executed {
-            Some(text) => text,
+            Some(text) => &**text,
             // A reader that has executed nothing at all says nothing of it.
             None if held.owes_executed(job.command) => "",
             None => return Verdict::Good,
@@ -253,7 +255,7 @@ impl Session {
         let Some(executed) = held.last_executed.read(text) else {
             return Verdict::Good;
         };
-        let covers = token.is_none_or(|token| executed.contains(token));
+        let covers = token.is_none_or(|token| held.last_executed.covers(&executed, token));
         if !covers {
             self.alarm_at(place);
             return match progress.flushed() {
@@ -286,7 +288,7 @@ impl Session {
     /// Hands the answer on.
     async fn hand_on(
         &mut self,
-        held: Held,
+        held: Box<Held>,
         place: Place,
         job: &Job,
         progress: &Progress,
@@ -302,7 +304,7 @@ impl Session {
     /// Throws the answer away, or replaces its end by an error.
     async fn withhold(
         &mut self,
-        held: Held,
+        held: Box<Held>,
         place: Place,
         job: &Job,
         progress: &Progress,

@@ -315,6 +315,9 @@ impl<'a, O: Observer> Relay<'a, O> {
 
     /// Gives the observer what a packet reports, and the client its own form of it.
     fn interpret(&mut self, payload: &BytesMut) -> Result<(), ProtocolError> {
+        if self.ends_as_before(payload) {
+            return Ok(());
+        }
         let part = self.boundary.whole(payload)?;
         if let Part::Ok(ok) | Part::ResultEnd(ok) = &part {
             self.connection.status = ok.status;
@@ -342,6 +345,9 @@ impl<'a, O: Observer> Relay<'a, O> {
                 let mut own = Vec::with_capacity(payload.len());
                 self.translator.result_end(end, &seen, &mut own);
                 self.put(&own);
+                if self.boundary.end().is_some() {
+                    self.observer.keep_end(payload, &own, end);
+                }
             }
             Part::PrepareOk(prepared) => {
                 self.observer.prepared(prepared);
@@ -366,6 +372,24 @@ impl<'a, O: Observer> Relay<'a, O> {
         self.put_eof(around.after);
         self.put_eof(around.after.filter(|_| around.twice));
         Ok(())
+    }
+
+    /// Does the result end just as the one before did? Then all is known that this says.
+    fn ends_as_before(&mut self, payload: &[u8]) -> bool {
+        if !self.boundary.is_among_rows() || self.translator.is_due() {
+            return false;
+        }
+        let Some(known) = self.observer.known_end(payload) else {
+            return false;
+        };
+        self.boundary.end_rows(known.status);
+        self.connection.status = known.status;
+        self.progress.warned = known.warned;
+        self.progress.before_end = (self.client.output().len(), self.client.sequence());
+        self.client.queue(&known.sent);
+        let status = known.status;
+        self.correct_eof(status);
+        true
     }
 
     /// Puts the right flags into the EOF before the rows, if it has not left yet.

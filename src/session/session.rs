@@ -47,7 +47,7 @@ pub(super) struct Session {
     pub(super) member: Option<Member>,
     peer: Arc<Peer>,
     /// The connection of a login that is good for nothing but a new password.
-    pub(super) expired: Option<Held>,
+    pub(super) expired: Option<Box<Held>>,
     /// The error with which a backend has refused its login.
     pub(super) refused: Option<u16>,
     pub(super) client: Wire,

@@ -219,7 +219,7 @@ impl Session {
     }
 
     /// The same as [`Session::writer_at`], for as long as it is worth while to wait for the writer.
-    async fn ready_writer(&mut self, place: Place, job: &Job) -> Result<Held, NoWriter> {
+    async fn ready_writer(&mut self, place: Place, job: &Job) -> Result<Box<Held>, NoWriter> {
         let shared = Arc::clone(&self.shared);
         let holds_state = self.holds_state();
         let limit = shared.config.load().limits.silent_timeout;
@@ -234,7 +234,7 @@ impl Session {
     }
 
     /// The connection to the writer for a statement, told everything that the session was told.
-    async fn writer_at(&mut self, place: Place, job: &Job) -> Result<Held, NoWriter> {
+    async fn writer_at(&mut self, place: Place, job: &Job) -> Result<Box<Held>, NoWriter> {
         let leftovers = matches!(job.class(), Some(Class::LastStatement))
             || job.command == Command::StmtPrepare;
         self.change_hands(place.backend, job).await;
@@ -255,7 +255,7 @@ impl Session {
 
     /// The connection that the session has to the writer, if it still is what it was, or else a
     /// new one.
-    pub(super) async fn writer_connection(&mut self, place: Place) -> Result<Held, NoWriter> {
+    pub(super) async fn writer_connection(&mut self, place: Place) -> Result<Box<Held>, NoWriter> {
         self.follow_writer(place.backend).await?;
         let Some(mut held) = self.connections.take(place.backend) else {
             let had_one = self.marks.intersects(Marks::LAST_INSERT_ID);
@@ -282,7 +282,7 @@ impl Session {
         }
     }
 
-    async fn open_writer_at(&mut self, place: Place) -> Result<Held, ConnectError> {
+    async fn open_writer_at(&mut self, place: Place) -> Result<Box<Held>, ConnectError> {
         self.make_way(place.backend).await;
         let tracking = self.tracking_for_each();
         let opened =
@@ -359,7 +359,7 @@ impl Session {
     async fn unbound_at_writer(
         &mut self,
         unbound: Unbound,
-        held: Held,
+        held: Box<Held>,
         run: Run,
         job: &mut Job,
     ) -> Result<Attempt, Ended> {
@@ -390,7 +390,7 @@ impl Session {
     async fn lost_before(
         &mut self,
         error: ConnectError,
-        held: Held,
+        held: Box<Held>,
         run: Run,
         job: &mut Job,
     ) -> Result<Attempt, Ended> {

@@ -169,6 +169,17 @@ impl Boundary {
         }
     }
 
+    /// May a row of a result come next, or its end, and nothing else is known of that result?
+    pub fn is_among_rows(&self) -> bool {
+        !self.continues && matches!(self.place, Place::Rows { more: false })
+    }
+
+    /// Takes note of an end of rows that the caller knows by heart, [`Boundary::whole`] having read the
+    /// same before; `status` is what it said.
+    pub fn end_rows(&mut self, status: Status) {
+        self.finish_result(status);
+    }
+
     /// The end, once the response is over.
     pub fn end(&self) -> Option<End> {
         match self.place {

@@ -29,7 +29,7 @@ impl Session {
     }
 
     /// The client has gone away while this ran, or was sent, on that connection.
-    pub(in crate::session) fn abandon(&self, held: Held, job: &Job) {
+    pub(in crate::session) fn abandon(&self, held: Box<Held>, job: &Job) {
         if self.finishes(job) {
             return;
         }
