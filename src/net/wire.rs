@@ -267,6 +267,17 @@ impl Wire {
         Ok(header)
     }
 
+    /// The next packet's payload, if all of it has been read and its number is the one that is due.
+    pub fn take_packet(&mut self) -> Option<BytesMut> {
+        let header = self.peek_header()?;
+        if header.seq != self.seq || self.input.len() - HEADER < header.len {
+            return None;
+        }
+        self.input.advance(HEADER);
+        self.seq = header.seq.wrapping_add(1);
+        Some(self.input.split_to(header.len))
+    }
+
     /// Collects one payload, put together from all its packets.
     ///
     /// Not cancel safe: a caller that gives up closes the connection.

@@ -150,7 +150,11 @@ impl Session {
                 () = words, if until.is_some() => {}
             }
         }
-        match self.read_request(news, may_leave).await? {
+        if let Some(request) = Request::at_hand(&mut self.client) {
+            return Ok(request);
+        }
+        // Elsewhere, as all that hardly any command needs.
+        match Box::pin(self.read_request(news, may_leave)).await? {
             Ok(request) => Ok(request),
             Err(error) => Err(self.client_failed(&error).await),
         }

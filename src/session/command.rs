@@ -31,12 +31,23 @@ impl Request {
         let header = client.read_header().await?;
         client.fill_rest(header.len).await?;
         let payload = client.input().split_to(header.len);
-        Ok(Self {
+        Ok(Self::of(payload, client))
+    }
+
+    /// The same, if all of it has come already, as it nearly always has.
+    pub(super) fn at_hand(client: &mut Wire) -> Option<Self> {
+        client.restart_sequence();
+        let payload = client.take_packet()?;
+        Some(Self::of(payload, client))
+    }
+
+    fn of(payload: BytesMut, client: &Wire) -> Self {
+        Self {
             command: payload.first().copied().and_then(Command::from_byte),
+            more: payload.len() == MAX_PAYLOAD,
             payload,
-            more: header.len == MAX_PAYLOAD,
             sequence: client.sequence(),
-        })
+        }
     }
 
     /// Reads the rest of a long command into the payload; false if it is longer than `limit`

@@ -197,7 +197,7 @@ impl Session {
             told.map_err(Exclusion::from)?;
             held.state = self.state.on_connection();
         }
-        let relay = Relay::new(
+        let mut relay = Relay::new(
             job.command,
             &mut self.client,
             self.capabilities,
@@ -205,9 +205,10 @@ impl Session {
             Filter::FromReader,
             notes,
             Patience::with_reader(&self.shared, backend, &self.config.limits, &mut self.alarm),
-        );
-        let relay = relay.asking_for_cursor(job.asks_for_cursor());
-        let relay = relay.naming(job.client_statement()).holding();
+        )
+        .asking_for_cursor(job.asks_for_cursor())
+        .naming(job.client_statement())
+        .holding();
         let (progress, ended) = relay.run().await;
         let at = Instant::now();
         if ended.is_ok() && !progress.flushed() {

@@ -174,7 +174,7 @@ impl<'a, O: Observer> Relay<'a, O> {
     /// the caller can settle what it means before the client reads it.
     ///
     /// Not cancel safe: whoever gives up closes both connections.
-    pub(super) async fn run(mut self) -> (Progress, Result<End, RelayError>) {
+    pub(super) async fn run(&mut self) -> (Progress, Result<End, RelayError>) {
         let result = self.relay().await;
         (self.progress, result)
     }

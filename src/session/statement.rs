@@ -17,7 +17,7 @@ use super::session::Session;
 use crate::error::ClientError;
 use crate::gtid::Set;
 use crate::protocol::{Command, query_text};
-use crate::routing::{Decision, Exclusion, Place, ReadMark, Reason, Role};
+use crate::routing::{BackendId, Decision, Exclusion, Place, ReadMark, Reason, Role};
 use crate::sql::{Class, Hint, Marks, Statement, WriterRead, is_instance_schema};
 
 /// How an attempt at one backend ended.
@@ -93,8 +93,44 @@ impl Session {
         }
     }
 
-    /// A statement that may concern the proxy itself.
+    /// A statement of whatever kind: where the last one ran, if it may follow, and else as it has to be
+    /// found out.
     pub(super) async fn run_statement(&mut self, job: &mut Job) -> Result<(), Ended> {
+        let arrived = Instant::now();
+        let Some(trail) = self.trail.take() else {
+            return Box::pin(self.run_anew(job)).await;
+        };
+        let Some(run) = self.along(&trail, job, arrived) else {
+            return Box::pin(self.run_anew(job)).await;
+        };
+        let at = run.place.backend;
+        match self.at_reader(run, job).await? {
+            Attempt::Done => {
+                self.trail = Some(trail);
+                Ok(())
+            }
+            failed => Box::pin(self.after_trail(failed, at, job, arrived)).await,
+        }
+    }
+
+    /// The way of the last read was none for this one.
+    async fn after_trail(
+        &mut self,
+        failed: Attempt,
+        at: BackendId,
+        job: &mut Job,
+        arrived: Instant,
+    ) -> Result<(), Ended> {
+        let mut tried = Tried::default();
+        let next = self.after_failing(failed, at, job, &mut tried, arrived);
+        match next.await? {
+            true => Ok(()),
+            false => self.run_decided(job, tried).await,
+        }
+    }
+
+    /// A statement that may concern the proxy itself.
+    async fn run_anew(&mut self, job: &mut Job) -> Result<(), Ended> {
         if self.transaction.is_on_reader() && job.leaves().intersects(Marks::NEXT_TRANSACTION) {
             // The writer's connection knows of no transaction.
             self.client.set_sequence(job.request.sequence);
@@ -154,25 +190,13 @@ impl Session {
 
     /// Decides and runs until the client has an answer.
     pub(super) async fn execute(&mut self, job: &mut Job) -> Result<(), Ended> {
-        let arrived = Instant::now();
-        let mut tried = Tried::default();
-        if let Some(trail) = self.trail.take()
-            && let Some(run) = self.along(&trail, job, arrived)
-        {
-            let at = run.place.backend;
-            match self.at_reader(run, job).await? {
-                Attempt::Done => {
-                    self.trail = Some(trail);
-                    return Ok(());
-                }
-                failed => {
-                    let next = self.after_failing(failed, at, job, &mut tried, arrived);
-                    if Box::pin(next).await? {
-                        return Ok(());
-                    }
-                }
-            }
-        }
+        self.run_decided(job, Tried::default()).await
+    }
+
+    /// The same after what has been tried for it.
+    async fn run_decided(&mut self, job: &mut Job, tried: Tried) -> Result<(), Ended> {
+        // What runs by a decision may change what the next one would be.
+        self.trail = None;
         self.enter_scope(job);
         self.doubt_scope(job);
         let ended = self.run_until_answered(job, tried).await;

@@ -67,7 +67,7 @@ impl Session {
                 let limits = &self.config.limits;
                 let patience =
                     Patience::with_writer(&self.shared, held.backend, limits, &mut self.alarm);
-                let relay = Relay::new(
+                let mut relay = Relay::new(
                     Command::StmtFetch,
                     &mut self.client,
                     self.capabilities,
