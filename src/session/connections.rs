@@ -96,7 +96,12 @@ impl Connections {
 
     /// A connection that another session has given back, on which nothing is left that the caller
     /// could not undo.
-    fn take_as_it_is(&self, id: BackendId, kinship: &Kinship, wanted: Wanted<'_>) -> Option<Box<Held>> {
+    fn take_as_it_is(
+        &self,
+        id: BackendId,
+        kinship: &Kinship,
+        wanted: Wanted<'_>,
+    ) -> Option<Box<Held>> {
         let shared = &self.shared;
         let spare = shared.lend_as_it_is(id, kinship, wanted)?;
         shared

@@ -54,7 +54,11 @@ impl Session {
     }
 
     /// The same as [`Session::reader_at`], for as long as it is worth while to wait for this reader.
-    async fn make_ready(&mut self, place: Place, job: &Job) -> Result<(Box<Held>, Replay), Exclusion> {
+    async fn make_ready(
+        &mut self,
+        place: Place,
+        job: &Job,
+    ) -> Result<(Box<Held>, Replay), Exclusion> {
         let shared = Arc::clone(&self.shared);
         let limit = self.config.limits.first_byte_timeout;
         let ready = pin!(self.reader_at(place, job));
@@ -62,7 +66,11 @@ impl Session {
     }
 
     /// Makes such a connection, or makes the session's own one such.
-    async fn reader_at(&mut self, place: Place, job: &Job) -> Result<(Box<Held>, Replay), Exclusion> {
+    async fn reader_at(
+        &mut self,
+        place: Place,
+        job: &Job,
+    ) -> Result<(Box<Held>, Replay), Exclusion> {
         let mut held = self.reader_connection(place, job).await?;
         if let Err(unbound) = self.bind(&mut held, job).await {
             return Err(self.unbound_at_reader(held, place, unbound));

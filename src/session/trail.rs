@@ -54,6 +54,8 @@ impl Session {
         }
         let policy = self.standing_policy();
         let token = match policy.level {
+            // What a bound asks for moves with the time.
+            _ if policy.bound().is_some() => return None,
             Level::Eventual => None,
             Level::Session => Some(Arc::clone(run.token.as_ref()?)),
             Level::Strong | Level::Bounded | Level::Writer => return None,
@@ -62,7 +64,10 @@ impl Session {
         let view = snapshot.backend(run.place.backend)?;
         // Without a writer other rules hold, and only until there is one.
         let lag = view.lag.filter(|_| !view.lagging)?;
-        let readers = snapshot.backends.iter().filter(|it| it.role == Role::Reader);
+        let readers = snapshot
+            .backends
+            .iter()
+            .filter(|it| it.role == Role::Reader);
         Some(Trail {
             place: run.place,
             reason,

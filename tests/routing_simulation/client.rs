@@ -11,6 +11,7 @@ use tidegate::routing::{
 
 use crate::connection::Held;
 use crate::scope::Required;
+use crate::trail::Trail;
 use crate::truth::Micros;
 
 pub(crate) struct Session {
@@ -30,6 +31,8 @@ pub(crate) struct Session {
     /// Counts its statements, so that late events find theirs or nothing.
     pub(crate) number: u64,
     pub(crate) statement: Option<Statement>,
+    /// The way of its last read.
+    pub(crate) trail: Option<Trail>,
 }
 
 /// A token, and the newest transaction that was written or shown where it came from.
@@ -140,6 +143,7 @@ impl Session {
             held: vec![None; servers],
             number: 0,
             statement: None,
+            trail: None,
         }
     }
 

@@ -15,6 +15,7 @@ use crate::client::{Open, Phase, Pin, Run, Session, Statement, What};
 use crate::mutation::Mutation;
 use crate::publisher::at;
 use crate::simulation::{Event, Simulation};
+use crate::trail::{Trail, is_plain};
 use crate::truth::Micros;
 
 /// More rounds than any one statement may take.
@@ -62,7 +63,18 @@ impl Simulation {
         };
         let facts = facts(self, client, statement, session);
         let causality = &mut self.scopes[client.scope].causality;
-        let decision = decide(&need, &facts, causality, &snapshot, at(self.now));
+        let now = at(self.now);
+        let plain = is_plain(statement, &facts) && self.mutation == Mutation::None;
+        let before = client.trail.as_ref().filter(|_| plain);
+        let led = before.and_then(|trail| trail.leads(&snapshot, &facts, causality, now));
+        let decision = decide(&need, &facts, causality, &snapshot, now);
+        if let Some(led) = led {
+            assert_eq!(decision, led, "the trail leads elsewhere: {statement:?}");
+            self.report.followed += 1;
+        }
+        let trail = plain.then(|| Trail::of(&decision, &snapshot, &facts, causality));
+        self.sessions[session].trail = trail.flatten();
+        let causality = &mut self.scopes[self.sessions[session].scope].causality;
         self.report.errant += u64::from(causality.take_errant().is_some());
         self.follow(session, decision, snapshot);
     }

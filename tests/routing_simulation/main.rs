@@ -29,6 +29,7 @@ mod report;
 mod scope;
 mod serving;
 mod simulation;
+mod trail;
 mod truth;
 mod writing;
 

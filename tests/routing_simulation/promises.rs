@@ -85,6 +85,7 @@ fn the_schedules_go_through_every_kind_of_trouble() {
         total.alarms,
         total.reconnects,
         total.carried,
+        total.followed,
         total.refused_unserved,
         total.refused_otherwise,
     ];

@@ -23,6 +23,8 @@ pub(crate) struct Report {
     pub(crate) alarms: u64,
     pub(crate) reconnects: u64,
     pub(crate) carried: u64,
+    /// Plain reads that could follow the one before.
+    pub(crate) followed: u64,
     pub(crate) most_rounds: u32,
     /// Of all that was shown, when and to whom.
     pub(crate) fingerprint: u64,
@@ -70,6 +72,7 @@ impl Report {
         self.alarms += other.alarms;
         self.reconnects += other.reconnects;
         self.carried += other.carried;
+        self.followed += other.followed;
         self.most_rounds = self.most_rounds.max(other.most_rounds);
         self.note(&other.fingerprint);
     }

@@ -55,7 +55,12 @@ impl Session {
         self.fetch_from(held, id, &mut job).await
     }
 
-    async fn fetch_from(&mut self, mut held: Box<Held>, id: u32, job: &mut Job) -> Result<(), Ended> {
+    async fn fetch_from(
+        &mut self,
+        mut held: Box<Held>,
+        id: u32,
+        job: &mut Job,
+    ) -> Result<(), Ended> {
         let is_writer = held.backend == self.writer;
         let mut notes = ReaderNotes::default();
         let (progress, ended) = match self.send(&mut held, &mut job.request).await {
