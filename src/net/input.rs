@@ -15,6 +15,10 @@ use super::Stream;
 /// What one read asks the system for, in bytes.
 pub const READ_SIZE: usize = 16 * 1024;
 
+/// The same where much comes, in bytes: it takes a quarter of the system calls, and no other buffer
+/// grows as large.
+const MUCH: usize = 4 * READ_SIZE;
+
 /// A buffer of so many bytes is kept while nothing comes or goes: most statements and the answers to
 /// many fit.
 pub(super) const KEPT: usize = 1024;
@@ -27,6 +31,8 @@ pub(super) struct Input {
     awake: bool,
     /// It may take more than [`KEPT`], whatever is left of it.
     swollen: bool,
+    /// The last read has filled all the room that there was: more is on its way.
+    full: bool,
 }
 
 impl Input {
@@ -37,10 +43,14 @@ impl Input {
         let count = match self.awake {
             false => read_first(stream, &mut self.bytes).await?,
             true => {
-                if self.bytes.capacity() - self.bytes.len() < READ_SIZE / 4 {
-                    self.bytes.reserve(READ_SIZE);
+                let least = if self.full { MUCH } else { READ_SIZE / 4 };
+                if self.bytes.capacity() - self.bytes.len() < least {
+                    self.bytes.reserve(least.max(READ_SIZE));
                 }
-                stream.read_buf(&mut self.bytes).await?
+                let room = self.bytes.capacity() - self.bytes.len();
+                let count = stream.read_buf(&mut self.bytes).await?;
+                self.full = count == room;
+                count
             }
         };
         self.awake = true;
@@ -73,6 +83,7 @@ impl Input {
             return;
         }
         self.awake = false;
+        self.full = false;
         if self.swollen || self.bytes.capacity() > KEPT {
             self.bytes = BytesMut::new();
             self.swollen = false;

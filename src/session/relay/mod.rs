@@ -4,8 +4,11 @@
 //! looked into, since they carry status flags and session tracking, and since a client may have
 //! agreed to another form of them than the backend has.
 
+mod passing;
+
 use bytes::{Buf, BytesMut};
 
+use self::passing::move_bytes;
 use super::observe::Observer;
 use super::pressure::Patience;
 use super::visible::Filter;
@@ -220,7 +223,7 @@ impl<'a, O: Observer> Relay<'a, O> {
         loop {
             let moved = match self.progress.rest {
                 0 if self.boundary.end().is_some() || self.file_wanted => false,
-                0 => self.next_packet()?,
+                0 => self.forward_rows() || self.next_packet()?,
                 _ => self.forward_rest(),
             };
             if !moved || self.client.output().len() >= FLUSH_SIZE {
@@ -233,9 +236,7 @@ impl<'a, O: Observer> Relay<'a, O> {
     fn forward_rest(&mut self) -> bool {
         let input = self.connection.wire.input();
         let count = self.progress.rest.min(input.len());
-        let chunk = input.get(..count).unwrap_or_default();
-        self.client.output().extend_from_slice(chunk);
-        input.advance(count);
+        move_bytes(input, count, self.client.output());
         self.progress.rest -= count;
         if self.progress.rest == 0 {
             let eof = self.eof_after.take();
@@ -450,50 +451,6 @@ impl<'a, O: Observer> Relay<'a, O> {
             let mut payload = Vec::with_capacity(5);
             eof.encode(&mut payload);
             self.put(&payload);
-        }
-    }
-
-    /// Forwards the file that the backend asked the client for, up to its empty last packet.
-    async fn send_file(&mut self) -> Result<(), RelayError> {
-        let backend = |error| RelayError::Backend(error);
-        self.file_wanted = false;
-        self.connection.wire.set_sequence(self.client.sequence());
-        loop {
-            let begun = self.client.fill_rest(HEADER).await;
-            begun.map_err(RelayError::Client)?;
-            let header = self.client.read_header().await;
-            let header = header.map_err(RelayError::Client)?;
-            let seq = self.connection.wire.sequence();
-            let bytes = Header {
-                len: header.len,
-                seq,
-            }
-            .bytes();
-            self.connection.wire.output().extend_from_slice(&bytes);
-            self.connection.wire.set_sequence(seq.wrapping_add(1));
-            let mut rest = header.len;
-            while rest > 0 {
-                self.client.fill_rest(1).await.map_err(RelayError::Client)?;
-                let count = rest.min(self.client.input().len());
-                let chunk = self.client.input().split_to(count);
-                self.connection.wire.output().extend_from_slice(&chunk);
-                rest -= count;
-                if self.connection.wire.output().len() >= FLUSH_SIZE {
-                    self.connection
-                        .wire
-                        .flush()
-                        .await
-                        .map_err(|e| backend(e.into()))?;
-                }
-            }
-            self.connection
-                .wire
-                .flush()
-                .await
-                .map_err(|e| backend(e.into()))?;
-            if header.len == 0 {
-                return Ok(());
-            }
         }
     }
 }
