@@ -10,6 +10,7 @@
     reason = "a panic is how a test fails"
 )]
 
+mod again;
 mod backwards;
 mod defaults;
 mod gone;

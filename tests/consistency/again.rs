@@ -1,0 +1,78 @@
+//! P3 for what is asked again and again: a session that reads the same goes the same way, and what has
+//! come before in the same bytes is not read anew.
+
+use tidegate::lab::APP;
+use tidegate::protocol::{Capabilities, Command};
+
+use crate::stage::{Stage, WRITER, on_a_reader};
+use crate::wire::compare::{comparable, texts};
+use crate::wire::{Client, MODERN};
+
+/// None, one and many rows; with warnings, long and empty values, and an error.
+const READS: [&str; 8] = [
+    "SELECT * FROM app.again WHERE a = 0",
+    "SELECT * FROM app.again WHERE a = 1",
+    "SELECT * FROM app.again",
+    "SELECT a, 1 / 0 FROM app.again WHERE a = 2",
+    "SELECT '', NULL FROM app.again LIMIT 3",
+    "SELECT REPEAT(b, 2000) FROM app.again WHERE a < 3",
+    "SELECT a, b FROM app.again WHERE b LIKE '%9%' ORDER BY b LIMIT 7",
+    "SELECT no_such_column FROM app.again",
+];
+
+/// So often each, in one go.
+const TIMES: usize = 4;
+
+#[tokio::test]
+async fn p3_what_is_asked_again_is_answered_the_same() {
+    let stage = Stage::new().await;
+    let rows: Vec<String> = (1..=400)
+        .map(|a| format!("({a}, '{}')", format!("{a}-").repeat(20)))
+        .collect();
+    stage
+        .prepare([
+            "CREATE TABLE app.again (a INT PRIMARY KEY, b TEXT)".to_owned(),
+            format!("INSERT INTO app.again VALUES {}", rows.join(",")),
+        ])
+        .await;
+    on_a_reader(&mut stage.client().await).await;
+    let eof = Capabilities::DEPRECATE_EOF;
+    let track = Capabilities::SESSION_TRACK;
+    for wanted in [
+        MODERN,
+        MODERN.without(eof),
+        MODERN.without(track),
+        MODERN.without(eof).without(track),
+    ] {
+        let mut through = Client::connect(stage.port, APP, wanted).await;
+        let served = through.query(Stage::SERVED_BY).await;
+        assert!(
+            !served
+                .iter()
+                .any(|packet| packet.ends_with(WRITER.as_bytes()))
+        );
+        let reader = stage.lab.readers().first().expect("a reader").port();
+        let mut direct = Client::connect(reader, APP, wanted).await;
+        for command in [Command::Query, Command::StmtExecute] {
+            for (read, id) in READS.iter().zip(1u8..) {
+                let argument = match command {
+                    Command::Query => read.as_bytes().to_vec(),
+                    _ => {
+                        for client in [&mut through, &mut direct] {
+                            client.ask(Command::StmtPrepare, read.as_bytes()).await;
+                        }
+                        // No cursor, run once; the last one can't be prepared, and has no number.
+                        vec![id, 0, 0, 0, 0, 1, 0, 0, 0]
+                    }
+                };
+                let expected = comparable(direct.ask(command, &argument).await, wanted);
+                for time in 0..TIMES {
+                    let answer = comparable(through.ask(command, &argument).await, wanted);
+                    let what = format!("{read} by {}, time {time}", command.name());
+                    assert_eq!(texts(&answer), texts(&expected), "{what}");
+                }
+            }
+        }
+    }
+    stage.end().await;
+}
