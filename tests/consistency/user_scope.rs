@@ -29,6 +29,8 @@ async fn p1_an_account_reads_on_one_connection_what_it_wrote_on_another() {
     on_a_reader(&mut reading).await;
     on_a_reader(&mut stranger).await;
     stage.freeze().await;
+    // A moment before: it would go the same way again, if nobody had written meanwhile.
+    assert_ne!(served_by(&mut reading).await, WRITER);
     for value in 1..20 {
         take(&mut writing, &format!("UPDATE app.pooled SET v = {value}")).await;
         let seen: Option<i32> = reading
