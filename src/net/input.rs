@@ -7,7 +7,7 @@ use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
 use std::task::{Poll, ready};
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 use super::Stream;
@@ -15,8 +15,8 @@ use super::Stream;
 /// What one read asks the system for, in bytes.
 pub const READ_SIZE: usize = 16 * 1024;
 
-/// The same where much comes, in bytes: it takes a quarter of the system calls, and no other buffer
-/// grows as large.
+/// The same where much comes, in bytes: it takes a quarter of the system calls. So much lies here then,
+/// and as much waits for a client that takes nothing.
 const MUCH: usize = 4 * READ_SIZE;
 
 /// A buffer of so many bytes is kept while nothing comes or goes: most statements and the answers to
@@ -47,8 +47,8 @@ impl Input {
                 if self.bytes.capacity() - self.bytes.len() < least {
                     self.bytes.reserve(least.max(READ_SIZE));
                 }
-                let room = self.bytes.capacity() - self.bytes.len();
-                let count = stream.read_buf(&mut self.bytes).await?;
+                let room = (self.bytes.capacity() - self.bytes.len()).min(MUCH);
+                let count = stream.read_buf(&mut (&mut self.bytes).limit(room)).await?;
                 self.full = count == room;
                 count
             }

@@ -363,7 +363,7 @@ impl Wire {
             self.sent += count as u64;
         }
         self.output.clear();
-        if self.output.capacity() > 4 * READ_SIZE {
+        if self.output.capacity() > 8 * READ_SIZE {
             self.output = BytesMut::new();
         }
         if self.stream.is_tls() {

@@ -178,6 +178,9 @@ impl Session {
         let tells = !replay.is_empty();
         if tells {
             self.queue_state(held, replay);
+            if replay.reset {
+                notes.end = None;
+            }
         }
         held.wire.restart_sequence();
         held.wire.queue(&job.request.payload);

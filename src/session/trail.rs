@@ -78,8 +78,8 @@ impl Session {
         })
     }
 
-    /// Could every plain read of the session go where one goes? What is asked here changes by
-    /// commands that leave no trail, and by nothing else.
+    /// Could every plain read of the session go where one goes? What is asked here changes by commands
+    /// that end a trail, but for the scope, which is looked at again.
     fn has_nothing_special(&self) -> bool {
         let standing = &self.standing;
         self.transaction == Transaction::None
@@ -101,7 +101,9 @@ impl Session {
             && shared.reads.now() == Reads::Split
             && !shared.scopes.is_beside()
             && (trail.only || !shared.loads.is_busy(place.backend));
-        if !same || !is_plain(job) || self.has_data_on_writer(job) {
+        // A key in a question about a statement (`explain`) leads to another scope.
+        let own = self.standing.is_in_own_scope(&self.scope);
+        if !same || !own || !is_plain(job) || self.has_data_on_writer(job) {
             return None;
         }
         let mut scope = self.scope.lock();

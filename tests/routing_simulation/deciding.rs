@@ -49,6 +49,8 @@ impl Simulation {
 
     pub(crate) fn decide(&mut self, session: usize) {
         let stale = if self.random.random_ratio(1, 5) { 2 } else { 0 };
+        // Whoever follows the trail again and again is not told by decisions what they would tell.
+        let blindly = self.random.random_ratio(3, 4);
         let statement = self.statement(session);
         statement.rounds += 1;
         assert!(statement.rounds < MAX_ROUNDS, "no end of it: {statement:?}");
@@ -67,6 +69,10 @@ impl Simulation {
         let plain = is_plain(statement, &facts) && self.mutation == Mutation::None;
         let before = client.trail.as_ref().filter(|_| plain);
         let led = before.and_then(|trail| trail.leads(&snapshot, &facts, causality, now));
+        if let Some(led) = led.clone().filter(|_| blindly) {
+            self.report.followed += 1;
+            return self.follow(session, led, snapshot);
+        }
         let decision = decide(&need, &facts, causality, &snapshot, now);
         if let Some(led) = led {
             assert_eq!(decision, led, "the trail leads elsewhere: {statement:?}");

@@ -57,7 +57,7 @@ pub(super) struct Publisher {
     pub(super) slow_start: ArcSwap<Duration>,
     pub(super) count: watch::Sender<u64>,
     /// The same, for whoever only compares: it counts a snapshot after that is there.
-    published: AtomicU64,
+    pub(super) published: AtomicU64,
     /// Who is proven to be the writer.
     pub(super) writer: watch::Sender<Option<BackendId>>,
     pub(super) on_publish: OnPublish,

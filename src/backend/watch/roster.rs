@@ -1,6 +1,7 @@
 //! Backends that come, change and go while the process runs.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::AbortHandle;
@@ -113,6 +114,7 @@ impl Publisher {
         known.push(Known::of(backend));
         (self.on_publish)(&snapshot);
         self.current.store(Arc::new(snapshot));
+        self.published.fetch_add(1, Ordering::Release);
         drop(known);
         self.count.send_modify(|count| *count += 1);
     }

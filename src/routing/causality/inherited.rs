@@ -44,6 +44,11 @@ pub struct LostWrites {
 }
 
 impl Inherited {
+    /// Is there nothing from before another server became the writer that the new one may lack?
+    pub(super) fn is_accounted_for(&self) -> bool {
+        self.since.is_none() && !self.doubted
+    }
+
     /// Nobody asks this place any more what was seen there.
     pub(super) fn doubt(&mut self, mark: &Mark) {
         self.doubted |= mark.inherited && !mark.debt.is_paid();

@@ -140,7 +140,10 @@ impl Causality {
         let settled = token.is_none_or(|token| {
             Arc::ptr_eq(&self.known, token) && self.owes_nothing(Some(place), true, arrived)
         });
-        settled && self.lost_writes.is_none() && self.errant_unshown.is_empty()
+        let tells = self.lost_writes.is_some() || !self.errant_unshown.is_empty();
+        // What was taken in from elsewhere may be about another writer.
+        let accounted = self.proven_on.is_some() && self.inherited.is_accounted_for();
+        settled && accounted && !tells
     }
 
     /// The next read must see all that the writer had executed or begun to commit when it was

@@ -32,7 +32,8 @@ impl<O: Observer> Relay<'_, O> {
         {
             let Header { len, .. } = Header::parse(*header);
             let passes = self.boundary.want(len, payload.first().copied()) == Want::Pass;
-            if !passes || len == MAX_PAYLOAD || payload.len() < len {
+            // The first byte of an empty packet would be another one's.
+            if !passes || len == 0 || len == MAX_PAYLOAD || payload.len() < len {
                 break;
             }
             *header = Header { len, seq }.bytes();
