@@ -14,6 +14,10 @@ pub(super) fn move_bytes(input: &mut BytesMut, count: usize, output: &mut BytesM
         std::mem::swap(input, output);
         return;
     }
+    if count >= READ_SIZE / 4 {
+        // At once, or it grows step by step and is copied each time.
+        output.reserve(count.max(READ_SIZE));
+    }
     output.extend_from_slice(input.get(..count).unwrap_or_default());
     input.advance(count);
 }
