@@ -212,12 +212,25 @@ impl Shared {
             PoolPolicy::LendAtOnce => Which::Longest,
             _ => Which::Warmest,
         };
+        let here = thread::current().id();
         loop {
             let now = Instant::now();
-            let fits = |counted: &Counted| fits(&counted.spare);
-            let taken = self.pool.books().take((id, kinship), which, now, fits);
+            let taken = {
+                let mut books = self.pool.books();
+                let mut take = |near: bool| {
+                    let fits = |it: &Counted| (!near || it.thread == here) && fits(&it.spare);
+                    books.take((id, kinship), which, now, fits)
+                };
+                // One that this thread wakes up for already need not be moved.
+                let near = if which == Which::Warmest {
+                    take(true)
+                } else {
+                    None
+                };
+                near.or_else(|| take(false))
+            };
             let taken = taken?;
-            let elsewhere = taken.thread != thread::current().id();
+            let elsewhere = taken.thread != here;
             let mut spare = taken.into_inner();
             // What a backend has closed is of no use, and the thread that it was on knows.
             if spare.connection.wire.is_over() {
