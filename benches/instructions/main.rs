@@ -41,27 +41,27 @@ const SCRIPTS: [Script; 5] = [
     Script {
         name: "point select, text",
         statement: Statement::Text,
-        limit: 15_100,
+        limit: 9_300,
     },
     Script {
         name: "point select, prepared",
         statement: Statement::Prepared,
-        limit: 14_100,
+        limit: 8_800,
     },
     Script {
         name: "100 rows, text",
         statement: Statement::Rows,
-        limit: 65_500,
+        limit: 43_400,
     },
     Script {
         name: "update, text",
         statement: Statement::Write,
-        limit: 19_000,
+        limit: 17_300,
     },
     Script {
         name: "transaction of 4 statements",
         statement: Statement::Transaction,
-        limit: 84_700,
+        limit: 81_500,
     },
 ];
 
