@@ -147,6 +147,9 @@ async fn p4_a_select_that_may_write_is_not_sent_again_when_the_writer_dies() {
         let socket = Socket::of_transaction(stage.member(0), &mut conn).await;
         conn.query_drop("COMMIT").await.unwrap();
         assert!(stage.lab.settle(LIMIT).await.unwrap());
+        // Somebody asks the writer what can have been seen there: it won't answer any more.
+        let strong = "/* tidegate: level=strong */ SELECT name FROM app.whoami";
+        stage.client().await.query_drop(strong).await.unwrap();
         stage.member(0).pause().await.unwrap();
         let (ended, ()) = tokio::join!(number(&mut conn, sql), async {
             socket.until_unread().await;
