@@ -4,6 +4,7 @@ mod control;
 mod greeting;
 mod listeners;
 mod notify;
+mod pace;
 mod show;
 mod upgrade;
 mod workers;

@@ -9,6 +9,9 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
+use super::pace::Pace;
+use crate::session::met_since_last_look;
+
 /// The threads that serve sessions; they end when this is dropped.
 #[derive(Debug)]
 pub(super) struct Workers(Vec<Worker>);
@@ -24,8 +27,10 @@ struct Worker {
 const BEAT: Duration = Duration::from_millis(250);
 
 async fn beat() {
+    let mut pace = Pace::of_this_thread();
     loop {
         sleep(BEAT).await;
+        pace.follow(met_since_last_look());
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 use tokio::sync::Semaphore;
 
+use super::crowd;
 use crate::routing::{BUSY, BackendId, Load};
 use crate::slots::Slots;
 
@@ -48,6 +49,7 @@ impl Default for Cell {
 pub(super) struct Running<'a> {
     cell: Option<&'a Cell>,
     since: Instant,
+    _one_of_many: crowd::Member,
 }
 
 impl Loads {
@@ -112,6 +114,7 @@ impl Loads {
         Running {
             cell,
             since: Instant::now(),
+            _one_of_many: crowd::enter(),
         }
     }
 }

@@ -9,6 +9,7 @@ mod collation;
 mod command;
 mod config;
 mod connections;
+mod crowd;
 mod deciding;
 mod diagnostics;
 mod dump;
@@ -70,6 +71,7 @@ mod wishes;
 mod writer;
 
 pub use config::{AuthMode, Config, FrontConfig, PoolPolicy};
+pub use crowd::met_since_last_look;
 pub use explain::explain_for;
 pub use failures::Failures;
 pub use guest::{Guest, GuestError, admit};

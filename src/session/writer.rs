@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::Ended;
 use super::connections::Held;
+use super::crowd;
 use super::found_rows::{found_rows, restore_found_rows};
 use super::ids::Ids;
 use super::job::Job;
@@ -194,6 +195,7 @@ impl Session {
             false => Filter::Wanted(&self.visible),
         };
         let finishes = self.finishes(job);
+        let _one_of_many = crowd::enter();
         let limits = &self.config.limits;
         let patience = Patience::with_writer(&self.shared, held.backend, limits, &mut self.alarm);
         let patience = patience.unless(finishes);

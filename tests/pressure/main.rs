@@ -13,6 +13,7 @@ mod crowds;
 mod gone;
 mod hostile;
 mod hung;
+mod pace;
 mod stalled;
 mod wrapped;
 
