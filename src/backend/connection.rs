@@ -145,7 +145,8 @@ pub struct Connection {
     pub greeting: Greeting,
     /// What it has been told.
     pub state: ConnectionState,
-    /// The SET that said what it tracks; empty if something else has been said since.
+    /// The SET that said what it tracks; empty if something else has been said since. That a reader's
+    /// connection has begun to tell what is executed there counts for nothing: any session may have it.
     pub tracking: String,
     /// What it proved when it was opened, or when it was last asked again.
     pub proof: Proof,

@@ -169,11 +169,7 @@ impl Session {
     /// The same on a reader, where nothing of the session is left but what a new connection would
     /// be told.
     async fn reset_on_reader(&mut self, held: &mut Held) -> Result<(), ConnectError> {
-        let watermarks = self.wants_watermarks(held.backend);
-        let tracking = tracking_on_reader(held.flavour(), watermarks);
-        if !watermarks {
-            held.last_executed.clear();
-        }
+        let tracking = tracking_on_reader(held.flavour());
         held.queue_command(Command::ResetConnection);
         // Its globals may have changed since it was opened, and the session begins at them again.
         held.queue_proof();
@@ -255,7 +251,7 @@ impl Session {
         what: &str,
         killed: &mut Vec<Thread>,
     ) -> Option<(BackendId, ConnectError)> {
-        let tracking = ForEach::new(|flavour| tracking_on_reader(flavour, false));
+        let tracking = ForEach::new(tracking_on_reader);
         for thread in peer.threads() {
             if killed.contains(&thread) {
                 continue;

@@ -134,7 +134,7 @@ impl Session {
                     .await?
             }
             None => {
-                let tracking = ForEach::new(|flavour| tracking_on_reader(flavour, false));
+                let tracking = ForEach::new(tracking_on_reader);
                 self.connections
                     .open(backend, &self.request, &tracking, None)
                     .await?

@@ -108,7 +108,7 @@ impl Session {
             .backends
             .iter()
             .filter(|view| view.role == Role::Reader && view.up && !view.draining);
-        let tracking = ForEach::new(|flavour| tracking_on_reader(flavour, false));
+        let tracking = ForEach::new(tracking_on_reader);
         for view in readers {
             match self
                 .connections

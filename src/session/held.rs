@@ -12,6 +12,7 @@ use super::pool::Spare;
 use super::prepared::{OnBackend, Shelf};
 use super::pressure::Slot;
 use super::registry::{Peer, Thread};
+use super::visible::TELLING;
 use crate::backend::{ConnectError, Connection, Kinship, LoginRequest};
 use crate::gtid::{Incarnation, Set};
 use crate::protocol::{Command, Status};
@@ -34,8 +35,8 @@ pub(super) struct Held {
     pub opened: Instant,
     /// When it was used last.
     pub used: Instant,
-    /// The executed set that the backend told last: most answers repeat it. Empty where it does not
-    /// tell, or has executed nothing.
+    /// The executed set that the backend told last, with an answer or when it was asked who it is:
+    /// most answers repeat it. Empty where no answer tells, or where it has executed nothing.
     pub last_executed: Told,
     /// How the last result on a reader has ended.
     pub last_end: Option<Box<KnownEnd>>,
@@ -242,26 +243,26 @@ impl Held {
         Ok(self.adopt(before))
     }
 
-    /// From now on each answer outside of a transaction tells what the backend has executed.
-    pub(super) fn tells_executed(&mut self) {
-        if !self.last_executed.is_empty() {
-            return;
-        }
-        if self.flavour() == Flavour::MySql {
-            let executed = self.proof.executed.clone();
-            self.last_executed = Told::new(executed.to_string(), Arc::new(executed));
-        } else {
-            self.last_executed.clear();
-        }
+    /// Queues what makes each answer outside of a transaction tell what the backend has executed.
+    pub(super) fn queue_telling(&mut self) {
+        self.queue_query(TELLING.as_bytes());
+        let executed = self.proof.executed.clone();
+        self.last_executed = Told::new(executed.to_string(), Arc::new(executed));
+    }
+
+    /// May it be asked to tell what the backend has executed? MySQL refuses that in a transaction.
+    pub(super) fn could_tell(&self, command: Command) -> bool {
+        self.flavour() == Flavour::MySql
+            && !self.status.contains(Status::IN_TRANS)
+            && matches!(command, Command::Query | Command::StmtExecute)
     }
 
     /// Would an answer of this connection have told what the backend has executed, if that were
     /// anything? MySQL leaves an empty set out, and each one in the middle of a transaction.
     pub(super) fn owes_executed(&self, command: Command) -> bool {
-        let autocommits =
-            self.status.contains(Status::AUTOCOMMIT) && !self.status.contains(Status::IN_TRANS);
-        let runs = matches!(command, Command::Query | Command::StmtExecute);
-        !self.last_executed.is_empty() && autocommits && runs
+        !self.last_executed.is_empty()
+            && self.could_tell(command)
+            && self.status.contains(Status::AUTOCOMMIT)
     }
 
     /// COM_RESET_CONNECTION has come: the backend forgets what there was.
@@ -269,6 +270,7 @@ impl Held {
         self.statements.clear();
         self.shelf.clear();
         self.state.reset();
+        self.last_executed.clear();
         self.last_end = None;
         self.has_insert_id = false;
         self.has_own = false;
@@ -316,7 +318,10 @@ impl Held {
     pub(super) async fn track_as(&mut self, tracking: &str) -> Result<(), ConnectError> {
         match self.tracking == tracking {
             true => Ok(()),
-            false => self.track(tracking.to_owned()).await,
+            false => {
+                self.last_executed.clear();
+                self.track(tracking.to_owned()).await
+            }
         }
     }
 

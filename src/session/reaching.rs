@@ -13,12 +13,13 @@ use super::session::Session;
 use super::state::{Replay, diff};
 use super::visible::tracking_on_reader;
 use crate::backend::ConnectError;
+use crate::gtid::Set;
 use crate::protocol::Capabilities;
 use crate::routing::{BackendId, Exclusion, Place};
-use crate::sql::ForEach;
+use crate::sql::{Class, ForEach, WriterRead};
 use crate::telemetry::ErrorKind;
 
-/// Beyond so many intervals of executed set, readers are not asked to tell it with each answer:
+/// Beyond so many intervals of executed set, readers are not asked to tell it with their answers:
 /// that would cost more than asking when it matters.
 const FREE_WATERMARK_INTERVALS: usize = 24;
 
@@ -127,8 +128,7 @@ impl Session {
             return Err(Exclusion::Unreachable);
         }
         self.make_way(place.backend).await;
-        let watermarks = self.wants_watermarks(place.backend);
-        let tracking = ForEach::new(|flavour| tracking_on_reader(flavour, watermarks));
+        let tracking = ForEach::new(tracking_on_reader);
         let wanted = Some(self.wanted());
         let opened = self
             .connections
@@ -140,10 +140,6 @@ impl Session {
         }
         let tracked = held.track_as(tracking.of(held.flavour())).await;
         tracked.map_err(|error| self.unreachable(place.backend, &error))?;
-        match watermarks {
-            true => held.tells_executed(),
-            false => held.last_executed.clear(),
-        }
         self.keep_defaults(&mut held);
         let attributes = Capabilities::QUERY_ATTRIBUTES;
         let same = held.capabilities.contains(attributes)
@@ -184,14 +180,39 @@ impl Session {
         how
     }
 
+    /// Does the answer to a read have to tell what the reader has executed, where none does yet? A
+    /// server takes a lock for that which all its sessions share, so those that have nothing to be
+    /// proven leave it alone.
+    pub(super) fn has_to_be_told(&self, held: &Held, job: &Job, token: Option<&Arc<Set>>) -> bool {
+        token.is_some_and(|token| !token.is_empty())
+            && held.last_executed.is_empty()
+            && held.could_tell(job.command)
+            // Not one that a switchover has made a reader's, and may make the writer's again.
+            && held.backend != self.writer
+            && reads_tables(job)
+            && self.is_short(held.backend)
+    }
+
     /// Is its executed set short enough to come with each answer?
-    pub(super) fn wants_watermarks(&self, id: BackendId) -> bool {
+    fn is_short(&self, id: BackendId) -> bool {
         let snapshot = self.shared.watch.snapshot();
         let mark = snapshot
             .backend(id)
             .and_then(|view| view.current_watermark());
         mark.is_some_and(|mark| mark.executed.interval_count() <= FREE_WATERMARK_INTERVALS)
     }
+}
+
+/// Does it read tables, and nothing of the statement before it? A SET would clear that away.
+fn reads_tables(job: &Job) -> bool {
+    matches!(
+        job.class(),
+        Some(
+            Class::Read { tables: true }
+                | Class::ReadWithFunctions(_)
+                | Class::WriterRead(WriterRead::Instance)
+        )
+    )
 }
 
 /// Why a reader could not be told the session's state.

@@ -22,7 +22,7 @@ use crate::backend::ConnectError;
 use crate::error::ClientError;
 use crate::gtid::Set;
 use crate::net::WireError;
-use crate::protocol::End;
+use crate::protocol::{Command, End};
 use crate::routing::{BackendId, Exclusion, Place};
 use crate::telemetry::{ErrorKind, RetryCause};
 
@@ -61,6 +61,17 @@ struct Relayed {
     at: Instant,
 }
 
+impl Relayed {
+    /// The connection broke before anything of the answer had come.
+    fn lost(error: WireError) -> Self {
+        Self {
+            progress: Progress::default(),
+            ended: Err(RelayError::Backend(error)),
+            at: Instant::now(),
+        }
+    }
+}
+
 impl Session {
     /// Runs a read, or a statement of a read-only transaction, on a reader.
     pub(super) async fn at_reader(&mut self, run: Run, job: &mut Job) -> Result<Attempt, Ended> {
@@ -83,7 +94,9 @@ impl Session {
         self.client.set_sequence(job.request.sequence);
         self.address(&mut held, job);
         let mut notes = ReaderNotes::after(held.last_end.take());
-        let relayed = self.ask_reader(&mut held, &replay, job, &mut notes).await;
+        let token = run.token.as_ref();
+        let asked = self.ask_reader(&mut held, &replay, job, &mut notes, token);
+        let relayed = asked.await;
         held.last_end = notes.end.take();
         self.count_backend_bytes(&mut held);
         let Relayed {
@@ -172,33 +185,43 @@ impl Session {
         replay: &Replay,
         job: &Job,
         notes: &mut ReaderNotes,
+        token: Option<&Arc<Set>>,
     ) -> Result<Relayed, Exclusion> {
         let backend = held.backend;
         let running = self.shared.loads.begin(backend);
-        let tells = !replay.is_empty();
-        if tells {
-            self.queue_state(held, replay);
+        let is_told = !replay.is_empty();
+        if is_told {
+            let flavour = held.flavour();
+            held.queue_replay(replay, || tracking_on_reader(flavour));
             if replay.reset {
                 notes.end = None;
             }
         }
+        // Behind a reset, which ends it.
+        let tells = self.has_to_be_told(held, job, token);
+        if tells {
+            held.queue_telling();
+        }
         held.wire.restart_sequence();
         held.wire.queue(&job.request.payload);
         if let Err(error) = held.wire.flush().await {
-            return Ok(Relayed {
-                progress: Progress::default(),
-                ended: Err(RelayError::Backend(error.into())),
-                at: Instant::now(),
-            });
+            return Ok(Relayed::lost(error.into()));
         }
-        if tells {
-            let limit = self.config.limits.first_byte_timeout;
-            let told: Result<(), ConnectError> = {
-                let told = Box::pin(held.read_replay(replay));
-                Patience::before(&self.shared, backend, limit, told).await
-            };
+        let limit = self.config.limits.first_byte_timeout;
+        if is_told {
+            let told = Box::pin(held.read_replay(replay));
+            let told = Patience::before(&self.shared, backend, limit, told).await;
             told.map_err(Exclusion::from)?;
             held.state = self.state.on_connection();
+        }
+        if tells {
+            let told = Box::pin(held.read_answer(Command::Query));
+            match Patience::before(&self.shared, backend, limit, told).await {
+                Ok(_) => {}
+                // As if it were lost with the read.
+                Err(ConnectError::Wire(error)) => return Ok(Relayed::lost(error)),
+                Err(error) => return Err(error.into()),
+            }
         }
         let mut relay = Relay::new(
             job.command,
@@ -222,16 +245,6 @@ impl Session {
             ended,
             at,
         })
-    }
-
-    /// Queues what the connection has to be told of the session.
-    fn queue_state(&self, held: &mut Held, replay: &Replay) {
-        let watermarks = self.wants_watermarks(held.backend);
-        let flavour = held.flavour();
-        held.queue_replay(replay, || tracking_on_reader(flavour, watermarks));
-        if replay.reset && !watermarks {
-            held.last_executed.clear();
-        }
     }
 
     /// Looks at an answer before the client does.

@@ -272,11 +272,14 @@ impl Visible {
     }
 }
 
-/// The SET that makes a reader's connection tell its executed set with each answer, or nothing.
-pub(super) fn tracking_on_reader(flavour: Flavour, free_watermarks: bool) -> String {
-    let gtids = if free_watermarks { "ALL_GTIDS" } else { "OFF" };
-    let gtids = gtids_of(flavour, gtids);
-    tracking(gtids, "1", "1", "", "OFF")
+/// The SET that makes a MySQL reader's connection tell its executed set with each answer outside of a
+/// transaction. Its value is a bare word, which no character set of the connection's can turn into
+/// something else: literals are converted to UTF-16 where `character_set_connection` says so.
+pub(super) const TELLING: &str = "SET SESSION session_track_gtids = ALL_GTIDS";
+
+/// The SET for a reader's connection that has nothing to prove yet, and says nothing of GTIDs.
+pub(super) fn tracking_on_reader(flavour: Flavour) -> String {
+    tracking(gtids_of(flavour, "OFF"), "1", "1", "", "OFF")
 }
 
 /// What is said of GTIDs: nothing to MariaDB, which would refuse it.

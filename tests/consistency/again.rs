@@ -4,7 +4,7 @@
 use tidegate::lab::APP;
 use tidegate::protocol::{Capabilities, Command};
 
-use crate::stage::{Stage, WRITER, on_a_reader};
+use crate::stage::{LIMIT, Stage, WRITER, on_a_reader};
 use crate::wire::compare::{comparable, texts};
 use crate::wire::{Client, MODERN};
 
@@ -32,25 +32,30 @@ async fn p3_what_is_asked_again_is_answered_the_same() {
     stage
         .prepare([
             "CREATE TABLE app.again (a INT PRIMARY KEY, b TEXT)".to_owned(),
+            "CREATE TABLE app.wrote (a INT)".to_owned(),
             format!("INSERT INTO app.again VALUES {}", rows.join(",")),
         ])
         .await;
     on_a_reader(&mut stage.client().await).await;
     let eof = Capabilities::DEPRECATE_EOF;
     let track = Capabilities::SESSION_TRACK;
-    for wanted in [
+    let forms = [
         MODERN,
         MODERN.without(eof),
         MODERN.without(track),
         MODERN.without(eof).without(track),
-    ] {
+    ];
+    // Who has written is told more by the reader.
+    let wrote = [false, true];
+    for (wanted, wrote) in forms
+        .into_iter()
+        .flat_map(|it| wrote.map(|wrote| (it, wrote)))
+    {
         let mut through = Client::connect(stage.port, APP, wanted).await;
-        let served = through.query(Stage::SERVED_BY).await;
-        assert!(
-            !served
-                .iter()
-                .any(|packet| packet.ends_with(WRITER.as_bytes()))
-        );
+        if wrote {
+            through.query("INSERT INTO app.wrote VALUES (1)").await;
+        }
+        until_on_a_reader(&mut through).await;
         let reader = stage.lab.readers().first().expect("a reader").port();
         let mut direct = Client::connect(reader, APP, wanted).await;
         // The last one can't be prepared.
@@ -69,6 +74,20 @@ async fn p3_what_is_asked_again_is_answered_the_same() {
         }
     }
     stage.end().await;
+}
+
+async fn until_on_a_reader(client: &mut Client) {
+    let reading = async {
+        loop {
+            let served = client.query(Stage::SERVED_BY).await;
+            let at_writer = |packet: &Vec<u8>| packet.ends_with(WRITER.as_bytes());
+            if !served.iter().any(at_writer) {
+                return;
+            }
+        }
+    };
+    let ended = tokio::time::timeout(LIMIT, reading).await;
+    assert!(ended.is_ok(), "no reader answers");
 }
 
 /// What a client sends to read so.

@@ -25,6 +25,7 @@ mod sizes;
 mod stage;
 mod steps;
 mod switch;
+mod telling;
 mod transactions;
 mod user_scope;
 mod waiting;

@@ -67,7 +67,7 @@ impl Session {
                 continue;
             };
             let tracking = match view.role {
-                Role::Reader => ForEach::new(|flavour| tracking_on_reader(flavour, true)),
+                Role::Reader => ForEach::new(tracking_on_reader),
                 _ => self.tracking_for_each(),
             };
             tokio::spawn(warm_up(warming, self.request.clone(), tracking));

@@ -182,7 +182,7 @@ impl Session {
     fn tracking_on(&self, backend: BackendId, flavour: Flavour) -> String {
         match backend == self.writer {
             true => self.tracking(flavour),
-            false => tracking_on_reader(flavour, self.wants_watermarks(backend)),
+            false => tracking_on_reader(flavour),
         }
     }
 

@@ -75,7 +75,7 @@ async fn kill(
     let Ok(_turn) = shared.pressure.kills.acquire().await else {
         return Ok(());
     };
-    let tracking = ForEach::new(|flavour| tracking_on_reader(flavour, false));
+    let tracking = ForEach::new(tracking_on_reader);
     let connections = Connections::new(Arc::clone(shared), peer);
     let mut own = connections
         .open_beside(held.backend, request, &tracking)
