@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::crowd;
 pub(super) use super::held::Held;
 use super::registry::Peer;
 use super::state::SessionState;
@@ -70,6 +71,7 @@ impl Connections {
             let room = self.shared.pressure.slot(id, user, &config.limits);
             room.await?
         };
+        let _one_of_many = crowd::enter();
         let kinship = match config.pool {
             PoolPolicy::Lend | PoolPolicy::LendAtOnce => self.shared.dialer.kinship(request),
             PoolPolicy::Keep | PoolPolicy::Replace => None,

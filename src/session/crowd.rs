@@ -1,4 +1,4 @@
-//! How many statements of one thread run on backends at the same time.
+//! How many statements and logins of one thread are on their way at backends at the same time.
 
 use std::cell::Cell;
 
@@ -6,7 +6,7 @@ thread_local! {
     static CROWD: Crowd = const { Crowd::new() };
 }
 
-/// A mean of fewer statements than this says nothing.
+/// A mean of fewer than this says nothing.
 const FEW: u32 = 32;
 
 #[derive(Debug)]
@@ -28,11 +28,12 @@ impl Crowd {
     }
 }
 
-/// A statement that runs on a backend, until this is dropped; its thread sees it to its end.
+/// A statement or a login that a backend is to answer, until this is dropped; its thread sees it to its
+/// end.
 #[derive(Debug)]
 pub(super) struct Member(());
 
-/// A statement begins.
+/// One begins.
 pub(super) fn enter() -> Member {
     CROWD.with(|crowd| {
         let others = crowd.running.get();
@@ -49,7 +50,7 @@ impl Drop for Member {
     }
 }
 
-/// How many others ran when one of this thread's statements began: the mean since this was asked last.
+/// How many others ran when one of this thread's began: the mean since this was asked last.
 /// `None` where hardly any began.
 pub fn met_since_last_look() -> Option<f64> {
     let (begun, met) = CROWD.with(|crowd| (crowd.begun.take(), crowd.met.take()));

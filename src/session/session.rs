@@ -213,7 +213,10 @@ impl Session {
             self.peer.note_busy(true);
             let done = match self.keep_alive().await {
                 // Elsewhere, and only now: it takes far more than a session that waits.
-                Ok(()) => Box::pin(self.dispatch(request)).await,
+                // Made in its place: `Box::pin` would make it elsewhere and move it.
+                Ok(()) => {
+                    Box::into_pin(Box::write(Box::new_uninit(), self.dispatch(request))).await
+                }
                 Err(ended) => Err(ended),
             };
             self.peer.note_busy(false);
