@@ -41,12 +41,12 @@ const SCRIPTS: [Script; 5] = [
     Script {
         name: "point select, text",
         statement: Statement::Text,
-        limit: 9_300,
+        limit: 10_000,
     },
     Script {
         name: "point select, prepared",
         statement: Statement::Prepared,
-        limit: 8_800,
+        limit: 9_600,
     },
     Script {
         name: "100 rows, text",
