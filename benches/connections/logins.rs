@@ -21,7 +21,7 @@ const AT_ONCE: usize = 100;
 const MAX_PACKET: usize = 16 * 1024 * 1024;
 
 /// How clients log in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub(crate) enum Way {
     /// The password itself, over TLS.
     Tls,

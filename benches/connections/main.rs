@@ -73,8 +73,19 @@ struct Options {
     #[arg(long)]
     other: Option<PathBuf>,
     /// Only those that stay.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "only_logins")]
     only_idle: bool,
+    /// Only those that come and go.
+    #[arg(long)]
+    only_logins: bool,
+    /// How those log in.
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "tls,rsa,cached"
+    )]
+    ways: Vec<logins::Way>,
     /// One round of a second and few clients, to see that it works.
     #[arg(long)]
     short: bool,
@@ -125,7 +136,9 @@ async fn measure(options: &Options) -> Result<(), Error> {
         play::all(&cluster, options, &mut report).await?;
         println!("\n{}", report.text(options)?);
     }
-    idle::all(&cluster, options).await?;
+    if !options.only_logins {
+        idle::all(&cluster, options).await?;
+    }
     cluster.stop().await;
     Ok(())
 }
