@@ -156,6 +156,12 @@ impl ClientError {
         Self::new(1094, "HY000", Fault::Client, false).says(format!("Unknown thread id: {id}"))
     }
 
+    /// 1095: KILL of a client that is another account's.
+    pub fn not_its_owner(id: u64) -> Self {
+        Self::new(1095, "HY000", Fault::Client, false)
+            .says(format!("You are not owner of thread {id}"))
+    }
+
     /// 1153: a packet beyond the limit.
     pub fn packet_too_large() -> Self {
         Self::new(1153, "08S01", Fault::Client, false)

@@ -52,12 +52,8 @@ pub async fn serve(listener: Arc<Listener>, desk: Desk) {
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
             return;
         };
-        let stream = match listener
-            .accept()
-            .await
-            .and_then(|(accepted, _)| accepted.register())
-        {
-            Ok(stream) => stream,
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
             Err(error) => {
                 tracing::warn!(%error, "can't accept an HTTP connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;

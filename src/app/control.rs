@@ -10,6 +10,7 @@ use tokio::task::AbortHandle;
 
 use super::listeners::{Door, Listeners, accept};
 use super::upgrade::{Program, Successor};
+use super::workers::WorkerHandle;
 use crate::admin::{Operator, Pending};
 use crate::backend;
 use crate::config::{self, Config, Written};
@@ -28,7 +29,9 @@ const LEAVE_POLL: Duration = Duration::from_millis(20);
 pub(super) struct Control {
     pub(super) shared: Arc<Shared>,
     pub(super) listeners: Listeners,
-    pub(super) workers: Vec<Handle>,
+    pub(super) workers: Vec<WorkerHandle>,
+    /// The runtime that accepts clients: the first worker's.
+    pub(super) home: Handle,
     pub(super) draining: watch::Receiver<bool>,
     /// Where to read it again; none where it did not come from a file or flags.
     pub(super) load: Option<Loader>,
@@ -130,7 +133,8 @@ impl Control {
             }
         };
         let addresses = &config.listen.addresses;
-        let bound = self.listeners.bind(Door::Clients, addresses).await;
+        let bound = self.listeners.bind(Door::Clients, addresses, &self.home);
+        let bound = bound.await;
         let bound = bound.map_err(|error| one(error.to_string()))?;
         if let Some(log) = &self.log {
             let set = log.set_filter(&config.log.filter);
@@ -273,7 +277,7 @@ impl Control {
             self.workers.clone(),
             self.draining.clone(),
         );
-        let task = tokio::spawn(accepting).abort_handle();
+        let task = self.home.spawn(accepting).abort_handle();
         self.listeners.add(bound, task);
     }
 

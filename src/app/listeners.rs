@@ -9,8 +9,9 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::StartError;
-use crate::net::{Endpoint, Heritage, Inherited, Listener};
-use crate::session::Shared;
+use super::workers::WorkerHandle;
+use crate::net::{Detached, Endpoint, Heritage, Inherited, Listener, Origin};
+use crate::session::{Shared, serve};
 
 /// How long to wait when the system gives no more descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
@@ -104,7 +105,8 @@ impl Listeners {
         self.inherited.close_rest();
     }
 
-    /// Binds those addresses that are not listened on yet.
+    /// Binds those addresses that are not listened on yet; the runtime that is their `home` wakes up
+    /// for who comes.
     ///
     /// # Errors
     /// [`StartError::Listen`] names the first that can't be listened on; none is then.
@@ -112,6 +114,7 @@ impl Listeners {
         &self,
         door: Door,
         wanted: &[Endpoint],
+        home: &Handle,
     ) -> Result<Vec<Bound>, StartError> {
         let mut bound = Vec::new();
         for endpoint in wanted {
@@ -123,13 +126,17 @@ impl Listeners {
                 error,
             };
             let label = label(door, endpoint);
-            let listener = match self.inherited.take(&label, endpoint) {
-                Some(socket) => {
-                    let by_manager = !self.inherited.has_predecessor();
-                    Listener::adopt(socket, by_manager).map_err(failed)?
+            let inherited = self.inherited.take(&label, endpoint);
+            let by_manager = !self.inherited.has_predecessor();
+            let address = endpoint.clone();
+            let opening = home.spawn(async move {
+                match inherited {
+                    Some(socket) => Listener::adopt(socket, by_manager),
+                    None => Listener::bind(&address).await,
                 }
-                None => Listener::bind(endpoint).await.map_err(failed)?,
-            };
+            });
+            let opened = opening.await.map_err(io::Error::other);
+            let listener = opened.and_then(|it| it).map_err(failed)?;
             bound.push(Bound(Open {
                 door,
                 wanted: endpoint.clone(),
@@ -174,27 +181,30 @@ fn label(door: Door, endpoint: &Endpoint) -> String {
     format!("{door:?} {endpoint}")
 }
 
-/// Accepts clients and spreads them evenly over the workers.
+/// Accepts clients and gives each to the worker that has the fewest. It runs on the first of them:
+/// who stays there is served without a word to another thread.
 pub(super) async fn accept(
     listener: Arc<Listener>,
     shared: Arc<Shared>,
-    workers: Vec<Handle>,
+    workers: Vec<WorkerHandle>,
     mut draining: watch::Receiver<bool>,
 ) {
-    for worker in workers.iter().cycle() {
+    loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = draining.wait_for(|draining| *draining) => return,
         };
         match accepted {
-            Ok((accepted, origin)) => {
+            Ok((plain, origin)) => {
                 let shared = Arc::clone(&shared);
-                worker.spawn(async move {
-                    match accepted.register() {
-                        Ok(plain) => crate::session::serve(shared, plain, origin).await,
-                        Err(error) => tracing::warn!(%error, "client lost at once"),
+                match WorkerHandle::idlest(&workers) {
+                    Some((0, here)) => here.serve(move || serve(shared, plain, origin)),
+                    Some((_, worker)) => {
+                        let detached = plain.detach();
+                        worker.serve(move || attach_and_serve(shared, detached, origin));
                     }
-                });
+                    None => return,
+                }
             }
             Err(error) => {
                 // Out of descriptors, most likely: give the others time to leave.
@@ -202,5 +212,13 @@ pub(super) async fn accept(
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
+    }
+}
+
+/// Serves a client that was accepted on another runtime.
+async fn attach_and_serve(shared: Arc<Shared>, detached: io::Result<Detached>, origin: Origin) {
+    match detached.and_then(Detached::attach) {
+        Ok(plain) => serve(shared, plain, origin).await,
+        Err(error) => tracing::warn!(%error, "client lost at once"),
     }
 }

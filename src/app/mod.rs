@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use dashmap::DashSet;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 
@@ -251,7 +252,7 @@ pub async fn start_with(config: Config, setup: Setup) -> Result<Running, StartEr
         roster: Roster::new(names),
         watch,
         scopes,
-        loads,
+        loads: Arc::new(loads),
         differences: DashSet::new(),
         defaults: ArcSwap::default(),
         reads: Arc::clone(&reads),
@@ -269,10 +270,13 @@ pub async fn start_with(config: Config, setup: Setup) -> Result<Running, StartEr
         draining: draining.clone(),
     });
     let workers = Workers::start()?;
+    let home = workers.handles().first().map(|it| it.runtime.clone());
+    let home = home.unwrap_or_else(Handle::current);
     let control = Arc::new(Control {
         shared,
         listeners: Listeners::with(setup.inherited),
         workers: workers.handles(),
+        home,
         draining: draining.clone(),
         load: setup.load,
         log: setup.log,
@@ -282,7 +286,7 @@ pub async fn start_with(config: Config, setup: Setup) -> Result<Running, StartEr
     let mut addresses = Vec::new();
     let bound = control
         .listeners
-        .bind(Door::Clients, &config.listen.addresses);
+        .bind(Door::Clients, &config.listen.addresses, &control.home);
     for bound in bound.await? {
         addresses.push(bound.endpoint()?);
         control.accept_at(bound);
@@ -312,7 +316,10 @@ async fn open_http(
         return Ok(None);
     };
     let wanted = std::slice::from_ref(&config.address);
-    let bound = control.listeners.bind(Door::Http, wanted).await?;
+    let bound = control
+        .listeners
+        .bind(Door::Http, wanted, &Handle::current())
+        .await?;
     let desk = admin::Desk {
         shared: Arc::clone(&control.shared),
         operator: Arc::clone(operator),
@@ -336,7 +343,10 @@ async fn open_console(
         return Ok(None);
     };
     let wanted = std::slice::from_ref(&config.address);
-    let bound = control.listeners.bind(Door::Console, wanted).await?;
+    let bound = control
+        .listeners
+        .bind(Door::Console, wanted, &Handle::current())
+        .await?;
     let board = console::Board {
         shared: Arc::clone(&control.shared),
         operator: Arc::clone(operator),

@@ -2,6 +2,8 @@
 //! never cross one.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -18,7 +20,7 @@ pub(super) struct Workers(Vec<Worker>);
 
 #[derive(Debug)]
 struct Worker {
-    handle: Handle,
+    handle: WorkerHandle,
     _stop: oneshot::Sender<()>,
 }
 
@@ -48,15 +50,68 @@ impl Workers {
     }
 
     /// Where sessions can be spawned.
-    pub(super) fn handles(&self) -> Vec<Handle> {
+    pub(super) fn handles(&self) -> Vec<WorkerHandle> {
         self.0.iter().map(|worker| worker.handle.clone()).collect()
+    }
+}
+
+/// A worker, as those see it who give it sessions.
+#[derive(Clone, Debug)]
+pub(super) struct WorkerHandle {
+    /// Its runtime.
+    pub(super) runtime: Handle,
+    sessions: Arc<AtomicUsize>,
+}
+
+impl WorkerHandle {
+    fn new(runtime: Handle) -> Self {
+        Self {
+            runtime,
+            sessions: Arc::default(),
+        }
+    }
+
+    /// Has it serve a session, which is made where it runs: it is large, and a session that waits
+    /// takes its room only once.
+    pub(super) fn serve<S: Future<Output = ()> + Send>(
+        &self,
+        session: impl FnOnce() -> S + Send + 'static,
+    ) {
+        let counted = Counted::new(Arc::clone(&self.sessions));
+        self.runtime.spawn(async move {
+            let _counted = counted;
+            session().await;
+        });
+    }
+
+    /// The one that serves the fewest sessions; of several, the first.
+    pub(super) fn idlest(all: &[Self]) -> Option<(usize, &Self)> {
+        let sessions = |(_, worker): &(usize, &Self)| worker.sessions.load(Ordering::Relaxed);
+        all.iter().enumerate().min_by_key(sessions)
+    }
+}
+
+/// Counts one session, until this is dropped.
+#[derive(Debug)]
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(sessions: Arc<AtomicUsize>) -> Self {
+        sessions.fetch_add(1, Ordering::Relaxed);
+        Self(sessions)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Worker {
     fn start(index: usize) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let handle = runtime.handle().clone();
+        let handle = WorkerHandle::new(runtime.handle().clone());
         let (stop, stopped) = oneshot::channel::<()>();
         thread::Builder::new()
             .name(format!("worker-{index}"))

@@ -1,9 +1,11 @@
 //! One data connection to a backend.
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{ConnectionState, Greeting, Proof};
+use super::proof::LastTold;
+use super::{Beginning, ConnectionState, Greeting, Proof};
 use crate::net::{Wire, WireError};
 use crate::protocol::track::{self, Change};
 use crate::protocol::{
@@ -163,6 +165,16 @@ impl Connection {
         Flavour::of(&self.greeting.version)
     }
 
+    /// What a session begins with here.
+    pub fn beginning(&self) -> Beginning {
+        Beginning {
+            backend: self.backend,
+            flavour: self.flavour(),
+            status: self.status,
+            defaults: Arc::clone(&self.proof.defaults),
+        }
+    }
+
     /// Asks the backend who it is, and switches session tracking on.
     ///
     /// # Errors
@@ -259,7 +271,7 @@ impl Connection {
     /// As [`Connection::read_answer`].
     pub async fn read_prepared(&mut self) -> Result<PrepareOk, ConnectError> {
         let mut prepared = None;
-        let mut note = |part: &Part<'_>| {
+        let mut note = |part: &Part<'_>, _: &[u8]| {
             if let Part::PrepareOk(ok) = part {
                 prepared = Some(*ok);
             }
@@ -270,31 +282,39 @@ impl Connection {
 
     /// Queues what a connection is asked and told that leads where it did, before another session has
     /// it; [`Connection::read_beginning`] reads the answers.
-    pub(super) fn queue_beginning(&mut self, tracking: &ForEach<String>) {
+    pub(super) fn queue_beginning(&mut self, tracking: Option<&ForEach<String>>) {
         for question in self.proof.questions_of_beginning(self.flavour()) {
             self.queue_query(question.as_bytes());
         }
-        self.queue_query(first_rows(self.flavour()));
-        self.queue_tracking(tracking.of(self.flavour()).clone());
+        self.tracking.clear();
+        if let Some(tracking) = tracking {
+            self.queue_query(first_rows(self.flavour()));
+            self.queue_tracking(tracking.of(self.flavour()).clone());
+        }
     }
 
     /// Reads what a session begins with on a connection whose proof holds in all else.
     ///
     /// # Errors
     /// As [`Connection::read_proof`]; unexpected is also a backend with an `init_connect`.
-    pub(super) async fn read_beginning(&mut self) -> Result<(), ConnectError> {
+    pub(super) async fn read_beginning(&mut self, last: &LastTold) -> Result<(), ConnectError> {
         let flavour = self.flavour();
-        let mut row = Row::new();
+        let mut told = Vec::new();
+        let mut note = |part: &Part<'_>, payload: &[u8]| {
+            if matches!(part, Part::Row) {
+                told.extend_from_slice(payload);
+            }
+        };
         for _ in self.proof.questions_of_beginning(flavour) {
-            row.extend(self.read_answer(Command::Query).await?);
+            self.read_parts(Command::Query, &mut note).await?;
         }
-        let mut cells = row.into_iter().map(Option::unwrap_or_default);
-        match cells.next().as_deref() {
-            Some(b"1") => self.proof.defaults = Proof::read_defaults(flavour, cells),
-            _ => return Err(ConnectError::Unexpected),
+        self.proof.defaults = last.read(flavour, told)?;
+        // Nothing that it would track is said of a connection that was asked only.
+        if !self.tracking.is_empty() {
+            self.read_answer(Command::Query).await?;
+            self.read_answer(Command::Query).await?;
         }
-        self.read_answer(Command::Query).await?;
-        self.read_answer(Command::Query).await.map(drop)
+        Ok(())
     }
 
     /// Queues the questions whose answers [`Connection::read_proof`] reads.
@@ -322,16 +342,22 @@ impl Connection {
     /// [`ConnectError::Refused`] for an error packet: the connection is in order. Any other error:
     /// it is not, and has to be closed.
     pub async fn read_answer(&mut self, command: Command) -> Result<Row, ConnectError> {
-        self.read_parts(command, &mut |_| {}).await
+        let mut row = None;
+        let mut note = |part: &Part<'_>, payload: &[u8]| {
+            if matches!(part, Part::Row) && row.is_none() {
+                row = Some(text_row(payload));
+            }
+        };
+        self.read_parts(command, &mut note).await?;
+        Ok(row.transpose()?.unwrap_or_default())
     }
 
     async fn read_parts(
         &mut self,
         command: Command,
-        note: &mut (impl FnMut(&Part<'_>) + Send),
-    ) -> Result<Row, ConnectError> {
+        note: &mut (impl FnMut(&Part<'_>, &[u8]) + Send),
+    ) -> Result<(), ConnectError> {
         let mut boundary = Boundary::new(command, self.capabilities);
-        let mut answer = Row::new();
         let mut refused = None;
         self.changed.clear();
         self.wire.set_sequence(1);
@@ -342,7 +368,7 @@ impl Connection {
                 Want::Pass => boundary.pass(payload.len(), first)?,
                 Want::Whole => boundary.whole(&payload)?,
             };
-            note(&part);
+            note(&part, &payload);
             match part {
                 Part::Ok(ok) => {
                     for change in track::changes(ok.session) {
@@ -351,7 +377,6 @@ impl Connection {
                         }
                     }
                 }
-                Part::Row if answer.is_empty() => answer = text_row(&payload)?,
                 Part::Err(packet) => {
                     refused = Some(Refusal {
                         code: packet.code,
@@ -365,7 +390,7 @@ impl Connection {
         if let Some(status) = boundary.end().and_then(|end| end.status()) {
             self.status = status;
         }
-        refused.map_or(Ok(answer), |refusal| Err(ConnectError::Refused(refusal)))
+        refused.map_or(Ok(()), |refusal| Err(ConnectError::Refused(refusal)))
     }
 }
 
@@ -373,7 +398,7 @@ impl Connection {
 const NULL: u8 = 0xfb;
 
 /// Splits a row of the text protocol.
-fn text_row(payload: &[u8]) -> Result<Row, ProtocolError> {
+pub(super) fn text_row(payload: &[u8]) -> Result<Row, ProtocolError> {
     let mut reader = Reader::new(payload);
     let mut row = Row::new();
     while reader.remaining() > 0 {

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use super::connection::Connection;
 use super::encryption::Encryption;
 use super::login::{LoginRequest, log_in};
+use super::proof::LastTold;
 use super::{Config, ConnectError, ConnectionState, Proof};
 use crate::net::{Stream, TlsError, Wire, connect, encode_proxy_header};
 use crate::protocol::Capabilities;
@@ -19,6 +20,7 @@ use crate::sql::ForEach;
 #[derive(Clone, Debug)]
 pub struct Dialer {
     reach: Arc<ArcSwap<Reach>>,
+    pub(super) last_told: Arc<LastTold>,
 }
 
 /// The backends, and what opens TLS to each.
@@ -45,6 +47,7 @@ impl Dialer {
     pub fn new(reach: Reach) -> Self {
         Self {
             reach: Arc::new(ArcSwap::from_pointee(reach)),
+            last_told: Arc::default(),
         }
     }
 

@@ -70,10 +70,41 @@ impl Dialer {
         request: &LoginRequest,
         tracking: &ForEach<String>,
     ) -> Result<(), ConnectError> {
-        let attempt = async {
-            connection.change_user(request, tracking).await?;
-            connection.read_beginning().await
-        };
+        self.in_time(async {
+            connection.change_user(request, Some(tracking)).await?;
+            connection.read_beginning(&self.last_told).await
+        })
+        .await
+    }
+
+    /// Logs in there to ask about the account alone, and what its sessions begin with, which
+    /// [`Dialer::hear`] reads: nothing is tracked there.
+    ///
+    /// Not cancel safe, but a caller that gives up only loses the connection.
+    ///
+    /// # Errors
+    /// As [`Dialer::take_over`].
+    pub async fn ask_about(
+        &self,
+        connection: &mut Connection,
+        request: &LoginRequest,
+    ) -> Result<(), ConnectError> {
+        self.in_time(connection.change_user(request, None)).await
+    }
+
+    /// Reads what sessions begin with, after [`Dialer::ask_about`].
+    ///
+    /// # Errors
+    /// As [`Dialer::take_over`].
+    pub async fn hear(&self, connection: &mut Connection) -> Result<(), ConnectError> {
+        self.in_time(connection.read_beginning(&self.last_told))
+            .await
+    }
+
+    async fn in_time(
+        &self,
+        attempt: impl Future<Output = Result<(), ConnectError>>,
+    ) -> Result<(), ConnectError> {
         match timeout(self.config().connect_timeout, attempt).await {
             Ok(result) => result,
             Err(_) => Err(ConnectError::TimedOut),
@@ -102,7 +133,7 @@ impl Connection {
     async fn change_user(
         &mut self,
         request: &LoginRequest,
-        tracking: &ForEach<String>,
+        tracking: Option<&ForEach<String>>,
     ) -> Result<(), ConnectError> {
         let has_attributes = self.capabilities.contains(Capabilities::CONNECT_ATTRS);
         let command = ChangeUser {

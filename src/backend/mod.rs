@@ -22,6 +22,6 @@ pub use dialer::{Dialer, Reach};
 pub use kinship::Kinship;
 pub use login::{Credentials, Greeting, LoginRequest};
 pub use plan::{Plan, PlanError, plan};
-pub use proof::{Defaults, Proof};
+pub use proof::{Beginning, Defaults, Proof};
 pub use question::{question, user_variable};
 pub use state::{Baseline, ConnectionState, Variables};

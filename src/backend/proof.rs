@@ -4,10 +4,15 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
+use arc_swap::ArcSwapOption;
+
+use super::connection::text_row;
 use super::flavour::Asked;
 use super::question::versioned;
 use super::{ConnectError, Row};
 use crate::gtid::{Set, Uuid};
+use crate::protocol::Status;
+use crate::routing::BackendId;
 use crate::sql::{Flavour, ForEach, answering};
 
 /// What a backend says of itself over this very connection: a name may lead to another server than
@@ -20,6 +25,8 @@ pub struct Proof {
     pub executed: Set,
     /// It takes statements of more than 1 KiB.
     pub takes_long: bool,
+    /// It does nothing at a login that it would not do otherwise: there is no `init_connect`.
+    pub only_logs_in: bool,
     /// What a session on this connection begins with; most connections are told the same.
     pub defaults: Arc<Defaults>,
 }
@@ -41,7 +48,8 @@ impl Proof {
     pub(super) fn questions(flavour: Flavour) -> &'static [String; 2] {
         static ALL: LazyLock<ForEach<[String; 2]>> = LazyLock::new(|| {
             ForEach::new(|flavour| {
-                let who = [flavour.identity(), flavour.history(), TAKES_LONG];
+                let history = flavour.history();
+                let who = [flavour.identity(), history, TAKES_LONG, NO_INIT_CONNECT];
                 Proof::questions_behind(&who, flavour)
             })
         });
@@ -84,7 +92,89 @@ impl Proof {
         [versioned(first_of_all.chain(first)), versioned(rest)]
     }
 
-    /// A session variable that changes what a read answers; empty for one that it has not told.
+    pub(super) fn read(flavour: Flavour, row: Row) -> Result<Self, ConnectError> {
+        let mut cells = row.into_iter().map(Option::unwrap_or_default);
+        let mut next = || cells.next().ok_or(ConnectError::Unexpected);
+        let uuid = next()?;
+        let executed = next()?;
+        let takes_long = next()? == b"1";
+        let only_logs_in = next()? == b"1";
+        let text = |bytes| std::str::from_utf8(bytes).map_err(|_| ConnectError::Unexpected);
+        Ok(Self {
+            server_uuid: flavour.read_identity(text(&uuid)?),
+            executed: Set::parse(text(&executed)?).map_err(|_| ConnectError::Unexpected)?,
+            takes_long,
+            only_logs_in,
+            defaults: Self::read_defaults(flavour, cells),
+        })
+    }
+
+    fn read_defaults(flavour: Flavour, cells: impl Iterator<Item = Vec<u8>>) -> Arc<Defaults> {
+        static NAMES: LazyLock<ForEach<Vec<&str>>> = LazyLock::new(|| {
+            ForEach::new(|flavour| answering(flavour).map(|(name, _)| name).collect())
+        });
+        let names = NAMES.of(flavour).iter().copied();
+        Arc::new(names.zip(cells).collect())
+    }
+}
+
+/// What was told last that sessions begin with: as a rule the next answer is the same.
+#[derive(Debug, Default)]
+pub(super) struct LastTold(ArcSwapOption<Heard>);
+
+#[derive(Debug)]
+struct Heard {
+    flavour: Flavour,
+    /// The rows of the answers, as they came.
+    told: Vec<u8>,
+    defaults: Arc<Defaults>,
+}
+
+impl LastTold {
+    /// Reads the rows of the answers to [`Proof::questions_of_beginning`].
+    ///
+    /// # Errors
+    /// [`ConnectError::Unexpected`] for a backend with an `init_connect`, and [`ConnectError::Protocol`]
+    /// for what makes no row.
+    pub(super) fn read(
+        &self,
+        flavour: Flavour,
+        told: Vec<u8>,
+    ) -> Result<Arc<Defaults>, ConnectError> {
+        let last = self.0.load();
+        let same = last.as_ref().filter(|last| last.flavour == flavour);
+        if let Some(last) = same.filter(|last| last.told == told) {
+            return Ok(Arc::clone(&last.defaults));
+        }
+        let mut cells = text_row(&told)?.into_iter().map(Option::unwrap_or_default);
+        if cells.next().as_deref() != Some(b"1") {
+            return Err(ConnectError::Unexpected);
+        }
+        let defaults = Proof::read_defaults(flavour, cells);
+        self.0.store(Some(Arc::new(Heard {
+            flavour,
+            told,
+            defaults: Arc::clone(&defaults),
+        })));
+        Ok(defaults)
+    }
+}
+
+/// What a session begins with on a connection.
+#[derive(Clone, Debug)]
+pub struct Beginning {
+    /// Where that leads.
+    pub backend: BackendId,
+    /// Whose server it is.
+    pub flavour: Flavour,
+    /// The flags of the last answer.
+    pub status: Status,
+    /// The session's variables.
+    pub defaults: Arc<Defaults>,
+}
+
+impl Beginning {
+    /// A session variable that changes what a read answers; empty for one that was not told.
     pub fn default_of(&self, name: &str) -> &[u8] {
         self.defaults.get(name).map_or(&[], Vec::as_slice)
     }
@@ -94,29 +184,6 @@ impl Proof {
         let names = ["transaction_isolation", "tx_isolation"];
         let value = names.iter().find_map(|name| self.defaults.get(name));
         value.map_or(&[], Vec::as_slice)
-    }
-
-    pub(super) fn read(flavour: Flavour, row: Row) -> Result<Self, ConnectError> {
-        let mut cells = row.into_iter().map(Option::unwrap_or_default);
-        let mut next = || cells.next().ok_or(ConnectError::Unexpected);
-        let uuid = next()?;
-        let executed = next()?;
-        let takes_long = next()? == b"1";
-        let text = |bytes| std::str::from_utf8(bytes).map_err(|_| ConnectError::Unexpected);
-        Ok(Self {
-            server_uuid: flavour.read_identity(text(&uuid)?),
-            executed: Set::parse(text(&executed)?).map_err(|_| ConnectError::Unexpected)?,
-            takes_long,
-            defaults: Self::read_defaults(flavour, cells),
-        })
-    }
-
-    pub(super) fn read_defaults(
-        flavour: Flavour,
-        cells: impl Iterator<Item = Vec<u8>>,
-    ) -> Arc<Defaults> {
-        let names = answering(flavour).map(|(name, _)| name);
-        Arc::new(names.zip(cells).collect())
     }
 }
 

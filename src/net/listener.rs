@@ -90,25 +90,6 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A connection that was accepted and not yet given to a runtime.
-#[derive(Debug)]
-pub enum Accepted {
-    /// From TCP.
-    Tcp(std::net::TcpStream),
-    /// From a unix socket.
-    Unix(std::os::unix::net::UnixStream),
-}
-
-impl Accepted {
-    /// Registers the connection with the runtime this is called on.
-    pub fn register(self) -> io::Result<Plain> {
-        Ok(match self {
-            Self::Tcp(stream) => TcpStream::from_std(stream)?.into(),
-            Self::Unix(stream) => UnixStream::from_std(stream)?.into(),
-        })
-    }
-}
-
 impl Listener {
     /// Binds one address. A host name binds the first address it resolves to.
     ///
@@ -197,18 +178,18 @@ impl Listener {
         })
     }
 
-    /// Waits for the next client.
+    /// Waits for the next client, which the runtime that the listener was opened on wakes up for.
     ///
     /// Cancel safe.
-    pub async fn accept(&self) -> io::Result<(Accepted, Origin)> {
+    pub async fn accept(&self) -> io::Result<(Plain, Origin)> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
-                Ok((Accepted::Tcp(stream.into_std()?), Origin::Tcp(address)))
+                Ok((stream.into(), Origin::Tcp(address)))
             }
             Self::Unix(listener, _) => {
                 let (stream, _) = listener.accept().await?;
-                Ok((Accepted::Unix(stream.into_std()?), Origin::Unix))
+                Ok((stream.into(), Origin::Unix))
             }
         }
     }

@@ -21,11 +21,11 @@ pub use cut::Cut;
 pub use endpoint::{Endpoint, EndpointError};
 pub use inherit::{HANDED_OVER, Heritage, Inherited};
 pub use input::READ_SIZE;
-pub use listener::{Accepted, Listener, Origin, connect};
+pub use listener::{Listener, Origin, connect};
 pub use network::{Network, NetworkError};
 pub use proxied::read_proxy_header;
 pub use proxy_header::encode_proxy_header;
-pub use stream::{Plain, Stream};
+pub use stream::{Detached, Plain, Stream};
 pub use tls::{TlsError, acceptor};
 pub use wire::{Wire, WireError};
 

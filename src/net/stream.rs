@@ -4,10 +4,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::task::coop::poll_proceed;
 use tokio_rustls::TlsStream;
 
 /// A connection without encryption of its own.
@@ -78,6 +80,26 @@ impl Stream {
 }
 
 impl Plain {
+    /// Sends what there is room for.
+    fn send_now(&self, buf: &[u8]) -> io::Result<usize> {
+        let socket = match self {
+            Self::Tcp(stream) => SockRef::from(stream),
+            Self::Unix(stream) => SockRef::from(stream),
+        };
+        socket.send_with_flags(buf, libc::MSG_NOSIGNAL)
+    }
+
+    /// Takes it from the runtime, to be given to another one.
+    ///
+    /// # Errors
+    /// As the system gives them.
+    pub fn detach(self) -> io::Result<Detached> {
+        Ok(match self {
+            Self::Tcp(stream) => Detached::Tcp(stream.into_std()?),
+            Self::Unix(stream) => Detached::Unix(stream.into_std()?),
+        })
+    }
+
     /// A runtime wakes up for what was opened on it. The same socket by another number is opened here,
     /// and the one before is closed.
     fn move_here(&mut self) -> io::Result<()> {
@@ -93,6 +115,36 @@ impl Plain {
         }
         Ok(())
     }
+}
+
+/// A connection that no runtime has.
+#[derive(Debug)]
+pub enum Detached {
+    /// On TCP.
+    Tcp(std::net::TcpStream),
+    /// On a unix socket.
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Detached {
+    /// Gives it to the runtime that this is called on.
+    ///
+    /// # Errors
+    /// As the system gives them.
+    pub fn attach(self) -> io::Result<Plain> {
+        Ok(match self {
+            Self::Tcp(stream) => Plain::Tcp(TcpStream::from_std(stream)?),
+            Self::Unix(stream) => Plain::Unix(UnixStream::from_std(stream)?),
+        })
+    }
+}
+
+/// Not an error: what could not be done may be done later.
+fn is_to_come(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
 }
 
 impl From<TcpStream> for Plain {
@@ -128,7 +180,19 @@ impl AsyncWrite for Plain {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
+        let plain = self.get_mut();
+        // As whatever tokio does itself: nobody keeps a thread busy for good.
+        let turn = ready!(poll_proceed(cx));
+        // There nearly always is room. The runtime need not be asked first, which for a while knows
+        // nothing of what was just opened or moved here.
+        match plain.send_now(buf) {
+            Err(error) if is_to_come(&error) => {}
+            sent => {
+                turn.made_progress();
+                return Poll::Ready(sent);
+            }
+        }
+        match plain {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
         }

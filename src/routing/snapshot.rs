@@ -106,6 +106,8 @@ pub struct Replication {
 pub struct Load {
     /// Statements that it is running.
     pub running: u32,
+    /// Sessions whose reads it has.
+    pub sessions: u32,
     /// How long its answers take to begin, as a moving mean; zero before the first.
     pub latency: Duration,
 }

@@ -1,7 +1,7 @@
 //! COM_CHANGE_USER and COM_PROCESS_KILL: the commands in which the proxy has a word of its own.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::command::Request;
 use super::connections::Held;
@@ -9,7 +9,6 @@ use super::lending::LeftBehind;
 use super::login::{Challenge, LoginFailure, make_nonce};
 use super::pins::Pins;
 use super::pressure::Patience;
-use super::registry::{Peer, Thread};
 use super::session::Session;
 use super::state::SessionState;
 use super::visible::{Visible, tracking_on_reader};
@@ -18,8 +17,7 @@ use crate::backend::{ConnectError, Credentials, LoginRequest};
 use crate::error::ClientError;
 use crate::protocol::auth::native;
 use crate::protocol::{Capabilities, ChangeUser, Command};
-use crate::routing::{BackendId, Transaction};
-use crate::sql::ForEach;
+use crate::routing::Transaction;
 use crate::sql::Marks;
 
 impl Session {
@@ -194,7 +192,7 @@ impl Session {
         held.read_proof().await?;
         held.read_answer(Command::Query).await?;
         held.forget();
-        self.begin_on(held);
+        self.begin_on(held.beginning());
         Ok(())
     }
 
@@ -215,98 +213,4 @@ impl Session {
         self.client.set_sequence(request.sequence);
         self.kill_client(id, false).await
     }
-
-    /// KILL of a client of this proxy: each backend thread that serves it is killed where it runs,
-    /// as this session's account, so that the backends decide whether it may.
-    pub(super) async fn kill_client(&mut self, id: u64, query_only: bool) -> Result<(), Ended> {
-        let Some(peer) = self.shared.registry.find(id) else {
-            return self.refuse(&ClientError::no_such_thread(id)).await;
-        };
-        let _hunt = peer.hunt();
-        if !query_only {
-            peer.ask_kill();
-        }
-        let what = if query_only { "QUERY" } else { "CONNECTION" };
-        let mut killed = Vec::new();
-        let refused = self.kill_threads(&peer, what, &mut killed).await;
-        match (&refused, query_only) {
-            (None, false) => {
-                peer.kill();
-                // It may have opened another connection meanwhile. Whoever opens one looks whether
-                // it was killed after it has entered the thread, so that none is left over.
-                let _ = self.kill_threads(&peer, what, &mut killed).await;
-            }
-            _ => peer.spare(),
-        }
-        match refused {
-            None => self.send_ok().await,
-            Some((backend, error)) => self.refuse_connection(backend, &error).await,
-        }
-    }
-
-    /// Kills the threads that are not among the `killed` yet; the first refusal, if there is one.
-    async fn kill_threads(
-        &self,
-        peer: &Peer,
-        what: &str,
-        killed: &mut Vec<Thread>,
-    ) -> Option<(BackendId, ConnectError)> {
-        let tracking = ForEach::new(tracking_on_reader);
-        for thread in peer.threads() {
-            if killed.contains(&thread) {
-                continue;
-            }
-            killed.push(thread);
-            let backend = thread.backend;
-            let opened = self
-                .connections
-                .open_beside(backend, &self.request, &tracking)
-                .await;
-            let mut held = match opened {
-                Ok(held) => held,
-                Err(error) => return Some((backend, error)),
-            };
-            match is_there(&mut held, &thread).await {
-                Ok(true) => {}
-                Ok(false) => {
-                    // Another life of the backend has threads of its own by this id.
-                    held.quit().await;
-                    continue;
-                }
-                Err(error) => return Some((backend, error)),
-            }
-            match held.ask(&format!("KILL {what} {}", thread.id)).await {
-                // Gone already: nothing is left to kill there.
-                Err(ConnectError::Refused(refusal)) if refusal.code == NO_SUCH_THREAD => {}
-                Err(error @ ConnectError::Refused(_)) => return Some((backend, error)),
-                Ok(_) | Err(_) => {}
-            }
-            held.quit().await;
-        }
-        None
-    }
-}
-
-/// MySQL's error "Unknown thread id".
-const NO_SUCH_THREAD: u16 = 1094;
-
-/// Is this a thread of the very life of the backend that `held` leads to? In doubt it is not: a
-/// stranger must not be hit.
-pub(super) async fn is_there(held: &mut Held, thread: &Thread) -> Result<bool, ConnectError> {
-    if thread.server_uuid != held.proof.server_uuid {
-        return Ok(false);
-    }
-    let row = held.ask("SHOW GLOBAL STATUS LIKE 'Uptime'").await?;
-    let seconds = text(row.into_iter().nth(1)).and_then(|text| text.parse().ok());
-    let uptime = Duration::from_secs(seconds.ok_or(ConnectError::Unexpected)?);
-    if let Some(sure) = thread.is_of(uptime) {
-        return Ok(sure);
-    }
-    let list = "SELECT HOST FROM information_schema.PROCESSLIST WHERE ID =";
-    let row = held.ask(&format!("{list} {}", thread.id)).await?;
-    Ok(text(row.into_iter().next()).is_some_and(|host| thread.is_from(&host)))
-}
-
-fn text(cell: Option<Option<Vec<u8>>>) -> Option<String> {
-    String::from_utf8(cell??).ok()
 }

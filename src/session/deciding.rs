@@ -252,7 +252,7 @@ impl Session {
         SessionFacts {
             policy: self.standing_policy(),
             session: u64::from(self.entry.id),
-            home: self.home,
+            home: self.home.as_ref().map(|home| home.backend),
             loads,
             pin: self.pin(job),
             transaction: self.transaction,

@@ -10,6 +10,7 @@
 use super::Ended;
 use super::command::Request;
 use super::connections::Held;
+use super::entering::error_after_login;
 use super::session::Session;
 use crate::backend::ConnectError;
 use crate::net::WireError;
@@ -22,27 +23,64 @@ pub(super) const MUST_CHANGE_PASSWORD: u16 = 1820;
 /// The longest statement that changes a password, and the longest answer to it, in bytes.
 const LIMIT: usize = 64 * 1024;
 
+/// Why a client that is in gets nothing done.
+pub(super) enum Barred {
+    /// Its password has expired. This is its connection, which is good for nothing but a new one.
+    Expired(Box<Held>),
+    /// It was let in, and then it could not be served: the error that it reads when it asks first.
+    Lost(Vec<u8>),
+}
+
 impl Session {
-    /// Lets the client in to change its password; false if the backend does not.
-    pub(super) async fn log_in_expired(&mut self, backend: BackendId) -> Result<bool, Ended> {
+    /// Answers a command of such a client.
+    pub(super) async fn answer_barred(
+        &mut self,
+        barred: Barred,
+        request: Request,
+    ) -> Result<(), Ended> {
+        match barred {
+            Barred::Expired(held) => self.with_expired(held, request).await,
+            Barred::Lost(_) if request.command == Some(Command::Quit) => Err(Ended::Quit),
+            Barred::Lost(error) => {
+                self.skip(request).await?;
+                self.client.queue(&error);
+                self.flush().await?;
+                Err(Ended::StateLost)
+            }
+        }
+    }
+
+    /// Lets the client in to change its password; false if the backend does not. It may be in
+    /// already, and knows nothing of that yet.
+    pub(super) async fn log_in_expired(
+        &mut self,
+        backend: BackendId,
+        is_in: bool,
+    ) -> Result<bool, Ended> {
         let held = match self.connections.open_expired(backend, &self.request).await {
             Ok(held) => held,
+            Err(error) if is_in => {
+                self.barred = Some(Barred::Lost(error_after_login(&error)));
+                return Ok(true);
+            }
             Err(error) => {
                 self.refuse_connection(backend, &error).await?;
                 return Ok(false);
             }
         };
-        if !self.take_place().await? {
+        if !is_in && !self.take_place().await? {
             held.quit().await;
             return Ok(false);
         }
-        self.welcome(&held).await?;
-        self.expired = Some(held);
+        if !is_in {
+            self.welcome(&held.login_ok, held.capabilities).await?;
+        }
+        self.barred = Some(Barred::Expired(held));
         Ok(true)
     }
 
-    /// Answers a command of such a client.
-    pub(super) async fn with_expired(
+    /// Asks a backend that refuses all but a new password.
+    async fn with_expired(
         &mut self,
         mut held: Box<Held>,
         mut request: Request,
@@ -73,7 +111,7 @@ impl Session {
             Err(error) => return self.lost_expired(&held, error.into()).await,
         };
         if answer.first() == Some(&ErrPacket::HEADER) {
-            self.expired = Some(held);
+            self.barred = Some(Barred::Expired(held));
             self.client.queue(&answer);
             return self.flush().await;
         }
@@ -81,13 +119,13 @@ impl Session {
             Ok(true) => {
                 // Nothing told the GTID of what it wrote.
                 self.lose(UnknownCause::NoGtid, None);
-                self.begin_on(&held);
+                self.begin_on(held.beginning());
                 self.acknowledge(&answer, &held)?;
                 self.connections.put(held);
             }
             Ok(false) => {
                 self.acknowledge(&answer, &held)?;
-                self.expired = Some(held);
+                self.barred = Some(Barred::Expired(held));
             }
             Err(error) => return self.lost_expired(&held, error).await,
         }

@@ -136,7 +136,8 @@ impl Failures {
         entry(&mut entries, name(host, user), now).right = Some(right);
     }
 
-    fn digest(&self, password: &[u8]) -> [u8; 32] {
+    /// A salted digest, which says nothing to whoever gets hold of it or measures how it is compared.
+    pub(super) fn digest(&self, password: &[u8]) -> [u8; 32] {
         let digest = Sha256::new().chain_update(self.salt).chain_update(password);
         digest.finalize().into()
     }

@@ -11,6 +11,7 @@ use super::connections::Wanted;
 use super::job::Job;
 use super::session::Session;
 use super::{PoolPolicy, Shared};
+use crate::backend::{Kinship, LoginRequest};
 use crate::error::ClientError;
 use crate::protocol::Command;
 use crate::routing::{BackendId, Place, Transaction};
@@ -114,6 +115,11 @@ impl Shared {
             true => self.config.load().keeping.prepared_statements,
             false => 0,
         }
+    }
+
+    /// Which sessions could have one another's connections; none for one that has its own.
+    pub(super) fn kinship(&self, request: &LoginRequest) -> Option<Kinship> {
+        self.lends().then(|| self.dialer.kinship(request))?
     }
 
     /// May others have a session's connections between two statements?

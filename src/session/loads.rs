@@ -25,6 +25,8 @@ const TURNS: usize = 64;
 #[derive(Debug)]
 struct Cell {
     running: AtomicU32,
+    /// Sessions that read from it.
+    sessions: AtomicU32,
     /// Sessions' connections to it.
     connections: AtomicU32,
     /// A moving mean, in microseconds.
@@ -37,6 +39,7 @@ impl Default for Cell {
     fn default() -> Self {
         Self {
             running: AtomicU32::default(),
+            sessions: AtomicU32::default(),
             connections: AtomicU32::default(),
             latency: AtomicU64::default(),
             turns: Arc::new(Semaphore::new(TURNS)),
@@ -50,6 +53,34 @@ pub(super) struct Running<'a> {
     cell: Option<&'a Cell>,
     since: Instant,
     _one_of_many: crowd::Member,
+}
+
+/// The reader that a session reads from, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Home {
+    loads: Arc<Loads>,
+    pub(super) backend: BackendId,
+}
+
+impl Home {
+    /// One more session reads there.
+    pub(super) fn at(loads: &Arc<Loads>, backend: BackendId) -> Self {
+        if let Some(cell) = loads.0.get(backend.index()) {
+            cell.sessions.fetch_add(1, Ordering::Relaxed);
+        }
+        Self {
+            loads: Arc::clone(loads),
+            backend,
+        }
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if let Some(cell) = self.loads.0.get(self.backend.index()) {
+            cell.sessions.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Loads {
@@ -94,6 +125,7 @@ impl Loads {
     pub fn now(&self) -> SmallVec<[Load; 8]> {
         let load = |cell: &Cell| Load {
             running: cell.running.load(Ordering::Relaxed),
+            sessions: cell.sessions.load(Ordering::Relaxed),
             latency: Duration::from_micros(cell.latency.load(Ordering::Relaxed)),
         };
         self.0.iter().map(load).collect()
@@ -167,5 +199,15 @@ mod tests {
         drop((one, two));
         assert_eq!(running(), [0, 0]);
         drop(loads.begin(BackendId(7)));
+    }
+
+    #[test]
+    fn who_reads_from_a_backend_is_counted_until_it_leaves() {
+        let loads = Arc::new(Loads::new(2));
+        let homes = [1, 1, 7].map(|id| Home::at(&loads, BackendId(id)));
+        let sessions = || loads.now().iter().map(|it| it.sessions).collect::<Vec<_>>();
+        assert_eq!(sessions(), [0, 2]);
+        drop(homes);
+        assert_eq!(sessions(), [0, 0]);
     }
 }

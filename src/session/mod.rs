@@ -66,8 +66,10 @@ mod switch;
 mod tracking;
 mod trail;
 mod visible;
+mod vouching;
 mod waiting;
 mod wishes;
+mod word;
 mod writer;
 
 pub use config::{AuthMode, Config, FrontConfig, PoolPolicy};

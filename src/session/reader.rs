@@ -9,6 +9,7 @@ use std::time::Instant;
 use super::Ended;
 use super::connections::Held;
 use super::job::Job;
+use super::loads::Home;
 use super::login::encode_error;
 use super::observe::ReaderNotes;
 use super::pressure::Patience;
@@ -78,6 +79,7 @@ impl Session {
         if self.transaction.is_on_reader() && !self.transaction.is_at(run.place) {
             Box::pin(self.end_on_reader(COMMIT)).await;
         }
+        self.settle_at(run.place.backend);
         let ready = self.ready_reader(run.place, job).await;
         let (mut held, replay) = match ready {
             Ok(ready) => ready,
@@ -296,6 +298,14 @@ impl Session {
         self.shared.watch.alarm(place);
     }
 
+    /// From now on it reads there: who comes next finds one more, though nothing has been asked yet.
+    fn settle_at(&mut self, reader: BackendId) {
+        let home = self.home.as_ref().map(|home| home.backend);
+        if home != Some(reader) {
+            self.home = Some(Home::at(&self.shared.loads, reader));
+        }
+    }
+
     #[cold]
     fn log_loss(&self, backend: BackendId, error: &WireError) {
         let backend = self.shared.name(backend);
@@ -311,7 +321,6 @@ impl Session {
         progress: &Progress,
     ) -> Result<Attempt, Ended> {
         self.follow_on_reader(place, job, held.status, progress.error().is_some());
-        self.home = Some(place.backend);
         self.connections.put(held);
         self.ran_at(place, job, progress);
         self.flush().await?;

@@ -17,7 +17,9 @@ use super::awaiting::News;
 use super::command::{Request, is_relayed};
 use super::connections::{Connections, Held};
 use super::dump::is_replication;
+use super::expired::Barred;
 use super::lending::LeftBehind;
+use super::loads::Home;
 use super::login::{Claimed, encode_error};
 use super::pins::Pins;
 use super::prepared::Statements;
@@ -46,8 +48,8 @@ pub(super) struct Session {
     /// Its place among the clients of its account.
     pub(super) member: Option<Member>,
     peer: Arc<Peer>,
-    /// The connection of a login that is good for nothing but a new password.
-    pub(super) expired: Option<Box<Held>>,
+    /// Why nothing is done for it.
+    pub(super) barred: Option<Barred>,
     /// The error with which a backend has refused its login.
     pub(super) refused: Option<u16>,
     pub(super) client: Wire,
@@ -71,8 +73,8 @@ pub(super) struct Session {
     pub(super) standing: Standing,
     /// User variables that were set on a reader's connection.
     pub(super) carried: Vec<(BackendId, Target)>,
-    /// The reader that it read from last.
-    pub(super) home: Option<BackendId>,
+    /// The reader that it reads from.
+    pub(super) home: Option<Home>,
     /// Where the last statement ran.
     pub(super) last_statement: Option<Place>,
     /// Where the last one ran that set ROW_COUNT().
@@ -152,7 +154,7 @@ impl Session {
             shared,
             entry,
             member: None,
-            expired: None,
+            barred: None,
             client: claimed.wire,
             alarm: Alarm::default(),
             capabilities: claimed.capabilities,
@@ -235,15 +237,15 @@ impl Session {
     /// Closes the session's backend connections and the client's.
     pub(super) async fn close(&mut self) {
         self.give_up_connections().await;
-        if let Some(held) = self.expired.take() {
+        if let Some(Barred::Expired(held)) = self.barred.take() {
             held.quit().await;
         }
         self.client.close().await;
     }
 
     async fn dispatch(&mut self, request: Request) -> Result<(), Ended> {
-        if let Some(held) = self.expired.take() {
-            return Box::pin(self.with_expired(held, request)).await;
+        if let Some(barred) = self.barred.take() {
+            return Box::pin(self.answer_barred(barred, request)).await;
         }
         if !matches!(request.command, Some(Command::Query | Command::StmtExecute)) {
             self.trail = None;

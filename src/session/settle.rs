@@ -9,6 +9,7 @@ use super::observe::WriterNotes;
 use super::relay::Progress;
 use super::session::Session;
 use super::visible::Visible;
+use crate::backend::Beginning;
 use crate::protocol::{Command, Status};
 use crate::routing::{Isolation, Place, Transaction, UnknownCause};
 use crate::sql::{Class, LexMode, Marks, Other, can_follow};
@@ -241,22 +242,26 @@ impl Session {
     }
 
     /// Takes over what a connection has said of a session that begins on it.
-    pub(super) fn begin_on(&mut self, held: &Held) {
-        self.visible = Visible::of(held.flavour());
-        self.lex = lex_mode(held.proof.default_of("sql_mode"));
-        self.charset_readable = is_readable(held.proof.default_of("character_set_client"));
-        self.default_isolation = isolation(held.proof.isolation());
-        self.initial = Arc::clone(&held.proof.defaults);
-        self.began_on = held.backend;
-        self.began_on_reader = held.backend != self.writer;
-        self.status = held.status;
-        self.autocommit = held.status.contains(Status::AUTOCOMMIT);
+    pub(super) fn begin_on(&mut self, beginning: Beginning) {
+        self.visible = Visible::of(beginning.flavour);
+        self.lex = lex_mode(beginning.default_of("sql_mode"));
+        self.charset_readable = is_readable(beginning.default_of("character_set_client"));
+        self.default_isolation = isolation(beginning.isolation());
+        self.began_on = beginning.backend;
+        self.began_on_reader = beginning.backend != self.writer;
+        self.status = beginning.status;
+        self.autocommit = beginning.status.contains(Status::AUTOCOMMIT);
+        self.initial = beginning.defaults;
     }
 
     /// Has a new connection keep the values that the session began with, where its backend's own
     /// defaults would make a read answer otherwise.
     pub(super) fn keep_defaults(&mut self, held: &mut Held) {
         let own = Arc::clone(&held.proof.defaults);
+        // As most are: those that were told the same share it.
+        if Arc::ptr_eq(&own, &self.initial) {
+            return;
+        }
         for (name, value) in own.iter() {
             let Some(initial) = self.initial.get(name) else {
                 continue;

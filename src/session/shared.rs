@@ -46,7 +46,7 @@ pub struct Shared {
     /// Whether reads are split.
     pub reads: Arc<ReadsSwitch>,
     /// How busy the backends are.
-    pub loads: Loads,
+    pub loads: Arc<Loads>,
     /// Opens data connections.
     pub dialer: Dialer,
     /// Those that no session has.
@@ -103,11 +103,18 @@ impl Shared {
     /// What sessions begin with, as one with the connections that were told the same.
     pub(super) fn share_defaults(&self, told: &Arc<Defaults>) -> Arc<Defaults> {
         let last = self.defaults.load();
-        if **last == **told {
+        if Arc::ptr_eq(&last, told) || **last == **told {
             return Arc::clone(&last);
         }
         self.defaults.store(Arc::clone(told));
         Arc::clone(told)
+    }
+
+    /// Clients are greeted as the writer greets.
+    pub(super) fn greet_as(&self, greeting: &Greeting) {
+        if **self.greeting.load() != *greeting {
+            self.greeting.store(Arc::new(greeting.clone()));
+        }
     }
 
     /// Counts a read that waits for a backend, until what is returned is dropped.

@@ -287,9 +287,11 @@ impl Session {
     async fn open_writer_at(&mut self, place: Place) -> Result<Box<Held>, ConnectError> {
         self.make_way(place.backend).await;
         let tracking = self.tracking_for_each();
-        let opened =
-            self.connections
-                .open(place.backend, &self.request, &tracking, Some(self.wanted()));
+        // Whom a reader has let in, the writer has yet to be asked about.
+        let wanted = (!self.began_on_reader).then(|| self.wanted());
+        let opened = self
+            .connections
+            .open(place.backend, &self.request, &tracking, wanted);
         let mut held = opened.await?;
         if held.place() != Some(place) {
             return Err(ConnectError::Stranger);

@@ -45,6 +45,7 @@ pub struct Metrics {
     prepared_bytes: IntGauge,
     logins_failed: IntCounter,
     logins_slowed: IntCounter,
+    logins_shared: IntCounter,
     killed_statements: IntCounter,
     /// Done, refused.
     reloads: Vec<IntCounter>,
@@ -247,6 +248,11 @@ impl Metrics {
     /// `tidegate_logins_failed_total`.
     pub fn logins_failed(&self) -> &IntCounter {
         &self.logins_failed
+    }
+
+    /// `tidegate_logins_shared_total`.
+    pub fn logins_shared(&self) -> &IntCounter {
+        &self.logins_shared
     }
 
     /// `tidegate_killed_statements_total`.

@@ -235,17 +235,37 @@ async fn p3_what_another_one_has_left_is_as_on_a_new_connection() {
 async fn a_login_of_now_is_not_served_by_what_a_backend_said_long_ago() {
     let stage = stage().await;
     let mut own = stage.client().await;
-    on_a_reader(&mut own).await;
-    own.query_drop("DO 1").await.unwrap();
+    // One for each reader.
+    let mut another = stage.client().await;
+    for conn in [&mut another, &mut own] {
+        on_a_reader(conn).await;
+        conn.query_drop("DO 1").await.unwrap();
+    }
     // For so long the backends' word about an account counts.
     tokio::time::sleep(Duration::from_millis(1100)).await;
     let before = handed(&stage, Handover::AsItWas);
+    let by_login = |backend| {
+        let metrics = &stage.running.metrics;
+        metrics.handovers(backend, Handover::Done).get()
+    };
+    let [writer, readers] = [by_login(0), by_login(1) + by_login(2)];
     let mut later = stage.client().await;
+    // Where its own login has asked it goes on.
     later.query_drop("DO 1").await.unwrap();
-    let asked = handed(&stage, Handover::Done);
-    assert!(asked > 0, "the login was on a warm connection");
-    assert_eq!(handed(&stage, Handover::AsItWas), before);
+    assert_eq!(
+        by_login(0),
+        writer + 1,
+        "the login was on a warm connection"
+    );
+    assert!(handed(&stage, Handover::AsItWas) > before);
+    // A reader was asked long ago.
+    on_a_reader(&mut later).await;
+    assert!(by_login(1) + by_login(2) > readers, "the reader's word");
     // The backend has let the account in since the first one came, and that one goes on there.
+    let (before, asked) = (
+        handed(&stage, Handover::AsItWas),
+        handed(&stage, Handover::Done),
+    );
     own.query_drop("DO 1").await.unwrap();
     assert_eq!(handed(&stage, Handover::AsItWas), before + 1);
     assert_eq!(handed(&stage, Handover::Done), asked);

@@ -6,8 +6,11 @@ use std::time::Duration;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error};
 use tidegate::lab::{APP, Account, Flavour};
+use tidegate::protocol::Command;
+use tidegate::telemetry::{ConnectionState, Handover};
 
 use crate::stage::{LIMIT, Stage};
+use crate::wire::{Client, MODERN};
 use crate::{lending, support};
 
 const ROLED: Account = Account {
@@ -16,7 +19,11 @@ const ROLED: Account = Account {
 };
 
 async fn stage() -> Stage {
-    let stage = Stage::with(lending(1)).await;
+    stage_of(1).await
+}
+
+async fn stage_of(connections: usize) -> Stage {
+    let stage = Stage::with(lending(connections)).await;
     stage
         .prepare([
             "CREATE ROLE IF NOT EXISTS pool_role",
@@ -162,6 +169,70 @@ async fn p6_kill_hits_its_client_and_not_who_has_its_connection_now() {
         );
         let alive = own.query_drop("DO 0").await.is_ok();
         assert_eq!(alive, kill == "KILL QUERY", "{sql}");
+    }
+    stage.end().await;
+}
+
+/// A client that has logged in on a warm connection, and has none of its own.
+async fn threadless(stage: &Stage, account: Account) -> Client {
+    let metrics = &stage.running.metrics;
+    let active = || {
+        let active = metrics.backend_connections(0, ConnectionState::Active);
+        active.get()
+    };
+    let done = || metrics.handovers(0, Handover::Done).get();
+    let before = active();
+    let until = async |is_so: &(dyn Fn() -> bool + Sync)| {
+        let waiting = async {
+            while !is_so() {
+                tokio::task::yield_now().await;
+            }
+        };
+        let ended = tokio::time::timeout(LIMIT, waiting).await;
+        ended.expect("a login on a warm connection");
+    };
+    let mut first = Client::connect(stage.port, account, MODERN).await;
+    first.send(Command::Quit, b"").await;
+    until(&|| active() == before).await;
+    let asked = done();
+    let client = Client::connect(stage.port, account, MODERN).await;
+    until(&|| done() > asked && active() == before).await;
+    client
+}
+
+#[tokio::test]
+async fn p6_p10_who_may_kill_a_client_that_no_backend_knows_of_is_asked_all_the_same() {
+    let stage = stage_of(4).await;
+    stage
+        .prepare([
+            "CREATE USER IF NOT EXISTS pool_root IDENTIFIED BY 'root'",
+            "GRANT ALL ON *.* TO pool_root",
+        ])
+        .await;
+    let root = Account {
+        user: "pool_root",
+        password: "root",
+    };
+    let mut killers = [stage.client_as(ROLED).await, stage.client_as(root).await];
+    for (killer, account, expected) in [(0, APP, Some(1095)), (1, APP, None), (0, ROLED, None)] {
+        let mut victim = threadless(&stage, account).await;
+        let kill = format!("KILL {}", victim.handshake.connection_id);
+        let ended = match killers[killer].query_drop(&kill).await {
+            Ok(()) => None,
+            Err(Error::Server(error)) => Some(error.code),
+            Err(error) => panic!("{error}"),
+        };
+        assert_eq!(ended, expected, "{account:?}");
+        if expected.is_some() {
+            assert_eq!(victim.ask(Command::Ping, b"").await[0][0], 0);
+            continue;
+        }
+        let ends = async {
+            while victim.try_send(Command::Ping, b"").await.is_ok()
+                && victim.try_answer(Command::Ping).await.is_ok()
+            {}
+        };
+        tokio::time::timeout(LIMIT, ends).await.expect("its end");
     }
     stage.end().await;
 }

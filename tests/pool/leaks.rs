@@ -3,7 +3,6 @@
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, Row, Value};
 use tidegate::lab::Flavour;
-use tidegate::telemetry::Handover;
 
 use crate::stage::{LIMIT, Stage};
 use crate::{lending, support};
@@ -248,56 +247,5 @@ async fn p7_what_is_not_known_any_more_is_an_error_and_not_another_ones() {
         assert!(look(&mut own, asks).await.is_ok());
         own.query_drop("COMMIT").await.unwrap();
     }
-    stage.end().await;
-}
-
-#[tokio::test]
-async fn p3_a_login_on_a_warm_connection_is_the_backends_word() {
-    let stage = stage().await;
-    stage
-        .prepare([
-            "DROP USER IF EXISTS pooled",
-            "CREATE USER pooled IDENTIFIED BY 'one'",
-            "GRANT ALL ON app.* TO pooled",
-        ])
-        .await;
-    let account = |password| tidegate::lab::Account {
-        user: "pooled",
-        password,
-    };
-    let login = async |password| {
-        let client =
-            crate::wire::Client::connect(stage.port, account(password), crate::wire::MODERN).await;
-        match client.login.first() {
-            Some(&tidegate::protocol::ErrPacket::HEADER) => {
-                tidegate::protocol::ErrPacket::parse(&client.login)
-                    .unwrap()
-                    .code
-            }
-            _ => 0,
-        }
-    };
-    for _ in 0..2 {
-        assert_eq!(login("one").await, 0);
-        assert_eq!(login("one").await, 0);
-        assert_eq!(login("wrong").await, 1045);
-    }
-    stage
-        .prepare(["ALTER USER pooled IDENTIFIED BY 'two'"])
-        .await;
-    assert_eq!(login("one").await, 1045);
-    assert_eq!(login("two").await, 0);
-    stage.prepare(["DROP USER pooled"]).await;
-    assert_eq!(login("two").await, 1045);
-    let metrics = &stage.running.metrics;
-    let handed = |outcome| metrics.handovers(0, outcome).get();
-    assert!(
-        handed(Handover::Done) > 0,
-        "no login was on a warm connection"
-    );
-    assert!(
-        handed(Handover::Refused) > 0,
-        "no warm connection was refused"
-    );
     stage.end().await;
 }

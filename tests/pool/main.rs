@@ -13,6 +13,7 @@ mod as_it_was;
 mod crowd;
 mod giving_way;
 mod leaks;
+mod logins;
 mod warming;
 
 #[path = "../consistency/stage.rs"]

@@ -33,6 +33,43 @@ fn sessions_spread_by_weight_and_each_keeps_its_reader() {
 }
 
 #[test]
+fn few_sessions_spread_as_evenly_as_many() {
+    for (weights, shares) in [((100, 100), [4, 4]), ((300, 100), [6, 2]), ((1, 7), [1, 7])] {
+        for first in 0..100 {
+            let mut stage = stage();
+            stage.home = None;
+            (stage.view(A).weight, stage.view(B).weight) = weights;
+            stage.loads = vec![Load::default(); 3];
+            for session in first..first + 8 {
+                stage.session = session;
+                let chosen = chosen(&mut stage);
+                stage.loads[chosen].sessions += 1;
+            }
+            let found = [A, B].map(|reader| stage.loads[reader].sessions);
+            let off = found[0].abs_diff(shares[0]);
+            assert!(
+                off <= u32::from(weights.0 != weights.1),
+                "{weights:?}: {found:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_reader_that_comes_back_gets_those_that_come_and_none_that_read_elsewhere() {
+    let mut stage = stage();
+    stage.loads = vec![Load::default(); 3];
+    stage.loads[A].sessions = 8;
+    stage.home = Some(stage.place(A).backend);
+    assert_eq!(chosen(&mut stage), A);
+    stage.home = None;
+    for session in 0..50 {
+        stage.session = session;
+        assert_eq!(chosen(&mut stage), B);
+    }
+}
+
+#[test]
 fn a_reader_that_goes_moves_only_its_own_sessions() {
     let mut stage = stage();
     let mut third = stage.view(B).clone();
@@ -103,6 +140,7 @@ fn a_session_leaves_a_reader_that_would_answer_much_later_than_another() {
     let load = |running, millis| Load {
         running,
         latency: Duration::from_millis(millis),
+        ..Load::default()
     };
     for (a, b, expected) in [
         (load(0, 1), load(0, 1), A),

@@ -75,9 +75,7 @@ pub async fn serve(listener: Arc<Listener>, board: Board) {
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
             return;
         };
-        let accepted = listener.accept().await;
-        let accepted = accepted.and_then(|(it, origin)| Ok((it.register()?, origin)));
-        let (plain, origin) = match accepted {
+        let (plain, origin) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "can't accept a console");

@@ -65,10 +65,9 @@ pub enum Kind<'a> {
 pub struct SessionFacts<'a> {
     /// How its reads are treated, with the session's and the user's own settings applied.
     pub policy: Policy,
-    /// The session's number. It chooses among equal readers, so that a session keeps its reader
-    /// and many sessions spread by weight.
+    /// The session's number. It chooses among equal readers, so that many sessions spread by weight.
     pub session: u64,
-    /// The reader that it read from last; it stays there while that costs nothing.
+    /// The reader that it reads from; it stays there while that costs nothing.
     pub home: Option<BackendId>,
     /// How busy the backends are, by their ids; none is idle.
     pub loads: &'a [Load],

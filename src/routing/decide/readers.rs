@@ -52,8 +52,9 @@ impl<'a> Deciding<'a> {
     }
 
     /// The one that a session reads from: one in its own zone, if there is any; there where it was,
-    /// else by its number and the weights (weighted rendezvous hashing: a reader that goes moves
-    /// only its own sessions). One that would answer much later than the quickest is left.
+    /// else by its number and the weights (weighted rendezvous hashing), unless that one has more
+    /// sessions than its share already: few would hardly ever be even by chance. One that would answer
+    /// much later than the quickest is left.
     pub(super) fn choose(&self, readers: &Readers<'a>) -> Option<&'a BackendView> {
         if let [only] = readers.as_slice() {
             return Some(*only);
@@ -66,14 +67,30 @@ impl<'a> Deciding<'a> {
                 .filter(|view| view.near || !any_near)
         };
         let home = open().find(|view| Some(view.id) == self.facts.home);
-        let by_score = |view: &&BackendView| score(self.facts.session, view);
-        let favourite =
-            home.or_else(|| open().max_by(|a, b| by_score(a).total_cmp(&by_score(b))))?;
+        let favourite = home.or_else(|| self.first_choice(open()))?;
         let by_cost = |view: &&BackendView| self.cost(view);
         let quickest = open().min_by(|a, b| by_cost(a).total_cmp(&by_cost(b)))?;
         let much_later = self.load(favourite).running >= BUSY
             && self.cost(favourite) > MUCH * self.cost(quickest);
         Some(if much_later { quickest } else { favourite })
+    }
+
+    /// Where a session begins to read.
+    fn first_choice(
+        &self,
+        readers: impl Iterator<Item = &'a BackendView> + Clone,
+    ) -> Option<&'a BackendView> {
+        let by_score = |view: &&BackendView| score(self.facts.session, view);
+        let by_chance = readers
+            .clone()
+            .max_by(|a, b| by_score(a).total_cmp(&by_score(b)))?;
+        let per_weight =
+            |sessions: u32, view: &BackendView| f64::from(sessions) / f64::from(view.weight.max(1));
+        let with_this = |view: &&BackendView| per_weight(self.load(view).sessions + 1, view);
+        let emptiest = readers.min_by(|a, b| with_this(a).total_cmp(&with_this(b)))?;
+        let has_its_share =
+            per_weight(self.load(by_chance).sessions, by_chance) >= with_this(&emptiest);
+        Some(if has_its_share { emptiest } else { by_chance })
     }
 
     fn load(&self, view: &BackendView) -> Load {

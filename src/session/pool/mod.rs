@@ -21,6 +21,8 @@ use super::held::Told;
 use super::prepared::Shelf;
 use super::roster::Standing;
 use super::state::diff;
+use super::vouching::Vouching;
+use super::word::{Account, Word};
 use super::{PoolPolicy, Shared};
 use crate::backend::{Connection, Kinship};
 use crate::gtid::Incarnation;
@@ -31,7 +33,7 @@ use crate::telemetry::{ConnectionState, Metrics};
 /// How often it is looked whether a connection was idle for too long.
 const TICK: Duration = Duration::from_secs(1);
 
-/// What a backend says of an account counts for other logins of it for so long. A privilege that is
+/// What a reader says of an account counts for other logins of it for so long. A privilege that is
 /// granted or taken away globally is a matter of logins (MySQL manual, "When Privilege Changes Take
 /// Effect"): on connections that are taken over as they are it counts that much later.
 const ACCOUNT_KNOWN: Duration = Duration::from_secs(1);
@@ -63,9 +65,9 @@ impl Spare {
 
     /// Can it become what a session needs by what that tells it? And if so, does it have to be told
     /// anything?
-    fn fits(&self, wanted: Wanted<'_>, life: Incarnation) -> Option<Fit> {
+    fn fits(&self, wanted: Wanted<'_>, life: Incarnation, known_for: Duration) -> Option<Fit> {
         let proven = self.incarnation == Some(life);
-        let known = self.connection.authenticated + ACCOUNT_KNOWN >= wanted.since;
+        let known = self.connection.authenticated + known_for >= wanted.since;
         if !(self.told && proven && known) {
             return None;
         }
@@ -126,6 +128,8 @@ pub struct Pool {
     watched: AtomicBool,
     /// Those of which more are being opened.
     warming: Mutex<Vec<(BackendId, Kinship)>>,
+    /// Logins that the writer is being asked about.
+    pub(super) vouching: Arc<Vouching<Account, Arc<Word>>>,
 }
 
 impl Pool {
@@ -187,6 +191,19 @@ impl Shared {
         self.lend_where(id, kinship, |spare| spare.incarnation == Some(life))
     }
 
+    /// The same, to ask about an account there: at this backend a login was nothing but that when it
+    /// was opened.
+    pub(super) fn lend_to_ask(
+        &self,
+        id: BackendId,
+        kinship: &Kinship,
+        life: Incarnation,
+    ) -> Option<Spare> {
+        self.lend_where(id, kinship, |spare| {
+            spare.incarnation == Some(life) && spare.connection.proof.only_logs_in
+        })
+    }
+
     /// One that may be used as it was left, once it has been told what the session's state has
     /// more: best one that has to be told nothing.
     pub(super) fn lend_as_it_is(
@@ -197,7 +214,12 @@ impl Shared {
     ) -> Option<Spare> {
         let snapshot = self.watch.snapshot();
         let life = snapshot.backend(id)?.place()?.incarnation;
-        let fits = |fit| move |spare: &Spare| spare.fits(wanted, life) == Some(fit);
+        // The session's own login has asked there.
+        let known_for = match id == self.writer() {
+            true => Duration::ZERO,
+            false => ACCOUNT_KNOWN,
+        };
+        let fits = |fit| move |spare: &Spare| spare.fits(wanted, life, known_for) == Some(fit);
         self.lend_where(id, kinship, fits(Fit::AsItIs))
             .or_else(|| self.lend_where(id, kinship, fits(Fit::OnceTold)))
     }

@@ -114,6 +114,13 @@ pub(super) fn metrics(
                 "Logins refused without asking a backend, since too many before them had failed.",
             )?,
         )?,
+        logins_shared: register(
+            &registry,
+            IntCounter::new(
+                "tidegate_logins_shared_total",
+                "Logins that got a backend's answer to the question of another one of their kind.",
+            )?,
+        )?,
         reloads: labelled(
             &registry,
             "tidegate_reloads_total",
