@@ -118,11 +118,13 @@ fn left_by_change_of_user(flavour: Flavour) -> &'static [(&'static [u8], bool)] 
     match flavour {
         Flavour::MySql => &[],
         // Roles, unless the account has one by default; and profiles, with the text of statements,
-        // which go when a statement that is profiled itself ends.
+        // which go when a statement that is profiled itself ends. The last one counts: only a SET ends
+        // the profiling, and no change of user does, though the variable says so.
         Flavour::MariaDb => &[
             (b"SET ROLE NONE", true),
             (b"SET profiling = 1", false),
             (b"SET profiling_history_size = 0", false),
+            (b"SET profiling = 0", false),
         ],
     }
 }

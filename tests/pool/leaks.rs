@@ -177,6 +177,10 @@ async fn p7_what_can_not_follow_keeps_its_connection() {
         let mut own = stage.client().await;
         let mut other = stage.client().await;
         let fresh = look(&mut other, state.look).await;
+        if state.look.contains("PROFILING") {
+            let none = Ok(vec![vec![Value::Bytes(b"0".to_vec())]]);
+            assert_eq!(fresh, none, "somebody's statements are profiled");
+        }
         set(&mut own, state.set).await;
         let mine = look(&mut own, state.look).await;
         let waiting = tokio::spawn(async move {
