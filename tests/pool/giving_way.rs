@@ -11,7 +11,7 @@ use tidegate::telemetry::{ConnectionState, Handover};
 
 use crate::stage::{LIMIT, Stage};
 use crate::wire::{Client, MODERN};
-use crate::{lending, support};
+use crate::{is_settled, lending, support};
 
 const ROLED: Account = Account {
     user: "pool_roled",
@@ -193,7 +193,7 @@ async fn threadless(stage: &Stage, account: Account) -> Client {
     };
     let mut first = Client::connect(stage.port, account, MODERN).await;
     first.send(Command::Quit, b"").await;
-    until(&|| active() == before).await;
+    is_settled(stage, before).await;
     let asked = done();
     let client = Client::connect(stage.port, account, MODERN).await;
     until(&|| done() > asked && active() == before).await;

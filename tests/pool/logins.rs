@@ -11,10 +11,10 @@ use tidegate::telemetry::{ConnectionState, Handover};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::lending;
 use crate::stage::{LIMIT, Stage, on_a_reader};
 use crate::wire::compare::texts;
 use crate::wire::{Client, MODERN};
+use crate::{is_settled, lending};
 
 /// Clients that log in at a time.
 const CROWD: usize = 12;
@@ -89,23 +89,12 @@ fn connections(stage: &Stage, state: ConnectionState) -> i64 {
     stage.running.metrics.backend_connections(0, state).get()
 }
 
-/// Waits until all who were there have left, and what they had is there for the next.
-async fn all_is_given_back(stage: &Stage) {
-    let given_back = async {
-        while connections(stage, ConnectionState::Active) > 0 {
-            tokio::task::yield_now().await;
-        }
-    };
-    let ended = timeout(LIMIT, given_back).await;
-    ended.expect("nobody has a connection");
-}
-
 #[tokio::test]
 async fn p3_a_login_on_a_warm_connection_is_the_backends_word() {
     let stage = stage().await;
     for _ in 0..2 {
         assert_eq!(log_in(stage.port, "one").await, 0);
-        all_is_given_back(&stage).await;
+        is_settled(&stage, 0).await;
         assert_eq!(log_in(stage.port, "wrong").await, 1045);
     }
     stage
@@ -191,7 +180,7 @@ async fn p10_a_password_that_was_changed_counts_at_once_in_a_crowd() {
 #[tokio::test]
 async fn p7_what_a_backend_does_at_a_login_is_done_for_each() {
     let stage = stage().await;
-    all_is_given_back(&stage).await;
+    is_settled(&stage, 0).await;
     let writer = stage.lab.writer();
     let does = "SET GLOBAL init_connect = 'SET SESSION group_concat_max_len = 77'";
     writer.execute([does]).await.unwrap();
@@ -224,7 +213,7 @@ async fn p3_a_password_that_has_expired_can_be_changed_on_a_warm_connection() {
     let mut before = client(stage.port, "one", can).await;
     assert_eq!(code(&before.query("DO 1").await[0]), 0);
     before.send(Command::Quit, b"").await;
-    all_is_given_back(&stage).await;
+    is_settled(&stage, 0).await;
     writer
         .execute(["ALTER USER pooled PASSWORD EXPIRE"])
         .await
@@ -258,7 +247,7 @@ async fn p10_a_wrong_password_is_tried_on_one_warm_connection_and_no_other() {
     for client in &mut both {
         client.send(Command::Quit, b"").await;
     }
-    all_is_given_back(&stage).await;
+    is_settled(&stage, 0).await;
     let idle = || connections(&stage, ConnectionState::Idle);
     let (before, refused) = (idle(), handed(&stage, Handover::Refused));
     assert_eq!(log_in(stage.port, "wrong").await, 1045);
@@ -270,7 +259,7 @@ async fn p10_a_wrong_password_is_tried_on_one_warm_connection_and_no_other() {
 #[tokio::test]
 async fn p7_who_is_let_in_and_can_not_be_served_reads_why() {
     let stage = stage().await;
-    all_is_given_back(&stage).await;
+    is_settled(&stage, 0).await;
     let writer = stage.lab.writer();
     let fails = "SET GLOBAL init_connect = 'SELECT nothing FROM nowhere.nothing'";
     writer.execute([fails]).await.unwrap();
