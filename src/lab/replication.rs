@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mysql_async::Row;
+use mysql_async::prelude::Queryable as _;
 use tokio::time::{Instant, sleep};
 
 use super::{Error, Flavour, Instance};
@@ -10,6 +11,13 @@ use crate::routing::Role;
 
 /// Both flavours know it under this name, MariaDB since 10.5; the names of the columns differ.
 const STATUS: &str = "SHOW REPLICA STATUS";
+
+/// So much of a log tells what has just happened.
+const LOG_LINES: usize = 20;
+
+/// Whose locks its applier may wait for.
+const TRANSACTIONS: &str = "SELECT trx_state, trx_started, trx_mysql_thread_id, trx_query, \
+                            trx_rows_locked FROM information_schema.innodb_trx";
 
 impl Instance {
     /// How long a reader may take until it is connected to the writer.
@@ -127,6 +135,25 @@ impl Instance {
         let row = self.row(STATUS).await?;
         let delay = row.and_then(|row| text(&row, ["SQL_Delay"; 2]));
         Ok(delay.and_then(|text| text.parse().ok()).unwrap_or_default())
+    }
+
+    /// All that the reader says of its replication and of who else is at work there, and the end of
+    /// its log, for who wonders why it does not catch up.
+    ///
+    /// # Errors
+    /// [`Error::Query`] if it can't be asked.
+    pub async fn replication(&self) -> Result<String, Error> {
+        let executed = self.position().await?;
+        let status = self.row(STATUS).await?;
+        let mut conn = self.conn().await?;
+        let mut told = format!("it has {executed}, {status:#?}\n");
+        for question in ["SHOW FULL PROCESSLIST", TRANSACTIONS] {
+            let rows: Result<Vec<Row>, _> = conn.query(question).await;
+            for row in rows.map_err(|source| self.query_error(source))? {
+                told.push_str(&format!("{:?}\n", row.unwrap()));
+            }
+        }
+        Ok(told + &self.log_tail(LOG_LINES))
     }
 
     fn as_reader(&self) -> Result<&Self, Error> {

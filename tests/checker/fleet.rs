@@ -97,7 +97,12 @@ impl Fleet {
         let position = self.writer().position().await.unwrap();
         for reader in self.readers() {
             let has = reader.wait_executed(&position, PATIENCE).await.unwrap();
-            assert!(has, "{} does not catch up", reader.name());
+            assert!(
+                has,
+                "{} does not catch up with {position}: {}",
+                reader.name(),
+                reader.replication().await.unwrap()
+            );
         }
     }
 

@@ -28,8 +28,8 @@ const AT_ONCE: usize = 3;
 fn the_checker_catches_every_mutant() {
     let wanted = std::env::var("TIDEGATE_MUTANT").ok();
     let workshop = Workshop::build(MUTANTS);
-    if let Verdict::Caught(by) = workshop.play(None) {
-        panic!("the checker finds this where nothing is broken: {by}");
+    if let Verdict::Caught(by) | Verdict::Stopped(by) = workshop.play(None) {
+        panic!("the checker ends so where nothing is broken: {by}");
     }
     let mutants = MUTANTS.iter();
     let chosen = mutants.filter(|it| wanted.as_ref().is_none_or(|name| name == it.name));
@@ -41,7 +41,7 @@ fn the_checker_catches_every_mutant() {
                 while let Some(mutant) = next(&queue) {
                     match workshop.play(Some(mutant)) {
                         Verdict::Caught(by) => println!("{}: caught: {by}", mutant.name),
-                        Verdict::Survived(log) => {
+                        Verdict::Survived(log) | Verdict::Stopped(log) => {
                             let survivor = format!("{}\n{log}", mutant.name);
                             survivors.lock().unwrap().push(survivor);
                         }

@@ -12,6 +12,8 @@ pub(crate) enum Verdict {
     Caught(String),
     /// It found nothing: the end of what it printed.
     Survived(String),
+    /// It could not go on: the end of what it printed.
+    Stopped(String),
 }
 
 /// The copy, built.
@@ -33,6 +35,9 @@ const CONTROL_SEEDS: &str = "1";
 
 /// What a build needs.
 const PARTS: [&str; 5] = ["Cargo.toml", "Cargo.lock", "src", "tests", "benches"];
+
+/// So many lines of what a checker prints tell how it ended.
+const END: usize = 150;
 
 /// Names the mutant that is played, for the switches in the copy.
 const SWITCH: &str = "TIDEGATE_PLAYED_MUTANT";
@@ -69,7 +74,20 @@ impl Workshop {
     }
 
     /// Plays one mutant, or the copy without any.
+    ///
+    /// A checker that could not finish, since a server did not do as it should, says nothing of a
+    /// mutant: it is played once more. Where nothing is broken that is a failure.
     pub(crate) fn play(&self, mutant: Option<&Mutant>) -> Verdict {
+        match self.play_once(mutant) {
+            Verdict::Stopped(why) if mutant.is_some() => {
+                println!("a checker could not finish: {why}");
+                self.play_once(mutant)
+            }
+            verdict => verdict,
+        }
+    }
+
+    fn play_once(&self, mutant: Option<&Mutant>) -> Verdict {
         let scope = format!("at_scope_{}", mutant.map_or("connection", |it| it.scope));
         let name = mutant.map_or("", |it| it.name);
         let seeds = mutant.map_or(CONTROL_SEEDS, |_| SEEDS);
@@ -85,8 +103,8 @@ impl Workshop {
         let verdict = log.lines().find(|line| line.contains("Tidegate broke"));
         match verdict {
             Some(line) if !passed => Verdict::Caught(line.trim().to_owned()),
-            None if !passed && mutant.is_none() => Verdict::Caught(end_of(&log)),
-            _ => Verdict::Survived(end_of(&log)),
+            _ if passed => Verdict::Survived(end_of(&log)),
+            _ => Verdict::Stopped(end_of(&log)),
         }
     }
 
@@ -162,7 +180,7 @@ fn output(mut command: Command) -> (bool, String) {
 /// The last lines of a log.
 fn end_of(log: &str) -> String {
     let lines: Vec<_> = log.lines().collect();
-    let skipped = lines.len().saturating_sub(30);
+    let skipped = lines.len().saturating_sub(END);
     lines
         .into_iter()
         .skip(skipped)
