@@ -78,7 +78,7 @@ impl Road {
             reader(cluster)?
         );
         fs::write(&file, text)?;
-        let mut command = haproxy.launcher.command();
+        let mut command = haproxy.launcher.service();
         command.arg("-db").arg("-f").arg(file);
         Self::start(command, port).await
     }
@@ -97,7 +97,7 @@ impl Road {
     /// The front by opensrv-mysql before the reader.
     pub(crate) async fn opensrv(cluster: &Cluster, front: &Path) -> Result<Self, Error> {
         let port = free_port()?;
-        let mut command = Launcher::plain(front).command();
+        let mut command = Launcher::plain(front).service();
         command.arg(format!("127.0.0.1:{port}")).arg(format!(
             "mysql://{}:{}@127.0.0.1:{}/{APP_SCHEMA}",
             APP.user,
@@ -136,7 +136,7 @@ impl Road {
         }
         let file = cluster.directory().join(format!("{name}.toml"));
         fs::write(&file, text)?;
-        let mut command = Launcher::plain(build).command();
+        let mut command = Launcher::plain(build).service();
         command
             .env("TIDEGATE_MONITOR_PASSWORD", MONITOR.password)
             .args(["serve", "--config"])

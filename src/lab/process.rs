@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 
 use super::Error;
 use super::files::Layout;
-use super::programs::Programs;
+use super::programs::{Programs, service};
 
 /// Becomes the program. Before that it leaves a reader behind, which kills it when the other end
 /// of the standard input closes: when we are gone, for whatever reason. The word `keep` sends the
@@ -54,7 +54,8 @@ impl Process {
         let log = layout.log();
         let file = File::options().append(true).create(true).open(&log);
         let file = file.map_err(Error::path("opening", &log))?;
-        let mut command = Command::new("/bin/sh");
+        // We decide when it ends: neither it nor the shell that watches it hears of a Ctrl-C.
+        let mut command = service("/bin/sh");
         command
             .args(["-c", WATCHED, "lab-mysqld"])
             .arg(layout.data());
@@ -73,8 +74,7 @@ impl Process {
         ] {
             command.env_remove(name);
         }
-        // A Ctrl-C at the terminal must not reach it: we decide when it ends.
-        command.current_dir("/").process_group(0);
+        command.current_dir("/");
         let child = command.spawn().map_err(Error::io("running /bin/sh"))?;
         let pid = child.id().unwrap_or_default();
         Ok(Self {

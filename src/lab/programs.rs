@@ -1,6 +1,6 @@
 //! The MySQL programs that a lab runs, wherever they come from.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -64,8 +64,17 @@ impl Launcher {
 
     /// A command that runs the program and is killed when it is dropped.
     pub fn command(&self) -> Command {
+        self.run_by(Command::new)
+    }
+
+    /// The same as a service: in a session of its own.
+    pub fn service(&self) -> Command {
+        self.run_by(service)
+    }
+
+    fn run_by(&self, run: impl FnOnce(OsString) -> Command) -> Command {
         let mut words = self.words().into_iter();
-        let mut command = Command::new(words.next().unwrap_or_default());
+        let mut command = run(words.next().unwrap_or_default());
         command.args(words).kill_on_drop(true);
         if let Some(plugins) = self.client_plugins() {
             command.env(CLIENT_PLUGINS, plugins);
@@ -181,6 +190,28 @@ impl fmt::Display for Version {
     }
 }
 
+/// A command that runs a program in a session of its own (setsid(1), which becomes the program), as a
+/// service manager does. A Ctrl-C at our terminal does not reach it, and Linux shares the processor
+/// out between sessions before it does between their processes (autogroup, sched(7)). Where there is
+/// no setsid it has a group of its own, which the first holds of as well.
+pub(super) fn service(program: impl AsRef<OsStr>) -> Command {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let directories: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    let directories = directories.iter().map(PathBuf::as_path);
+    match first_file(directories, "setsid") {
+        Some(setsid) => {
+            let mut command = Command::new(setsid);
+            command.arg(program);
+            command
+        }
+        None => {
+            let mut command = Command::new(program);
+            command.process_group(0);
+            command
+        }
+    }
+}
+
 /// The first of `names` under `directories` that is a file.
 pub(super) fn first_file<'a>(
     directories: impl IntoIterator<Item = &'a Path>,
@@ -231,6 +262,20 @@ mod tests {
             let found = Version::parse(text).map(|(flavour, it)| (flavour, it.number));
             assert_eq!(found, expected, "{text}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_service_leads_a_group_of_its_own() {
+        let mut command = Launcher::plain("/bin/sh").service();
+        // The fifth field of stat is the group (proc(5)); the name stands in parentheses.
+        command.args([
+            "-c",
+            "read -r _ _ _ _ group _ < /proc/$$/stat; echo $$ $group",
+        ]);
+        let output = command.output().await.expect("it runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let (own, group) = text.trim().split_once(' ').expect("two numbers");
+        assert_eq!(own, group);
     }
 
     #[test]

@@ -129,7 +129,9 @@ impl Session {
         let mut payload = Vec::new();
         Translator::new(self.capabilities).final_ok(&ok, &seen, &mut payload);
         self.client.queue(&payload);
-        self.flush().await
+        self.flush().await?;
+        self.entry.peer().note_let_in();
+        Ok(())
     }
 
     async fn open_at_writer(&self, way: Way) -> Result<Box<Held>, ConnectError> {

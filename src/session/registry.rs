@@ -55,6 +55,7 @@ pub struct Peer {
     about: Mutex<About>,
     commands: AtomicU64,
     busy: AtomicBool,
+    let_in: AtomicBool,
     /// One more for each that is about to kill its threads.
     hunters: Arc<()>,
 }
@@ -152,6 +153,7 @@ impl Registry {
             about: Mutex::default(),
             commands: AtomicU64::new(0),
             busy: AtomicBool::new(false),
+            let_in: AtomicBool::new(false),
             hunters: Arc::default(),
         });
         loop {
@@ -228,6 +230,16 @@ impl Peer {
             host: host.to_owned(),
         };
         *self.about.lock().unwrap_or_else(PoisonError::into_inner) = about;
+    }
+
+    /// It was told that it may come in.
+    pub(super) fn note_let_in(&self) {
+        self.let_in.store(true, Ordering::Relaxed);
+    }
+
+    /// Was it?
+    pub(super) fn is_let_in(&self) -> bool {
+        self.let_in.load(Ordering::Relaxed)
     }
 
     /// It is doing something from now on, or is not any more.

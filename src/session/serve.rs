@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use super::login::{Greeted, LoginFailure, encode_error};
@@ -30,9 +32,7 @@ pub async fn serve(shared: Arc<Shared>, plain: Plain, mut origin: Origin) {
     metrics.client_connections().inc();
     let id = entry.id;
     entry.peer().introduce("", &origin.to_string());
-    // Elsewhere, since a session keeps its place for as long as it lives.
-    let logging_in = Box::pin(log_in(shared, plain, entry, &mut origin));
-    match timeout(config.login_timeout, logging_in).await {
+    match log_in_in_time(shared, plain, entry, &mut origin, config.login_timeout).await {
         Err(_) => {
             metrics.errors(ErrorKind::LoginTimeout).inc();
             tracing::info!(client = id, from = %origin, "no login in time");
@@ -49,6 +49,24 @@ pub async fn serve(shared: Arc<Shared>, plain: Plain, mut origin: Origin) {
         }
     }
     metrics.client_connections().dec();
+}
+
+/// Logs in within this time. Who has its OK by then is not ended: what is still to be asked of a
+/// backend has limits of its own, and the client reads why where that fails.
+async fn log_in_in_time(
+    shared: Arc<Shared>,
+    plain: Plain,
+    entry: super::Entry,
+    origin: &mut Origin,
+    limit: Duration,
+) -> Result<Result<(Box<Session>, String), NoSession>, Elapsed> {
+    let peer = entry.peer();
+    // Elsewhere, since a session keeps its place for as long as it lives.
+    let mut logging_in = Box::pin(log_in(shared, plain, entry, origin));
+    match timeout(limit, &mut logging_in).await {
+        Err(_) if peer.is_let_in() => Ok(logging_in.await),
+        ended => ended,
+    }
 }
 
 /// Why there is no session.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
+use tidegate::config::Config;
 use tidegate::lab::{Account, Flavour};
 use tidegate::protocol::{Capabilities, Command, ErrPacket};
 use tidegate::telemetry::{ConnectionState, Handover};
@@ -23,8 +24,13 @@ const USER: &str = "pooled";
 
 /// A stage with an account that may do no more than others, and a pool that is warm.
 async fn stage() -> Stage {
+    stage_with(|_| {}).await
+}
+
+async fn stage_with(change: impl FnOnce(&mut Config)) -> Stage {
     let stage = Stage::with(|config| {
         lending(4)(config);
+        change(config);
         // Wrong passwords are tried on purpose.
         config.session.limits.login_failures = 0;
     })
@@ -282,6 +288,29 @@ async fn p7_who_is_let_in_and_can_not_be_served_reads_why() {
         .await
         .unwrap();
     assert_eq!(ask_once(stage.port, "one").await, 0);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn p7_who_was_let_in_is_served_however_long_the_writer_takes_for_the_rest() {
+    let stage = stage_with(|config| {
+        config.session.login_timeout = Duration::from_secs(3);
+        config.backend.connect_timeout = LIMIT;
+    })
+    .await;
+    is_settled(&stage, 0).await;
+    let writer = stage.lab.writer();
+    // A warm connection tells that there is one, and so another one is opened, behind the OK.
+    let slow = "SET GLOBAL init_connect = 'DO SLEEP(5)'";
+    writer.execute([slow]).await.unwrap();
+    let mut client = client(stage.port, "one", MODERN).await;
+    assert_eq!(code(&client.login), 0);
+    let answer = client.query("SELECT 1").await;
+    assert_eq!(code(&answer[0]), 0, "{answer:?}");
+    writer
+        .execute(["SET GLOBAL init_connect = ''"])
+        .await
+        .unwrap();
     stage.end().await;
 }
 
