@@ -31,7 +31,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use tidegate::lab::{self, Cluster};
+use tidegate::lab::{self, Apart, Cluster};
 
 use proxies::Road;
 use report::Report;
@@ -147,6 +147,7 @@ async fn measure(options: &Options) -> Result<(), Error> {
 async fn stage(options: &Options) -> Result<Cluster, Error> {
     let keeping = options.idle_keeping + 500;
     let mut lab = lab::Options::with_delays([0]);
+    lab.apart = Apart::Session;
     lab.mysqld_args = vec![format!("--max-connections={keeping}")];
     let cluster = Cluster::start(lab).await?;
     let table = [

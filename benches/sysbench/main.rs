@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use tidegate::lab::fetch::{self, Tool};
-use tidegate::lab::{self, Cluster};
+use tidegate::lab::{self, Apart, Cluster};
 
 use interrupted::interrupted;
 use load::Load;
@@ -147,7 +147,9 @@ async fn two_readers(sysbench: &Tool, options: &Options, report: &mut Report) ->
 
 /// A lab whose readers have the table.
 async fn stage(sysbench: &Tool, delays: &[u32]) -> Result<(Cluster, Load), Error> {
-    let cluster = Cluster::start(lab::Options::with_delays(delays.iter().copied())).await?;
+    let mut options = lab::Options::with_delays(delays.iter().copied());
+    options.apart = Apart::Session;
+    let cluster = Cluster::start(options).await?;
     let script = Workload::write_script(cluster.directory())?;
     let load = Load::new(sysbench.clone(), script);
     load.prepare(cluster.writer().port()).await?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::accounts::{APP, APP_SCHEMA};
 use super::instance::{Instance, Plan};
 use super::janitor::Janitor;
-use super::programs::Programs;
+use super::programs::{Apart, Programs};
 use super::{Error, Flavour, fetch, files, shell, template};
 use crate::routing::Role;
 
@@ -25,6 +25,8 @@ pub struct Options {
     pub mysqld: Option<PathBuf>,
     /// More options for every mysqld, such as `--mysql-native-password=ON`.
     pub mysqld_args: Vec<String>,
+    /// What each server has of its own. A lab that is to be measured gives them sessions.
+    pub apart: Apart,
 }
 
 impl Options {
@@ -200,6 +202,7 @@ fn plans(options: &Options, directory: &Path, sockets: &Path) -> Vec<Plan> {
         role,
         server_id,
         mysqld_args: options.mysqld_args.clone(),
+        apart: options.apart,
     };
     (1..).zip(all).map(plan).collect()
 }

@@ -188,6 +188,16 @@ impl Flavour {
         }
     }
 
+    /// Asks what each thread of the applier does, and how the last one ended.
+    pub(super) fn workers(self) -> &'static str {
+        match self {
+            Self::MySql => "SELECT * FROM performance_schema.replication_applier_status_by_worker",
+            Self::MariaDb => {
+                "SELECT * FROM information_schema.processlist WHERE user = 'system user'"
+            }
+        }
+    }
+
     /// Changes how far a reader whose applier is stopped stays behind.
     pub(super) fn delay(self, delay_secs: u32) -> String {
         match self {

@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use super::accounts::{Account, ROOT};
 use super::files::{self, Layout};
 use super::process::{self, Process};
-use super::programs::Programs;
+use super::programs::{Apart, Programs};
 use super::{Error, Flavour, launch};
 use crate::routing::Role;
 
@@ -34,6 +34,7 @@ pub(super) struct Plan {
     pub(super) socket: PathBuf,
     /// More options for mysqld.
     pub(super) mysqld_args: Vec<String>,
+    pub(super) apart: Apart,
 }
 
 /// A running mysqld (or one that was killed and may be started again). It ends with the cluster.

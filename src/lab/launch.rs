@@ -25,7 +25,8 @@ impl Instance {
     /// Starts mysqld; [`Instance::ready`] tells when it is up.
     pub(super) async fn spawn(&self) -> Result<(), Error> {
         let hold = self.hold.try_clone().map_err(Error::io("sharing a pipe"))?;
-        let process = Process::start(&self.programs, &self.layout, self.arguments(), hold)?;
+        let (programs, layout) = (&self.programs, &self.layout);
+        let process = Process::start(programs, layout, self.arguments(), hold, self.plan.apart)?;
         *self.process.lock().await = Some(process);
         Ok(())
     }

@@ -30,7 +30,7 @@ pub use cluster::{Cluster, Options, ReaderOptions};
 pub use error::Error;
 pub use flavour::Flavour;
 pub use instance::Instance;
-pub use programs::{Launcher, Programs, Version};
+pub use programs::{Apart, Launcher, Programs, Version};
 
 /// Tells the person who waits what is being waited for.
 fn progress(text: &str) {

@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 
 use super::Error;
 use super::files::Layout;
-use super::programs::{Programs, service};
+use super::programs::{Apart, Programs};
 
 /// Becomes the program. Before that it leaves a reader behind, which kills it when the other end
 /// of the standard input closes: when we are gone, for whatever reason. The word `keep` sends the
@@ -49,13 +49,13 @@ impl Process {
         layout: &Layout,
         arguments: impl IntoIterator<Item = A>,
         hold: PipeWriter,
+        apart: Apart,
     ) -> Result<Self, Error> {
         let (reader, lifeline) = io::pipe().map_err(Error::io("making a pipe"))?;
         let log = layout.log();
         let file = File::options().append(true).create(true).open(&log);
         let file = file.map_err(Error::path("opening", &log))?;
-        // We decide when it ends: neither it nor the shell that watches it hears of a Ctrl-C.
-        let mut command = service("/bin/sh");
+        let mut command = apart.command("/bin/sh");
         command
             .args(["-c", WATCHED, "lab-mysqld"])
             .arg(layout.data());

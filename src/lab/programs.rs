@@ -69,7 +69,7 @@ impl Launcher {
 
     /// The same as a service: in a session of its own.
     pub fn service(&self) -> Command {
-        self.run_by(service)
+        self.run_by(|program| Apart::Session.command(program))
     }
 
     fn run_by(&self, run: impl FnOnce(OsString) -> Command) -> Command {
@@ -190,26 +190,45 @@ impl fmt::Display for Version {
     }
 }
 
-/// A command that runs a program in a session of its own (setsid(1), which becomes the program), as a
-/// service manager does. A Ctrl-C at our terminal does not reach it, and Linux shares the processor
-/// out between sessions before it does between their processes (autogroup, sched(7)). Where there is
-/// no setsid it has a group of its own, which the first holds of as well.
-pub(super) fn service(program: impl AsRef<OsStr>) -> Command {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let directories: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    let directories = directories.iter().map(PathBuf::as_path);
-    match first_file(directories, "setsid") {
-        Some(setsid) => {
-            let mut command = Command::new(setsid);
-            command.arg(program);
-            command
-        }
-        None => {
-            let mut command = Command::new(program);
-            command.process_group(0);
-            command
+/// What keeps a Ctrl-C at our terminal from a process that we start: we decide when it ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Apart {
+    /// A process group of its own.
+    #[default]
+    Group,
+    /// A session of its own, as the services have that a service manager starts: Linux shares the
+    /// processor out between sessions before it does between their processes (autogroup, sched(7)).
+    Session,
+}
+
+impl Apart {
+    /// A command that runs a program so.
+    pub(super) fn command(self, program: impl AsRef<OsStr>) -> Command {
+        let setsid = match self {
+            Self::Group => None,
+            Self::Session => setsid(),
+        };
+        match setsid {
+            Some(setsid) => {
+                let mut command = Command::new(setsid);
+                command.arg(program);
+                command
+            }
+            None => {
+                let mut command = Command::new(program);
+                command.process_group(0);
+                command
+            }
         }
     }
+}
+
+/// The program of setsid(1), which makes a session and becomes the program that it is to run. A system
+/// without it has no sessions to give.
+fn setsid() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let directories: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    first_file(directories.iter().map(PathBuf::as_path), "setsid")
 }
 
 /// The first of `names` under `directories` that is a file.

@@ -147,7 +147,11 @@ impl Instance {
         let status = self.row(STATUS).await?;
         let mut conn = self.conn().await?;
         let mut told = format!("it has {executed}, {status:#?}\n");
-        for question in ["SHOW FULL PROCESSLIST", TRANSACTIONS] {
+        for question in [
+            "SHOW FULL PROCESSLIST",
+            TRANSACTIONS,
+            self.flavour().workers(),
+        ] {
             let rows: Result<Vec<Row>, _> = conn.query(question).await;
             for row in rows.map_err(|source| self.query_error(source))? {
                 told.push_str(&format!("{:?}\n", row.unwrap()));

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::fetch::{Lock, Unfinished, cache_directory};
 use super::files::Layout;
 use super::process::Process;
-use super::programs::Programs;
+use super::programs::{Apart, Programs};
 use super::{Error, Flavour, accounts, progress, system};
 
 /// How long the server may take to make it.
@@ -66,7 +66,7 @@ async fn make(programs: &Programs, target: &Path) -> Result<(), Error> {
     arguments.extend(programs.flavour.storage().iter().map(|it| (*it).to_owned()));
     // Nobody waits for the other end: a run that is cut off leaves its directory to the next.
     let (_end, hold) = io::pipe().map_err(Error::io("making a pipe"))?;
-    let mut process = Process::start(programs, &layout, &arguments, hold)?;
+    let mut process = Process::start(programs, &layout, &arguments, hold, Apart::Group)?;
     let why = match timeout(PATIENCE, process.wait()).await {
         Ok(status) => Some(status?)
             .filter(|it| !it.success())

@@ -14,7 +14,7 @@ use tidegate::routing::Role;
 use crate::{support, wire};
 
 /// Longer than anything here takes.
-pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// Where every test writes.
 pub(crate) const TABLE: &str = "CREATE TABLE app.kept (what VARCHAR(20) PRIMARY KEY)";
