@@ -258,6 +258,12 @@ impl Connection {
         self.wire.queue(&[command as u8]);
     }
 
+    /// Queues a command as a client has sent it.
+    pub fn queue_as_it_came(&mut self, payload: &[u8]) {
+        self.wire.restart_sequence();
+        self.wire.queue(payload);
+    }
+
     /// Queues a COM_STMT_PREPARE, whose answer [`Connection::read_prepared`] reads.
     pub fn queue_prepare(&mut self, sql: &[u8]) {
         self.wire.restart_sequence();

@@ -73,6 +73,21 @@ impl Stream {
         Some(stream.local_addr().ok()?.port())
     }
 
+    /// Sends what the system has room for, in bytes, without waiting for more; nothing by TLS, which
+    /// has bytes of its own to send.
+    ///
+    /// # Errors
+    /// As the system gives them.
+    pub(super) fn send_now(&self, buf: &[u8]) -> io::Result<usize> {
+        let Self::Plain(plain) = self else {
+            return Ok(0);
+        };
+        match plain.send_now(buf) {
+            Err(error) if is_to_come(&error) => Ok(0),
+            sent => sent,
+        }
+    }
+
     /// Is TLS in use?
     pub fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_))

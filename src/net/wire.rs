@@ -348,7 +348,46 @@ impl Wire {
     /// Writes out what is queued.
     ///
     /// Not cancel safe.
+    ///
+    /// # Errors
+    /// As the system gives them, or [`io::ErrorKind::TimedOut`] for a peer that takes nothing.
     pub async fn flush(&mut self) -> io::Result<()> {
+        match self.flush_now()? {
+            true => Ok(()),
+            false => self.flush_rest().await,
+        }
+    }
+
+    /// The same, if the stream takes all of it at once, as it nearly always does; false if
+    /// [`Wire::flush`] has to go on.
+    ///
+    /// # Errors
+    /// As the system gives them.
+    pub fn flush_now(&mut self) -> io::Result<bool> {
+        if self.codec.is_some() {
+            return Ok(false);
+        }
+        if !self.output.is_empty() {
+            let sent = self.stream.send_now(&self.output)?;
+            self.sent += sent as u64;
+            self.output.advance(sent);
+        }
+        if !self.output.is_empty() || self.stream.is_tls() {
+            return Ok(false);
+        }
+        self.forget_output();
+        Ok(true)
+    }
+
+    /// What was queued has left.
+    fn forget_output(&mut self) {
+        self.output.clear();
+        if self.output.capacity() > 8 * READ_SIZE {
+            self.output = BytesMut::new();
+        }
+    }
+
+    async fn flush_rest(&mut self) -> io::Result<()> {
         if let Some(codec) = &mut self.codec {
             let plain = std::mem::take(&mut self.output);
             codec.encode(&plain, &mut self.output);
@@ -362,10 +401,7 @@ impl Wire {
             written += count;
             self.sent += count as u64;
         }
-        self.output.clear();
-        if self.output.capacity() > 8 * READ_SIZE {
-            self.output = BytesMut::new();
-        }
+        self.forget_output();
         if self.stream.is_tls() {
             self.stalls.limit(self.stream.flush()).await?;
         }

@@ -40,7 +40,7 @@ pub mod translate;
 pub use attributes::{Attribute, AttributeValue, connection_attributes};
 pub use auth_more::{AuthMore, FAST_AUTH_OK, FULL_AUTH, REQUEST_PUBLIC_KEY};
 pub use auth_switch::AuthSwitch;
-pub use boundary::{Boundary, End, Part, Want};
+pub use boundary::{Boundary, End, Part, Want, WholeResult};
 pub use capabilities::Capabilities;
 pub use change_user::ChangeUser;
 pub use command::Command;

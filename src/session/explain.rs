@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::command::Request;
 use super::deciding::Tried;
-use super::job::{Job, Uses};
+use super::job::Job;
 use super::login::Claimed;
 use super::session::Session;
 use super::{Ended, Shared, Standing};
@@ -188,15 +188,9 @@ pub fn explain_for(
         sequence: 0,
     };
     let hint = session.hint_of(sql.as_bytes(), false)?;
-    let job = Job {
-        command: Command::Query,
-        wishes: session.wishes_of(Command::Query, &request, &hint)?,
-        statement: Some(session.classify(sql.as_bytes())),
-        request,
-        uses: Uses::Nothing,
-        refused_as_write: false,
-        may_have_run: None,
-    };
+    let wishes = session.wishes_of(Command::Query, &request, &hint)?;
+    let statement = Some(session.classify(sql.as_bytes()));
+    let job = Job::new(Command::Query, request, statement, wishes);
     session.enter_scope(&job);
     Ok(session.explanation(&job))
 }

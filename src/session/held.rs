@@ -108,6 +108,13 @@ impl Told {
         news
     }
 
+    /// Is that the text that was told last, of which it is known that it has this token?
+    pub(super) fn proves_again(&self, text: &str, token: Option<&Arc<Set>>) -> bool {
+        let covered = self.covered.as_ref();
+        self.text == text
+            && token.is_none_or(|token| covered.is_some_and(|it| Arc::ptr_eq(it, token)))
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.text.is_empty()
     }

@@ -58,6 +58,30 @@ pub(super) enum Uses {
 pub(super) type Names<'a> = SmallVec<[&'a str; 4]>;
 
 impl Job {
+    /// One that has nothing to do with prepared statements, and was not tried anywhere.
+    pub(super) fn new(
+        command: Command,
+        request: Request,
+        statement: Option<Arc<Statement>>,
+        wishes: Wishes,
+    ) -> Self {
+        Self {
+            command,
+            request,
+            statement,
+            wishes,
+            uses: Uses::Nothing,
+            refused_as_write: false,
+            may_have_run: None,
+        }
+    }
+
+    /// The same for one that has.
+    pub(super) fn using(mut self, uses: Uses) -> Self {
+        self.uses = uses;
+        self
+    }
+
     /// Has it provably no effect beyond its own session, so that an error leaves nothing behind?
     pub(super) fn is_pure(&self) -> bool {
         match &self.statement {

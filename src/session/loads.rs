@@ -137,15 +137,15 @@ impl Loads {
         self.0.get(id.index()).map(|cell| Arc::clone(&cell.turns))
     }
 
-    /// A statement is sent to a backend.
-    pub(super) fn begin(&self, id: BackendId) -> Running<'_> {
+    /// A statement was sent to a backend then.
+    pub(super) fn begin(&self, id: BackendId, since: Instant) -> Running<'_> {
         let cell = self.0.get(id.index());
         if let Some(cell) = cell {
             cell.running.fetch_add(1, Ordering::Relaxed);
         }
         Running {
             cell,
-            since: Instant::now(),
+            since,
             _one_of_many: crowd::enter(),
         }
     }
@@ -184,8 +184,8 @@ mod tests {
     #[test]
     fn what_runs_is_counted_until_it_has_ended() {
         let loads = Loads::new(2);
-        let one = loads.begin(BackendId(1));
-        let two = loads.begin(BackendId(1));
+        let one = loads.begin(BackendId(1), Instant::now());
+        let two = loads.begin(BackendId(1), Instant::now());
         let running = || {
             loads
                 .now()
@@ -198,7 +198,7 @@ mod tests {
         two.answered(Instant::now());
         drop((one, two));
         assert_eq!(running(), [0, 0]);
-        drop(loads.begin(BackendId(7)));
+        drop(loads.begin(BackendId(7), Instant::now()));
     }
 
     #[test]

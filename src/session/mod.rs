@@ -59,6 +59,7 @@ mod serve;
 mod session;
 mod settle;
 mod shared;
+mod shortcut;
 mod standing;
 mod state;
 mod statement;

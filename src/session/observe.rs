@@ -55,6 +55,18 @@ pub(super) struct KnownEnd {
     executed: Option<Arc<str>>,
 }
 
+impl KnownEnd {
+    /// Is that an end in the same bytes?
+    pub(super) fn is(&self, payload: &[u8]) -> bool {
+        self.came == payload
+    }
+
+    /// The executed set that came with it, as text.
+    pub(super) fn executed(&self) -> Option<&str> {
+        self.executed.as_deref()
+    }
+}
+
 /// A longer end is read each time, in bytes: it would be kept for each connection.
 const KNOWN_END_LIMIT: usize = 1024;
 
@@ -223,7 +235,7 @@ impl ReaderNotes {
 
 impl Observer for ReaderNotes {
     fn known_end(&mut self, payload: &[u8]) -> Option<&KnownEnd> {
-        let end = self.end.as_deref().filter(|end| end.came == payload)?;
+        let end = self.end.as_deref().filter(|end| end.is(payload))?;
         self.executed.clone_from(&end.executed);
         Some(end)
     }

@@ -39,7 +39,7 @@ impl Session {
     }
 
     /// Is the session's own connection to a reader as a statement needs it? So it is nearly always.
-    fn is_at_hand(&mut self, place: Place, job: &Job) -> bool {
+    pub(super) fn is_at_hand(&mut self, place: Place, job: &Job) -> bool {
         let keeps = matches!(self.config.pool, PoolPolicy::Keep | PoolPolicy::Lend);
         if !keeps || self.collation_due || self.role_due {
             return false;

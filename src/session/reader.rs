@@ -55,7 +55,7 @@ enum Flaw {
 }
 
 /// An answer that a reader has given, or begun to give.
-struct Relayed {
+pub(super) struct Relayed {
     progress: Progress,
     ended: Result<End, RelayError>,
     /// When it had ended.
@@ -65,10 +65,33 @@ struct Relayed {
 impl Relayed {
     /// The connection broke before anything of the answer had come.
     fn lost(error: WireError) -> Self {
+        Self::none(RelayError::Backend(error))
+    }
+
+    /// Nothing of the answer has come, and none will.
+    pub(super) fn none(error: RelayError) -> Self {
         Self {
             progress: Progress::default(),
-            ended: Err(RelayError::Backend(error)),
+            ended: Err(error),
             at: Instant::now(),
+        }
+    }
+}
+
+/// How far a reader has been asked.
+#[derive(Clone, Copy)]
+pub(super) enum Asking<'a> {
+    /// Not at all. The answer has to cover this.
+    Anew(Option<&'a Arc<Set>>),
+    /// The statement was queued then, with nothing before it, and may have left.
+    Since(Instant),
+}
+
+impl Asking<'_> {
+    fn since(self) -> Instant {
+        match self {
+            Self::Anew(_) => Instant::now(),
+            Self::Since(then) => then,
         }
     }
 }
@@ -97,8 +120,20 @@ impl Session {
         self.address(&mut held, job);
         let mut notes = ReaderNotes::after(held.last_end.take());
         let token = run.token.as_ref();
-        let asked = self.ask_reader(&mut held, &replay, job, &mut notes, token);
+        let asked = self.ask_reader(&mut held, &replay, job, &mut notes, Asking::Anew(token));
         let relayed = asked.await;
+        self.settle_at_reader(run, job, held, notes, relayed).await
+    }
+
+    /// Draws the conclusions from a reader's answer, or from what came instead.
+    pub(super) async fn settle_at_reader(
+        &mut self,
+        run: Run,
+        job: &mut Job,
+        mut held: Box<Held>,
+        mut notes: ReaderNotes,
+        relayed: Result<Relayed, Exclusion>,
+    ) -> Result<Attempt, Ended> {
         held.last_end = notes.end.take();
         self.count_backend_bytes(&mut held);
         let Relayed {
@@ -181,16 +216,16 @@ impl Session {
     }
 
     /// Sends what the connection has to be told and the statement in one go, and relays the answer.
-    async fn ask_reader(
+    pub(super) async fn ask_reader(
         &mut self,
         held: &mut Held,
         replay: &Replay,
         job: &Job,
         notes: &mut ReaderNotes,
-        token: Option<&Arc<Set>>,
+        asking: Asking<'_>,
     ) -> Result<Relayed, Exclusion> {
         let backend = held.backend;
-        let running = self.shared.loads.begin(backend);
+        let running = self.shared.loads.begin(backend, asking.since());
         let is_told = !replay.is_empty();
         if is_told {
             let flavour = held.flavour();
@@ -200,12 +235,14 @@ impl Session {
             }
         }
         // Behind a reset, which ends it.
-        let tells = self.has_to_be_told(held, job, token);
-        if tells {
-            held.queue_telling();
+        let mut tells = false;
+        if let Asking::Anew(token) = asking {
+            tells = self.has_to_be_told(held, job, token);
+            if tells {
+                held.queue_telling();
+            }
+            held.queue_as_it_came(&job.request.payload);
         }
-        held.wire.restart_sequence();
-        held.wire.queue(&job.request.payload);
         if let Err(error) = held.wire.flush().await {
             return Ok(Relayed::lost(error.into()));
         }

@@ -27,6 +27,7 @@ use super::pressure::Member;
 use super::registry::{Entry, Peer};
 use super::relay::RelayError;
 use super::scopes::ScopeHandle;
+use super::shortcut::{Todo, Way};
 use super::standing::Standing;
 use super::state::SessionState;
 use super::trail::Trail;
@@ -216,9 +217,12 @@ impl Session {
             let done = match self.keep_alive().await {
                 // Elsewhere, and only now: it takes far more than a session that waits.
                 // Made in its place: `Box::pin` would make it elsewhere and move it.
-                Ok(()) => {
-                    Box::into_pin(Box::write(Box::new_uninit(), self.dispatch(request))).await
-                }
+                Ok(()) => match self.set_out(request) {
+                    Way::Short(read) => self.go_along(read).await,
+                    Way::Long(todo) => {
+                        Box::into_pin(Box::write(Box::new_uninit(), self.dispatch(todo))).await
+                    }
+                },
                 Err(ended) => Err(ended),
             };
             self.peer.note_busy(false);
@@ -243,7 +247,11 @@ impl Session {
         self.client.close().await;
     }
 
-    async fn dispatch(&mut self, request: Request) -> Result<(), Ended> {
+    async fn dispatch(&mut self, todo: Todo) -> Result<(), Ended> {
+        let request = match todo {
+            Todo::Request(request) => request,
+            Todo::Statement(asked) => return self.do_as_asked(asked).await,
+        };
         if let Some(barred) = self.barred.take() {
             return Box::pin(self.answer_barred(barred, request)).await;
         }

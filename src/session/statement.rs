@@ -8,7 +8,7 @@ use super::Ended;
 use super::command::Request;
 use super::deciding::{Begun, Tried};
 use super::hold::NotRun;
-use super::job::{Job, Uses};
+use super::job::Job;
 use super::known::{self, Read};
 use super::losing::Ran;
 use super::read_only::COMMIT;
@@ -19,6 +19,16 @@ use crate::gtid::Set;
 use crate::protocol::{Command, query_text};
 use crate::routing::{BackendId, Decision, Exclusion, Place, ReadMark, Reason, Role};
 use crate::sql::{Class, Hint, Marks, Statement, WriterRead, is_instance_schema};
+
+/// What a client asks for with a statement.
+pub(super) enum Asked {
+    /// To run it.
+    Run(Job),
+    /// To be told where it would run.
+    Explain(Job),
+    /// What can't be done, as the client is told when all of the request has come.
+    Refuse(Request, ClientError),
+}
 
 /// How an attempt at one backend ended.
 pub(super) enum Attempt {
@@ -56,6 +66,24 @@ impl Session {
         command: Command,
         request: Request,
     ) -> Result<(), Ended> {
+        let asked = self.read_request_of(command, request);
+        self.do_as_asked(asked).await
+    }
+
+    /// Does what a statement asks for.
+    pub(super) async fn do_as_asked(&mut self, asked: Asked) -> Result<(), Ended> {
+        match asked {
+            Asked::Run(mut job) => self.run_statement(&mut job).await,
+            Asked::Explain(job) => Box::pin(self.explain(&job)).await,
+            Asked::Refuse(request, error) => {
+                self.skip(request).await?;
+                self.refuse(&error).await
+            }
+        }
+    }
+
+    /// Reads a command with SQL, or one that runs where SQL would.
+    pub(super) fn read_request_of(&self, command: Command, request: Request) -> Asked {
         let text = match command {
             Command::Query => query_text(&request.payload, self.capabilities).unwrap_or_default(),
             _ => &[],
@@ -65,31 +93,19 @@ impl Session {
             Some(read) if !read.may_have_comments => Ok(Hint::default()),
             _ => self.hint_of(text, request.more),
         };
-        let asked = match hint {
-            Ok(hint) => self
-                .wishes_of(command, &request, &hint)
-                .map(|wishes| (wishes, hint.explain)),
-            Err(error) => Err(error),
-        };
+        let asked = hint.and_then(|hint| {
+            let wishes = self.wishes_of(command, &request, &hint)?;
+            Ok((wishes, hint.explain))
+        });
         let (wishes, explains) = match asked {
             Ok(asked) => asked,
-            Err(error) => {
-                self.skip(request).await?;
-                return self.refuse(&error).await;
-            }
+            Err(error) => return Asked::Refuse(request, error),
         };
-        let mut job = Job {
-            command,
-            request,
-            statement: statement.map(|read| read.statement),
-            wishes,
-            uses: Uses::Nothing,
-            refused_as_write: false,
-            may_have_run: None,
-        };
+        let statement = statement.map(|read| read.statement);
+        let job = Job::new(command, request, statement, wishes);
         match explains {
-            true => Box::pin(self.explain(&job)).await,
-            false => self.run_statement(&mut job).await,
+            true => Asked::Explain(job),
+            false => Asked::Run(job),
         }
     }
 
@@ -114,7 +130,7 @@ impl Session {
     }
 
     /// The way of the last read was none for this one.
-    async fn after_trail(
+    pub(super) async fn after_trail(
         &mut self,
         failed: Attempt,
         at: BackendId,

@@ -21,7 +21,7 @@ use crate::sql::{Class, Own};
 /// Where the last read ran, and what that depends on.
 #[derive(Debug)]
 pub(super) struct Trail {
-    place: Place,
+    pub(super) place: Place,
     reason: Reason,
     /// What it had to see; none at level `eventual`.
     token: Option<Arc<Set>>,

@@ -29,8 +29,10 @@
 
 mod part;
 mod shape;
+mod whole;
 
 pub use part::{End, Part, Want};
+pub use whole::WholeResult;
 
 use self::shape::Shape;
 use crate::protocol::{
@@ -109,10 +111,7 @@ impl Boundary {
             return Want::Pass;
         }
         let passes = match (self.place, first) {
-            (Place::Rows { .. }, Some(first)) if self.shape == Shape::Text => {
-                first != ErrPacket::HEADER && (first != EofPacket::HEADER || len >= MAX_PAYLOAD)
-            }
-            (Place::Rows { .. }, Some(first)) => first == 0,
+            (Place::Rows { .. }, Some(first)) => self.shape.takes_row(first, len),
             (Place::Definitions { .. } | Place::Fields, Some(first)) => {
                 DEFINITIONS.contains(&first)
             }

@@ -1,4 +1,4 @@
-use crate::protocol::Command;
+use crate::protocol::{Command, EofPacket, ErrPacket, MAX_PAYLOAD};
 
 /// How the response to a command begins, after which it may always be an ERR packet instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,19 @@ pub(super) enum Shape {
     ChangeUser,
     /// Only an ERR packet: the command is unknown to servers, or its stream is not spoken here.
     Refused,
+}
+
+impl Shape {
+    /// Is a packet of so many bytes that begins so a row, or the begin of one, where a row or the end
+    /// of the result is due?
+    pub(super) fn takes_row(self, first: u8, len: usize) -> bool {
+        match self {
+            Self::Text => {
+                first != ErrPacket::HEADER && (first != EofPacket::HEADER || len >= MAX_PAYLOAD)
+            }
+            _ => first == 0,
+        }
+    }
 }
 
 impl From<Command> for Shape {

@@ -8,6 +8,7 @@ use super::super::command::Request;
 use super::super::connections::Held;
 use super::super::job::{Job, Uses};
 use super::super::session::Session;
+use super::super::statement::Asked;
 use super::super::wishes::Wishes;
 use super::{Context, Entry, LongData, OnBackend, Origin, Prepared};
 use crate::error::ClientError;
@@ -27,7 +28,10 @@ impl Session {
         request: Request,
     ) -> Result<(), Ended> {
         match command {
-            Command::StmtExecute => self.execute_prepared(request).await,
+            Command::StmtExecute => {
+                let asked = self.read_execution(request);
+                self.do_as_asked(asked).await
+            }
             Command::StmtPrepare => Box::pin(self.prepare(request)).await,
             Command::StmtFetch => Box::pin(self.fetch(request)).await,
             Command::StmtReset => Box::pin(self.reset_prepared(request)).await,
@@ -82,18 +86,12 @@ impl Session {
             context: Context::default(),
             wishes,
         });
-        let mut job = Job {
-            command: Command::StmtPrepare,
-            request,
-            statement: None,
-            wishes: Wishes::default(),
-            uses: Uses::Prepares {
-                prepared,
-                permit: Some(permit),
-            },
-            refused_as_write: false,
-            may_have_run: None,
+        let uses = Uses::Prepares {
+            prepared,
+            permit: Some(permit),
         };
+        let job = Job::new(Command::StmtPrepare, request, None, Wishes::default());
+        let mut job = job.using(uses);
         self.execute(&mut job).await
     }
 
@@ -128,23 +126,21 @@ impl Session {
     }
 
     /// COM_STMT_EXECUTE: as its text would run.
-    async fn execute_prepared(&mut self, request: Request) -> Result<(), Ended> {
+    pub(in crate::session) fn read_execution(&mut self, request: Request) -> Asked {
         let capabilities = self.capabilities;
         // MySQL looks at the command's fixed part before it looks for the statement.
         let fixed = ExecuteHead::parse(&request.payload, 0, Capabilities(0));
         let (Ok(id), Ok(_)) = (statement_id(&request.payload), fixed) else {
-            return self.not_executed(request, &ClientError::malformed()).await;
+            return Asked::Refuse(request, ClientError::malformed());
         };
         let Some(entry) = self.prepared.find(id) else {
-            let error = ClientError::unknown_prepared(id);
-            return self.not_executed(request, &error).await;
+            return Asked::Refuse(request, ClientError::unknown_prepared(id));
         };
         let Ok(head) = ExecuteHead::parse(&request.payload, entry.params, capabilities) else {
-            return self.not_executed(request, &ClientError::malformed()).await;
+            return Asked::Refuse(request, ClientError::malformed());
         };
         if matches!(entry.long, LongData::Lost) {
-            let error = ClientError::connection_lost("the writer");
-            return self.not_executed(request, &error).await;
+            return Asked::Refuse(request, ClientError::connection_lost("the writer"));
         }
         let types = match head.own_types(&request.payload) {
             // The same as before, nearly always.
@@ -157,23 +153,16 @@ impl Session {
         let prepared = Arc::clone(&entry.prepared);
         let wishes = match wishes(entry, &head, &request.payload) {
             Ok(wishes) => wishes,
-            Err(error) => return self.not_executed(request, &error).await,
+            Err(error) => return Asked::Refuse(request, error),
         };
         self.leave_cursor(id);
-        let mut job = Job {
-            command: Command::StmtExecute,
-            request,
-            statement: Some(Arc::clone(&prepared.statement)),
-            wishes,
-            uses: Uses::Executes {
-                prepared,
-                head,
-                types,
-            },
-            refused_as_write: false,
-            may_have_run: None,
+        let statement = Some(Arc::clone(&prepared.statement));
+        let uses = Uses::Executes {
+            prepared,
+            head,
+            types,
         };
-        self.run_statement(&mut job).await
+        Asked::Run(Job::new(Command::StmtExecute, request, statement, wishes).using(uses))
     }
 
     pub(super) async fn not_executed(

@@ -4,7 +4,7 @@
 use super::super::Ended;
 use super::super::command::Request;
 use super::super::connections::Held;
-use super::super::job::{Job, Uses};
+use super::super::job::Job;
 use super::super::observe::ReaderNotes;
 use super::super::pressure::Patience;
 use super::super::relay::{Relay, RelayError};
@@ -41,15 +41,7 @@ impl Session {
             let error = ClientError::connection_lost("the cursor's backend");
             return self.not_executed(request, &error).await;
         };
-        let mut job = Job {
-            command: Command::StmtFetch,
-            request,
-            statement: None,
-            wishes: Wishes::default(),
-            uses: Uses::Nothing,
-            refused_as_write: false,
-            may_have_run: None,
-        };
+        let mut job = Job::new(Command::StmtFetch, request, None, Wishes::default());
         // It was read as a command with an id.
         let _ = set_statement_id(&mut job.request.payload, known);
         self.fetch_from(held, id, &mut job).await

@@ -5,10 +5,12 @@
 //! agreed to another form of them than the backend has.
 
 mod passing;
+mod whole;
 
 use bytes::{Buf, BytesMut};
 
 use self::passing::move_bytes;
+pub(super) use self::whole::hand_on_whole;
 use super::observe::Observer;
 use super::pressure::Patience;
 use super::visible::Filter;
