@@ -9,6 +9,7 @@ mod listener;
 mod network;
 mod proxied;
 mod proxy_header;
+mod stalls;
 mod stream;
 mod tls;
 mod vitality;

@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use super::Stream;
 use super::cut::Cut;
 use super::input::{Input, KEPT, READ_SIZE};
+use super::stalls::Stalls;
 use crate::protocol::compression::{Algorithm, Codec};
 use crate::protocol::{HEADER, Header, MAX_PAYLOAD, ProtocolError, write_packet};
 
@@ -64,17 +65,6 @@ pub struct Wire {
     received: u64,
     sent: u64,
     stalls: Stalls,
-}
-
-/// How long a peer may stop in the middle of something; for ever, if nothing else is said.
-#[derive(Clone, Copy, Debug, Default)]
-struct Stalls {
-    /// While a packet comes.
-    reading: Option<Duration>,
-    /// While something is written.
-    writing: Option<Duration>,
-    /// It has.
-    stalled: bool,
 }
 
 impl Wire {
@@ -475,32 +465,6 @@ impl Wire {
     pub async fn close(&mut self) {
         let _ = self.stream.shutdown().await;
     }
-}
-
-impl Stalls {
-    /// Waits for the peer to take something, as long as it may take nothing.
-    async fn limit<T>(&mut self, writing: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-        let Some(limit) = self.writing else {
-            return writing.await;
-        };
-        // There is nearly always room at once, and then nobody has to look at the clock.
-        let mut writing = pin!(writing);
-        if let Poll::Ready(written) = at_once(writing.as_mut()).await {
-            return written;
-        }
-        match timeout(limit, writing).await {
-            Ok(written) => written,
-            Err(_) => {
-                self.stalled = true;
-                Err(io::ErrorKind::TimedOut.into())
-            }
-        }
-    }
-}
-
-/// What a future has to say now.
-async fn at_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
-    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
 
 async fn gone_by_itself(stream: &mut Stream, input: &mut BytesMut, received: &mut u64) {

@@ -27,9 +27,13 @@ impl Session {
         request: &Request,
         hint: &Hint,
     ) -> Result<Wishes, ClientError> {
+        let attributes = self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
+        let attributed = attributes && command == Command::Query;
+        if hint.settings.is_empty() && !attributed {
+            return Ok(Wishes::default());
+        }
         let mut wishes = Wishes::of(&hint.settings)?;
-        let attributed = self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
-        if command == Command::Query && attributed {
+        if attributed {
             let attributes = query_attributes(&request.payload, self.capabilities);
             wishes.narrow(&Wishes::of_attributes(&attributes.unwrap_or_default())?);
         }

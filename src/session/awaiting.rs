@@ -11,6 +11,7 @@ use tokio::time::{sleep, sleep_until};
 
 use super::aside::Aside;
 use super::command::Request;
+use super::idling::Idle;
 use super::registry::Killed;
 use super::session::Session;
 use super::{Ended, Leave, Shared};
@@ -116,48 +117,74 @@ impl Session {
     /// # Errors
     /// How the session ended instead.
     pub(super) async fn next_request(&mut self, news: &mut News) -> Result<Request, Ended> {
-        let may_leave = self.transaction == Transaction::None;
         let idle = self.idle();
         loop {
-            if news.leave.has_changed().unwrap_or(false) {
-                news.take();
-            }
-            if !news.due.is_empty() {
-                self.leave_backends(&news.due).await;
-            }
-            self.lend_to_waiting().await;
-            let pause = self.pause();
-            let drained = async { sleep(pause).await };
-            let spare = self.spare_connections();
-            let until = self.has_words.then(|| self.words_until()).flatten();
-            let shared = &self.shared;
-            let wanted = async { shared.pressure.wanted(&spare).await };
-            let words = async {
-                match until {
-                    Some(until) => sleep_until(until).await,
-                    None => pending().await,
+            if !self.waits_for_client_alone(news) {
+                // Elsewhere, as all that hardly any command needs.
+                match Box::pin(self.wait_beside(news, idle)).await? {
+                    true => break,
+                    false => continue,
                 }
-            };
+            }
             tokio::select! {
                 biased;
                 // What went wrong shows again when the command is read.
                 _ = self.client.fill_to(1) => break,
                 heard = news.next() => heard?,
-                () = drained, if news.drains && may_leave => return Err(Ended::Drained),
-                () = idle.over(&mut self.alarm) => return Err(self.idled(idle).await),
-                id = wanted, if !spare.is_empty() => self.give_back(id).await,
-                // What was kept for the client's questions may go now.
-                () = words, if until.is_some() => {}
+                () = idle.over(&mut self.alarm) => return Err(Box::pin(self.idled(idle)).await),
             }
         }
         if let Some(request) = Request::at_hand(&mut self.client) {
             return Ok(request);
         }
-        // Elsewhere, as all that hardly any command needs.
+        let may_leave = self.transaction == Transaction::None;
         match Box::pin(self.read_request(news, may_leave)).await? {
             Ok(request) => Ok(request),
-            Err(error) => Err(self.client_failed(&error).await),
+            Err(error) => Err(Box::pin(self.client_failed(&error)).await),
         }
+    }
+
+    /// Is nothing of its own to be given up while the client sends nothing? So it is nearly always.
+    fn waits_for_client_alone(&self, news: &News) -> bool {
+        let told = news.drains || !news.due.is_empty() || news.leave.has_changed().unwrap_or(false);
+        !told && !self.has_words && !self.shared.pressure.limits_connections()
+    }
+
+    /// Waits once for the client and for what may be given up meanwhile; true if the client has sent
+    /// something, or has gone.
+    ///
+    /// # Errors
+    /// How the session ended instead.
+    async fn wait_beside(&mut self, news: &mut News, idle: Idle) -> Result<bool, Ended> {
+        if news.leave.has_changed().unwrap_or(false) {
+            news.take();
+        }
+        self.leave_backends(&news.due).await;
+        self.lend_to_waiting().await;
+        let may_leave = self.transaction == Transaction::None;
+        let pause = self.pause();
+        let drained = async { sleep(pause).await };
+        let spare = self.spare_connections();
+        let until = self.has_words.then(|| self.words_until()).flatten();
+        let shared = &self.shared;
+        let wanted = async { shared.pressure.wanted(&spare).await };
+        let words = async {
+            match until {
+                Some(until) => sleep_until(until).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = self.client.fill_to(1) => return Ok(true),
+            heard = news.next() => heard?,
+            () = drained, if news.drains && may_leave => return Err(Ended::Drained),
+            () = idle.over(&mut self.alarm) => return Err(self.idled(idle).await),
+            id = wanted, if !spare.is_empty() => self.give_back(id).await,
+            // What was kept for the client's questions may go now.
+            () = words, if until.is_some() => {}
+        }
+        Ok(false)
     }
 
     /// Reads a command that has begun: it can't be left in the middle but by ending the session.

@@ -72,22 +72,25 @@ impl Session {
         Ended::Idle
     }
 
-    /// The writer does not know that the session works on readers: it would close a connection that
-    /// has not been used for `wait_timeout`, with all that lives there.
-    ///
-    /// # Errors
-    /// [`Ended::StateLost`] if the connection is of no use any more. One that is found closed is
-    /// left to whoever needs it.
-    pub(super) async fn keep_alive(&mut self) -> Result<(), Ended> {
+    /// Has the connection that holds state rested for too long? The writer does not know that the
+    /// session works on readers: it would close one that has not been used for `wait_timeout`, with all
+    /// that lives there.
+    pub(super) fn rests_too_long(&mut self) -> bool {
         if !self.holds_state() {
-            return Ok(());
+            return false;
         }
         let half = self.wait_timeout().map(|limit| limit / 2);
         let rest = half.map_or(REST, |half| half.min(REST));
         let held = self.connections.look(self.writer);
-        if held.is_none_or(|held| held.used.elapsed() <= rest) {
-            return Ok(());
-        }
+        held.is_some_and(|held| held.used.elapsed() > rest)
+    }
+
+    /// Uses that connection.
+    ///
+    /// # Errors
+    /// [`Ended::StateLost`] if it is of no use any more. One that is found closed is left to whoever
+    /// needs it.
+    pub(super) async fn keep_alive(&mut self) -> Result<(), Ended> {
         let Some(mut held) = self.connections.take(self.writer) else {
             return Ok(());
         };

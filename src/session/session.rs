@@ -214,17 +214,7 @@ impl Session {
             };
             self.take_up_config();
             self.peer.note_busy(true);
-            let done = match self.keep_alive().await {
-                // Elsewhere, and only now: it takes far more than a session that waits.
-                // Made in its place: `Box::pin` would make it elsewhere and move it.
-                Ok(()) => match self.set_out(request) {
-                    Way::Short(read) => self.go_along(read).await,
-                    Way::Long(todo) => {
-                        Box::into_pin(Box::write(Box::new_uninit(), self.dispatch(todo))).await
-                    }
-                },
-                Err(ended) => Err(ended),
-            };
+            let done = self.answer(request).await;
             self.peer.note_busy(false);
             if let Err(ended) = done {
                 break ended;
@@ -236,6 +226,21 @@ impl Session {
         }
         Box::pin(self.close()).await;
         ended
+    }
+
+    /// Does what one command asks for.
+    async fn answer(&mut self, request: Request) -> Result<(), Ended> {
+        if self.rests_too_long() {
+            Box::pin(self.keep_alive()).await?;
+        }
+        match self.set_out(request) {
+            Way::Short(read) => self.go_along(read).await,
+            // Elsewhere, and only now: it takes far more than a session that waits.
+            // Made in its place: `Box::pin` would make it elsewhere and move it.
+            Way::Long(todo) => {
+                Box::into_pin(Box::write(Box::new_uninit(), self.dispatch(todo))).await
+            }
+        }
     }
 
     /// Closes the session's backend connections and the client's.

@@ -125,7 +125,7 @@ impl Session {
         let running = shared.loads.begin(backend, read.arrived);
         let wire = &mut read.held.wire;
         let sent = match wire.flush_now() {
-            Ok(false) => wire.flush().await,
+            Ok(false) => Box::pin(wire.flush()).await,
             sent => sent.map(drop),
         };
         let limits = &self.config.limits;
@@ -159,7 +159,7 @@ impl Session {
         self.settle_along(read, &progress);
         match left {
             Ok(true) => Ok(()),
-            Ok(false) => self.flush().await,
+            Ok(false) => Box::pin(self.flush()).await,
             Err(_) => Err(Ended::ClientGone),
         }
     }
