@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::task::coop::consume_budget;
 use tokio::time::timeout;
 
 use super::Stream;
@@ -58,6 +59,8 @@ pub struct Wire {
     codec: Option<Box<Codec>>,
     input: Input,
     output: BytesMut,
+    /// So much of the output has left already, in bytes.
+    left: usize,
     cut: Option<Arc<Cut>>,
     seq: u8,
     /// Found to be so by [`Wire::is_over`].
@@ -75,6 +78,7 @@ impl Wire {
             codec: None,
             input: Input::default(),
             output: BytesMut::new(),
+            left: 0,
             cut: None,
             seq: 0,
             over: false,
@@ -342,35 +346,38 @@ impl Wire {
     /// # Errors
     /// As the system gives them, or [`io::ErrorKind::TimedOut`] for a peer that takes nothing.
     pub async fn flush(&mut self) -> io::Result<()> {
-        match self.flush_now()? {
-            true => Ok(()),
-            false => self.flush_rest().await,
+        if self.flush_now()? {
+            // As whatever tokio does itself: nobody keeps a thread busy for good.
+            consume_budget().await;
+            return Ok(());
         }
+        self.flush_rest().await
     }
 
     /// The same, if the stream takes all of it at once, as it nearly always does; false if
-    /// [`Wire::flush`] has to go on.
+    /// [`Wire::flush`] has to go on, and nothing may be queued before.
     ///
     /// # Errors
     /// As the system gives them.
     pub fn flush_now(&mut self) -> io::Result<bool> {
-        if self.codec.is_some() {
+        if self.codec.is_some() || self.stream.is_tls() {
             return Ok(false);
         }
-        if !self.output.is_empty() {
-            let sent = self.stream.send_now(&self.output)?;
-            self.sent += sent as u64;
-            self.output.advance(sent);
+        if let Some(rest @ [_, ..]) = self.output.get(self.left..) {
+            let count = self.stream.send_now(rest)?;
+            self.left += count;
+            self.sent += count as u64;
         }
-        if !self.output.is_empty() || self.stream.is_tls() {
+        if self.left < self.output.len() {
             return Ok(false);
         }
         self.forget_output();
         Ok(true)
     }
 
-    /// What was queued has left.
+    /// All that was queued has left.
     fn forget_output(&mut self) {
+        self.left = 0;
         self.output.clear();
         if self.output.capacity() > 8 * READ_SIZE {
             self.output = BytesMut::new();
@@ -382,13 +389,12 @@ impl Wire {
             let plain = std::mem::take(&mut self.output);
             codec.encode(&plain, &mut self.output);
         }
-        let mut written = 0;
-        while let Some(rest @ [_, ..]) = self.output.get(written..) {
+        while let Some(rest @ [_, ..]) = self.output.get(self.left..) {
             let count = self.stalls.limit(self.stream.write(rest)).await?;
             if count == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
-            written += count;
+            self.left += count;
             self.sent += count as u64;
         }
         self.forget_output();
@@ -476,3 +482,6 @@ async fn gone_by_itself(stream: &mut Stream, input: &mut BytesMut, received: &mu
     }
     std::future::pending().await
 }
+
+#[cfg(test)]
+mod tests;

@@ -120,8 +120,7 @@ impl Session {
         let idle = self.idle();
         loop {
             if !self.waits_for_client_alone(news) {
-                // Elsewhere, as all that hardly any command needs.
-                match Box::pin(self.wait_beside(news, idle)).await? {
+                match self.wait_beside(news, idle).await? {
                     true => break,
                     false => continue,
                 }
@@ -137,6 +136,7 @@ impl Session {
         if let Some(request) = Request::at_hand(&mut self.client) {
             return Ok(request);
         }
+        // Elsewhere, as all that hardly any command needs.
         let may_leave = self.transaction == Transaction::None;
         match Box::pin(self.read_request(news, may_leave)).await? {
             Ok(request) => Ok(request),
@@ -144,7 +144,8 @@ impl Session {
         }
     }
 
-    /// Is nothing of its own to be given up while the client sends nothing? So it is nearly always.
+    /// Is there nothing that may have to be given up while the client sends nothing? So it is nearly
+    /// always, unless connections are limited.
     fn waits_for_client_alone(&self, news: &News) -> bool {
         let told = news.drains || !news.due.is_empty() || news.leave.has_changed().unwrap_or(false);
         !told && !self.has_words && !self.shared.pressure.limits_connections()

@@ -44,6 +44,12 @@ pub(super) fn enter() -> Member {
     Member(())
 }
 
+/// One goes on that has begun before.
+pub(super) fn come_back() -> Member {
+    CROWD.with(|crowd| crowd.running.set(crowd.running.get() + 1));
+    Member(())
+}
+
 impl Drop for Member {
     fn drop(&mut self) {
         CROWD.with(|crowd| crowd.running.set(crowd.running.get().saturating_sub(1)));

@@ -139,6 +139,15 @@ impl Loads {
 
     /// A statement was sent to a backend then.
     pub(super) fn begin(&self, id: BackendId, since: Instant) -> Running<'_> {
+        self.running(id, since, crowd::enter())
+    }
+
+    /// One that was, and of which nobody has kept count since, runs on.
+    pub(super) fn go_on(&self, id: BackendId, since: Instant) -> Running<'_> {
+        self.running(id, since, crowd::come_back())
+    }
+
+    fn running(&self, id: BackendId, since: Instant, member: crowd::Member) -> Running<'_> {
         let cell = self.0.get(id.index());
         if let Some(cell) = cell {
             cell.running.fetch_add(1, Ordering::Relaxed);
@@ -146,7 +155,7 @@ impl Loads {
         Running {
             cell,
             since,
-            _one_of_many: crowd::enter(),
+            _one_of_many: member,
         }
     }
 }

@@ -87,15 +87,6 @@ pub(super) enum Asking<'a> {
     Since(Instant),
 }
 
-impl Asking<'_> {
-    fn since(self) -> Instant {
-        match self {
-            Self::Anew(_) => Instant::now(),
-            Self::Since(then) => then,
-        }
-    }
-}
-
 impl Session {
     /// Runs a read, or a statement of a read-only transaction, on a reader.
     pub(super) async fn at_reader(&mut self, run: Run, job: &mut Job) -> Result<Attempt, Ended> {
@@ -186,19 +177,8 @@ impl Session {
                 Box::pin(self.reader_lost(run.place, job, &progress)).await
             }
             Ok(_) => {
-                let moved = notes.schema.as_deref().is_some_and(|schema| {
-                    schema != held.state.schema.as_deref().unwrap_or_default()
-                });
-                // What it says of the schema is a change of state to it, also if that is the same.
-                let changed = notes.state_changed && notes.schema.is_none();
-                held.state.unknown |= changed || moved || notes.variable_changed;
-                self.executed(&mut held, job, progress.error());
-                if matches!(verdict, Verdict::Good) {
-                    self.was_prepared(&mut held, job, notes.prepared);
-                }
-                if matches!(verdict, Verdict::Good) && progress.error().is_none() {
-                    self.note_variables(held.backend, job);
-                }
+                let good = matches!(verdict, Verdict::Good);
+                self.settle_answer(&mut held, job, &notes, &progress, good);
                 let attempt = match verdict {
                     Verdict::Good => self.hand_on(held, run.place, job, &progress).await?,
                     Verdict::Flawed(flaw) => {
@@ -215,6 +195,30 @@ impl Session {
         }
     }
 
+    /// Takes note of what an answer says of the connection and of what it has executed; `good` is one
+    /// for the client.
+    fn settle_answer(
+        &mut self,
+        held: &mut Held,
+        job: &mut Job,
+        notes: &ReaderNotes,
+        progress: &Progress,
+        good: bool,
+    ) {
+        let schema = notes.schema.as_deref();
+        let moved = schema.is_some_and(|it| it != held.state.schema.as_deref().unwrap_or_default());
+        // What it says of the schema is a change of state to it, also if that is the same.
+        let changed = notes.state_changed && schema.is_none();
+        held.state.unknown |= changed || moved || notes.variable_changed;
+        self.executed(held, job, progress.error());
+        if good {
+            self.was_prepared(held, job, notes.prepared);
+        }
+        if good && progress.error().is_none() {
+            self.note_variables(held.backend, job);
+        }
+    }
+
     /// Sends what the connection has to be told and the statement in one go, and relays the answer.
     pub(super) async fn ask_reader(
         &mut self,
@@ -225,7 +229,10 @@ impl Session {
         asking: Asking<'_>,
     ) -> Result<Relayed, Exclusion> {
         let backend = held.backend;
-        let running = self.shared.loads.begin(backend, asking.since());
+        let running = match asking {
+            Asking::Anew(_) => self.shared.loads.begin(backend, Instant::now()),
+            Asking::Since(then) => self.shared.loads.go_on(backend, then),
+        };
         let is_told = !replay.is_empty();
         if is_told {
             let flavour = held.flavour();

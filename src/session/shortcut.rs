@@ -25,7 +25,7 @@ use super::state::Replay;
 use super::statement::{Asked, Attempt, Run};
 use crate::net::{Wire, WireError};
 use crate::protocol::{Capabilities, Command, Status};
-use crate::routing::Transaction;
+use crate::routing::{Place, Transaction};
 
 /// What is not to be done the short way.
 pub(super) enum Todo {
@@ -92,17 +92,14 @@ impl Session {
             && self.transaction == Transaction::None
             && !job.asks_for_cursor()
             && self.is_at_hand(place, job)
+            && self.knows_how_it_ends(place)
             && !self.entry.is_killed();
         if !ready {
             return None;
         }
         let run = self.along(self.trail.as_ref()?, job, arrived)?;
-        let held = self.connections.take(place.backend);
-        let knows = |held: &Held| {
-            held.last_end.is_some() && !self.has_to_be_told(held, job, run.token.as_ref())
-        };
-        match held {
-            Some(held) if knows(&held) => Some((run, held)),
+        match self.connections.take(place.backend) {
+            Some(held) if !self.has_to_be_told(&held, job, run.token.as_ref()) => Some((run, held)),
             held => {
                 self.cancel(run.mark);
                 if let Some(held) = held {
@@ -111,6 +108,12 @@ impl Session {
                 None
             }
         }
+    }
+
+    /// Was there an answer on the connection to a reader that this one may end like?
+    fn knows_how_it_ends(&mut self, place: Place) -> bool {
+        let held = self.connections.look(place.backend);
+        held.is_some_and(|held| held.last_end.is_some())
     }
 
     /// Sends the statement, waits for the answer and hands it on.
@@ -155,26 +158,29 @@ impl Session {
         if let Some(mark) = read.run.mark.take() {
             self.scope.lock().end_read(mark, at);
         }
+        self.count_backend_bytes(&mut read.held);
+        // Where the client goes on meanwhile, what is left to do here costs it nothing.
         let left = self.client.flush_now();
+        let (backend, reason) = (backend.index(), read.run.reason.index());
         self.settle_along(read, &progress);
         match left {
-            Ok(true) => Ok(()),
-            Ok(false) => Box::pin(self.flush()).await,
-            Err(_) => Err(Ended::ClientGone),
+            Ok(true) => {}
+            Ok(false) => Box::pin(self.flush()).await?,
+            Err(_) => return Err(Ended::ClientGone),
         }
+        self.shared.metrics.statement(backend, reason);
+        Ok(())
     }
 
     /// Draws the conclusions from an answer that was handed on.
     fn settle_along(&mut self, read: OnTrail, progress: &Progress) {
-        let OnTrail { job, run, held, .. } = read;
-        let mut held = held;
-        self.count_backend_bytes(&mut held);
+        let OnTrail {
+            job, run, mut held, ..
+        } = read;
         self.executed(&mut held, &job, None);
         self.follow_on_reader(run.place, &job, held.status, false);
         self.connections.put(held);
         self.ran_at(run.place, &job, progress);
-        let (backend, reason) = (run.place.backend.index(), run.reason.index());
-        self.shared.metrics.statement(backend, reason);
     }
 
     /// Goes on with a read that was sent as with any other: its answer is not one to be handed on at
@@ -222,10 +228,18 @@ impl OnTrail {
             Some(text) => told.proves_again(text, self.run.token.as_ref()),
             None => told.is_empty(),
         };
-        let progress = match proven && !known.status.contains(Status::IN_TRANS) {
-            true => hand_on_whole(self.job.command, held, &known, client, capabilities),
+        let plain = held.capabilities.contains(Capabilities::DEPRECATE_EOF)
+            && !known.status.contains(Status::IN_TRANS);
+        let progress = match proven && plain {
+            true => {
+                let (command, input) = (self.job.command, held.wire.input());
+                hand_on_whole(command, input, &known, client, capabilities)
+            }
             false => None,
         };
+        if progress.is_some() {
+            held.status = known.status;
+        }
         held.last_end = Some(known);
         progress
     }

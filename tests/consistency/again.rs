@@ -9,7 +9,7 @@ use crate::wire::compare::{comparable, texts};
 use crate::wire::{Client, MODERN};
 
 /// None, one and many rows; with warnings, long and empty values, and an error.
-const READS: [&str; 8] = [
+const READS: [&str; 12] = [
     "SELECT * FROM app.again WHERE a = 0",
     "SELECT * FROM app.again WHERE a = 1",
     "SELECT * FROM app.again",
@@ -17,8 +17,20 @@ const READS: [&str; 8] = [
     "SELECT '', NULL FROM app.again LIMIT 3",
     "SELECT REPEAT(b, 2000) FROM app.again WHERE a < 3",
     "SELECT a, b FROM app.again WHERE b LIKE '%9%' ORDER BY b LIMIT 7",
+    "SELECT NULL, REPEAT('x', 252), a FROM app.again WHERE a > 140",
+    // As many packets as a byte can count, and one column more than it can.
+    "SELECT a FROM app.again",
+    "SELECT MANY FROM app.again WHERE a < 4",
+    "SELECT MANY, a FROM app.again WHERE a < 4",
     "SELECT no_such_column FROM app.again",
 ];
+
+fn reads() -> impl Iterator<Item = String> {
+    let many = ["a"; 250].join(", ");
+    READS
+        .into_iter()
+        .map(move |read| read.replace("MANY", &many))
+}
 
 /// So often each, in one go.
 const TIMES: usize = 4;
@@ -59,9 +71,10 @@ async fn p3_what_is_asked_again_is_answered_the_same() {
         let reader = stage.lab.readers().first().expect("a reader").port();
         let mut direct = Client::connect(reader, APP, wanted).await;
         // The last one can't be prepared.
-        let ways = [(Command::Query, 8), (Command::StmtExecute, 7)];
-        for (command, reads) in ways {
-            for read in READS.iter().take(reads) {
+        let ways = [(Command::Query, 12), (Command::StmtExecute, 11)];
+        for (command, count) in ways {
+            for read in reads().take(count) {
+                let read = &*read;
                 let expected = argument(&mut direct, command, read).await;
                 let expected = comparable(direct.ask(command, &expected).await, wanted);
                 let argument = argument(&mut through, command, read).await;

@@ -8,9 +8,12 @@ use crate::stage::Stage;
 use crate::wire::{Client, MODERN};
 use crate::{runs, until};
 
-/// A client sends this, and leaves while `instance` runs it.
+/// A client that has read before sends this, and leaves while an instance runs it: which one.
 async fn leaves(stage: &Stage, sql: &str, mark: &str) -> usize {
     let mut client = Client::connect(stage.port, APP, MODERN).await;
+    for _ in 0..2 {
+        client.query(Stage::SERVED_BY).await;
+    }
     client.send(Command::Query, sql.as_bytes()).await;
     let mut at = None;
     until("it runs", async || {

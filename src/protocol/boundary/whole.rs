@@ -90,7 +90,7 @@ mod tests {
     use crate::protocol::boundary::{Boundary, Part};
     use crate::protocol::{Capabilities, Status};
 
-    const CAPS: Capabilities = Capabilities(Capabilities::DEPRECATE_EOF.0);
+    const CAPS: Capabilities = Capabilities::DEPRECATE_EOF;
 
     fn packets(payloads: &[Vec<u8>]) -> Vec<u8> {
         let numbered = payloads.iter().zip((0..=u8::MAX).cycle().skip(1));
@@ -152,7 +152,8 @@ mod tests {
     /// Mostly results, so that something is found.
     fn response() -> impl Strategy<Value = Vec<Vec<u8>>> {
         let rows = vec(vec(select(vec![0, 1, 7, 0xfb]), 1..9), 0..300);
-        let result = (1..4_u8, rows, any::<bool>()).prop_map(|(columns, rows, binary)| {
+        let columns = prop_oneof![1..4_u8, 249..251_u8];
+        let result = (columns, rows, any::<bool>()).prop_map(|(columns, rows, binary)| {
             let mut all = vec![vec![columns]];
             all.extend((0..columns).map(|_| definition()));
             all.extend(rows.into_iter().map(|mut row| {

@@ -125,7 +125,7 @@ impl Session {
         }
     }
 
-    /// COM_STMT_EXECUTE: as its text would run.
+    /// Reads COM_STMT_EXECUTE, which runs as its text would.
     pub(in crate::session) fn read_execution(&mut self, request: Request) -> Asked {
         let capabilities = self.capabilities;
         // MySQL looks at the command's fixed part before it looks for the statement.
