@@ -149,13 +149,22 @@ async fn a_wait_ends_when_the_reader_has_it_and_all_waiters_share_one_connection
     let place = watch.snapshot().backends[1].place().expect("up");
     // Nobody waits beyond the time that it may.
     watch
-        .wait(place, &token, Instant::now() + Duration::from_millis(50))
+        .wait(
+            place,
+            &token,
+            false,
+            Instant::now() + Duration::from_millis(50),
+        )
         .await;
     assert!(!watch.snapshot().backends[1].has_executed(&token));
     let mut waiters = tokio::task::JoinSet::new();
     for _ in 0..200 {
         let (watch, token) = (std::sync::Arc::clone(&watch), token.clone());
-        waiters.spawn(async move { watch.wait(place, &token, Instant::now() + LIMIT).await });
+        waiters.spawn(async move {
+            watch
+                .wait(place, &token, false, Instant::now() + LIMIT)
+                .await
+        });
     }
     while watch.waiting(place.backend) < 200 {
         tokio::task::yield_now().await;
@@ -180,7 +189,7 @@ async fn a_wait_ends_with_the_life_of_its_reader() {
     until(&watch, "all up", all_up).await;
     let place = watch.snapshot().backends[1].place().expect("up");
     let never = Set::parse("3e11fa47-71ca-11e1-9e33-c80aa9429562:1").unwrap();
-    let waiting = watch.wait(place, &never, Instant::now() + LIMIT);
+    let waiting = watch.wait(place, &never, false, Instant::now() + LIMIT);
     let killing = async {
         while watch.waiting(place.backend) == 0 {
             tokio::task::yield_now().await;

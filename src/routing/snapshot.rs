@@ -42,6 +42,13 @@ pub struct Seat {
     pub generation: u64,
 }
 
+impl Seat {
+    /// May a new writer still execute what it has received as a reader?
+    pub fn is_draining(&self) -> bool {
+        self.generation > 0 && !self.drained
+    }
+}
+
 /// What is known of one backend.
 #[derive(Clone, Debug)]
 pub struct BackendView {

@@ -55,8 +55,12 @@ impl Session {
                 place,
                 token,
                 until,
+                draining,
                 ..
-            } => self.wait_for(place, token, until, tried).await?,
+            } => {
+                self.wait_for((place, token, until), draining, tried)
+                    .await?;
+            }
             Decision::Refuse { kind, reason } => {
                 return self
                     .before_refusing(kind, reason, job, tried, arrived)
@@ -68,15 +72,14 @@ impl Session {
 
     async fn wait_for(
         &mut self,
-        place: Place,
-        token: Arc<Set>,
-        until: Instant,
+        (place, token, until): (Place, Arc<Set>, Instant),
+        draining: bool,
         tried: &mut Tried,
     ) -> Result<(), Ended> {
         tried.waited_since.get_or_insert_with(Instant::now);
         let shared = Arc::clone(&self.shared);
         let _counted = shared.counts_waiting(place.backend);
-        self.unless_gone(shared.watch.wait(place, &token, until))
+        self.unless_gone(shared.watch.wait(place, &token, draining, until))
             .await?;
         tried.waiting = Some(Waiting {
             place,

@@ -187,3 +187,46 @@ fn p2_what_a_writer_has_yet_to_apply_is_waited_for_by_who_has_seen_it_on_a_reade
         assert_eq!(stage.causality.take_lost_writes(), None);
     }
 }
+
+#[test]
+fn p2_a_writer_that_was_asked_beside_the_reader_is_asked_again_before_anybody_waits_for_it() {
+    let mut stage = has_read_on_a();
+    takes_over(&mut stage, "w:1-100", true);
+    let both = probe(&[A, B], Reason::ReadAfterOtherReader);
+    assert_eq!(stage.arrives(READ), both);
+    stage.pass(1);
+    stage.answers(A, "w:1-101", "");
+    stage.answers(B, "w:1-100", "");
+    stage.pass(1);
+    assert_eq!(stage.decide(READ), probe(&[B], Reason::WriterBehind));
+    stage.pass(1);
+    stage.answers(B, "w:1-100", "");
+    stage.decide(READ);
+    let lost = stage.causality.take_lost_writes().unwrap();
+    assert_eq!((lost.known, lost.doubted), (set("w:101"), false));
+}
+
+#[test]
+fn p2_who_waits_for_a_writer_that_has_more_to_execute_is_told_what_is_lost_when_it_has_not() {
+    let mut stage = has_read_on_a();
+    takes_over(&mut stage, "w:1-100", false);
+    stage.arrives(READ);
+    stage.pass(1);
+    stage.answers(A, "w:1-101", "");
+    stage.answers(B, "w:1-100", "");
+    stage.pass(1);
+    stage.decide(READ);
+    stage.pass(1);
+    stage.answers(B, "w:1-100", "");
+    let decision = stage.decide(READ);
+    let draining = matches!(
+        decision,
+        tidegate::routing::Decision::Wait { draining: true, .. }
+    );
+    assert!(draining, "{decision:?}");
+    stage.snapshot.seat.drained = true;
+    stage.pass(1);
+    stage.decide(READ);
+    let lost = stage.causality.take_lost_writes().unwrap();
+    assert_eq!((lost.known, lost.doubted), (set("w:101"), false));
+}

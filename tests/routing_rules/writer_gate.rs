@@ -64,6 +64,7 @@ impl Stage {
             token: waiting.token,
             until: waiting.until,
             reason: Reason::WriterBehind,
+            draining: false,
         }
     }
 }

@@ -115,6 +115,7 @@ impl Simulation {
                 token,
                 until,
                 reason,
+                ..
             } => {
                 let statement = self.statement(session);
                 statement.phase = Phase::Waiting;

@@ -138,17 +138,19 @@ impl Watch {
     }
 
     /// Waits until this life of a backend is known to have executed `token`, until it has ended,
-    /// or until `until`. All that wait on a backend share one connection to it.
+    /// or until `until`. All that wait on a backend share one connection to it. While it is a new writer
+    /// that is `draining`, the wait is also over once it has executed all that it has received.
     ///
     /// Cancel safe: a waiter that is dropped is forgotten.
-    pub async fn wait(&self, place: Place, token: &Set, until: Instant) {
+    pub async fn wait(&self, place: Place, token: &Set, draining: bool, until: Instant) {
         let Some(waiters) = self.publisher.waiters(place.backend) else {
             return;
         };
         let over = || {
             let snapshot = self.snapshot();
             let view = snapshot.backend(place.backend);
-            view.is_none_or(|view| view.place() != Some(place) || view.has_executed(token))
+            let drained = draining && !snapshot.seat.is_draining();
+            drained || view.is_none_or(|it| it.place() != Some(place) || it.has_executed(token))
         };
         if over() {
             return;
@@ -156,6 +158,7 @@ impl Watch {
         let mut ticket = waiters.register(Want::Executed {
             place,
             token: token.clone(),
+            draining,
         });
         if !over() {
             let until = tokio::time::Instant::from_std(until);

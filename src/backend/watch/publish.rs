@@ -398,7 +398,7 @@ impl Publisher {
         drop(guard);
         for id in changed {
             if let (Some(view), Some(waiters)) = (snapshot.backend(*id), self.waiters(*id)) {
-                waiters.settle(view);
+                waiters.settle(view, !snapshot.seat.is_draining());
             }
         }
         if let Some(waiters) = seated.and_then(|id| self.waiters(id)) {

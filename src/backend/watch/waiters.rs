@@ -26,8 +26,13 @@ pub(super) struct Waiters {
 /// What a waiter waits for.
 #[derive(Debug)]
 pub(super) enum Want {
-    /// That this life of the backend has executed the set, or has ended.
-    Executed { place: Place, token: Set },
+    /// That this life of the backend has executed the set, or has ended; of a new writer that is
+    /// `draining` also that it has executed all that it has received.
+    Executed {
+        place: Place,
+        token: Set,
+        draining: bool,
+    },
     /// An answer to a question that is sent from then on, or that the backend is down.
     Probe { since: Instant },
 }
@@ -50,11 +55,13 @@ pub(super) struct Ticket<'a> {
 }
 
 impl Want {
-    fn is_met(&self, view: &BackendView) -> bool {
+    fn is_met(&self, view: &BackendView, drained: bool) -> bool {
         match self {
-            Self::Executed { place, token } => {
-                view.place() != Some(*place) || view.has_executed(token)
-            }
+            Self::Executed {
+                place,
+                token,
+                draining,
+            } => view.place() != Some(*place) || view.has_executed(token) || *draining && drained,
             Self::Probe { since } => {
                 let probe = view.current_probe();
                 !view.up || probe.is_some_and(|probe| probe.started >= *since)
@@ -96,10 +103,12 @@ impl Waiters {
     }
 
     /// Tells those whose news this is.
-    pub(super) fn settle(&self, view: &BackendView) {
+    ///
+    /// `drained`: the writer has executed all that it has received.
+    pub(super) fn settle(&self, view: &BackendView, drained: bool) {
         let mut waiting = self.lock();
         let met = waiting.waiters.iter();
-        let met = met.filter(|(_, (want, _))| want.is_met(view));
+        let met = met.filter(|(_, (want, _))| want.is_met(view, drained));
         let met: Vec<u64> = met.map(|(number, _)| *number).collect();
         let settled = met.iter().map(|number| waiting.waiters.remove(number));
         let settled: Vec<_> = settled.flatten().collect();
@@ -116,7 +125,7 @@ impl Waiters {
     pub(super) fn await_nearest(&self, here: Place) -> Option<Set> {
         let mut waiting = self.lock();
         let tokens = waiting.waiters.values().filter_map(|(want, _)| match want {
-            Want::Executed { place, token } if *place == here => Some(token),
+            Want::Executed { place, token, .. } if *place == here => Some(token),
             _ => None,
         });
         let nearest =
@@ -213,6 +222,7 @@ pub(super) mod tests {
         Want::Executed {
             place: place(epoch),
             token: set(token),
+            draining: false,
         }
     }
 
@@ -221,16 +231,32 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn who_waits_for_a_new_writer_is_told_once_that_has_drained() {
+        let waiters = Waiters::default();
+        let of_one_that_drains = Want::Executed {
+            place: place(1),
+            token: set("1-5"),
+            draining: true,
+        };
+        let mut drains = waiters.register(of_one_that_drains);
+        let mut other = waiters.register(executed(1, "1-5"));
+        waiters.settle(&view(1, "1-4"), false);
+        assert!(!is_told(&mut drains));
+        waiters.settle(&view(1, "1-4"), true);
+        assert!(is_told(&mut drains) && !is_told(&mut other));
+    }
+
+    #[test]
     fn p1_only_those_whose_token_is_covered_are_told() {
         let waiters = Waiters::default();
         let mut near = waiters.register(executed(1, "1-5"));
         let mut far = waiters.register(executed(1, "6"));
         let mut other_life = waiters.register(executed(2, "1"));
-        waiters.settle(&view(1, "1-4"));
+        waiters.settle(&view(1, "1-4"), true);
         assert!(!is_told(&mut near) && !is_told(&mut far) && is_told(&mut other_life));
-        waiters.settle(&view(1, "1-5"));
+        waiters.settle(&view(1, "1-5"), true);
         assert!(is_told(&mut near) && !is_told(&mut far));
-        waiters.settle(&view(2, "1"));
+        waiters.settle(&view(2, "1"), true);
         assert!(is_told(&mut far));
         assert_eq!(waiters.count(), 0);
     }
@@ -289,11 +315,11 @@ pub(super) mod tests {
         let mut ticket = waiters.register(Want::Probe {
             since: Instant::now(),
         });
-        waiters.settle(&view(1, "1"));
+        waiters.settle(&view(1, "1"), true);
         assert!(!is_told(&mut ticket));
         let mut down = view(1, "1");
         down.up = false;
-        waiters.settle(&down);
+        waiters.settle(&down, true);
         assert!(is_told(&mut ticket));
     }
 }

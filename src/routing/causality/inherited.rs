@@ -75,6 +75,12 @@ impl Causality {
             .extend(self.lost.threads().iter().copied());
     }
 
+    /// From when on the new writer has to be asked for what it lacks; none if nothing is missing.
+    pub(in super::super) fn accounts_since(&self) -> Option<Instant> {
+        let missing = !self.inherited.token.is_empty() || self.inherited.doubted;
+        self.inherited.since.filter(|_| missing)
+    }
+
     /// Takes note of what the new writer has, and of what is lost.
     pub(super) fn account_for(&mut self, world: &World<'_>, now: Instant) {
         let Some(changed) = self.inherited.since else {

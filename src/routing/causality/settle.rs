@@ -290,8 +290,7 @@ impl Causality {
             return false;
         };
         suspicious.subtract(&writer.seen);
-        let seat = &world.snapshot.seat;
-        if seat.generation > 0 && !seat.drained {
+        if world.snapshot.seat.is_draining() {
             suspicious.retain_uuids(|source| !self.may_come(source, world));
         }
         if self.errant.interval_count() > MAX_ERRANT_INTERVALS {

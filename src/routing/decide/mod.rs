@@ -52,7 +52,7 @@ pub enum Decision {
         /// Why.
         reason: Reason,
     },
-    /// It waits until this place has executed the token.
+    /// It waits until this place has executed the token, and is decided about again.
     Wait {
         /// Where it will run.
         place: Place,
@@ -62,6 +62,9 @@ pub enum Decision {
         until: Instant,
         /// Why it waits.
         reason: Reason,
+        /// The place is that of a new writer which has not executed all that it has received: once it
+        /// has, what it lacks is lost, and nobody waits for it any longer.
+        draining: bool,
     },
     /// It gets an error, and the session goes on.
     Refuse {

@@ -79,6 +79,7 @@ impl Deciding<'_> {
                     token,
                     until,
                     reason: Reason::ReaderBehind,
+                    draining: false,
                 }
             }
             None => Decision::refuse(RefuseKind::Timeout),

@@ -135,5 +135,6 @@ fn wait_for(place: Place, token: Arc<Set>, until: Instant) -> Decision {
         token,
         until,
         reason,
+        draining: false,
     }
 }

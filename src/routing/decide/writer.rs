@@ -77,10 +77,12 @@ impl Deciding<'_> {
         if self.has_waited_for(proven) {
             return Decision::Run { place, reason };
         }
-        if writer
-            .current_probe()
-            .is_none_or(|probe| probe.started < arrived)
-        {
+        // Since then it has to tell what it has, or what it lacks is never known to be lost.
+        let due = self
+            .causality
+            .accounts_since()
+            .map_or(arrived, |since| since.max(arrived));
+        if self.world.writer_probe(due).is_none() {
             return Decision::Probe {
                 backends: smallvec![writer.id],
                 reason: Reason::WriterBehind,
@@ -99,6 +101,7 @@ impl Deciding<'_> {
             token: Arc::new(self.causality.gated().clone()),
             until,
             reason: Reason::WriterBehind,
+            draining: self.world.snapshot.seat.is_draining(),
         }
     }
 
