@@ -160,7 +160,7 @@ impl Control {
         for bound in bound {
             self.accept_at(bound);
         }
-        self.listeners.keep(Door::Clients, addresses);
+        self.listeners.keep(Door::Clients, addresses).await;
         current.tls = config.listen.tls;
         current.tls_rules = config.listen.tls_rules;
         current.written = config.written;
@@ -277,7 +277,7 @@ impl Control {
             self.workers.clone(),
             self.draining.clone(),
         );
-        let task = self.home.spawn(accepting).abort_handle();
+        let task = self.home.spawn(accepting);
         self.listeners.add(bound, task);
     }
 

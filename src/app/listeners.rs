@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
 use super::StartError;
 use super::workers::WorkerHandle;
@@ -33,7 +33,7 @@ struct Open {
     /// As the configuration says; the system may have chosen the port.
     wanted: Endpoint,
     listener: Arc<Listener>,
-    task: Option<AbortHandle>,
+    task: Option<JoinHandle<()>>,
 }
 
 impl Drop for Open {
@@ -148,15 +148,23 @@ impl Listeners {
     }
 
     /// Takes over a bound listener, at which this task accepts.
-    pub(super) fn add(&self, mut bound: Bound, task: AbortHandle) {
+    pub(super) fn add(&self, mut bound: Bound, task: JoinHandle<()>) {
         bound.0.task = Some(task);
         self.lock().push(bound.0);
     }
 
-    /// Closes the listeners of this kind that are not among these.
-    pub(super) fn keep(&self, door: Door, wanted: &[Endpoint]) {
-        self.lock()
-            .retain(|open| open.door != door || wanted.contains(&open.wanted));
+    /// Closes the listeners of this kind that are not among these. Nobody reaches them any more when
+    /// it returns: until the task has ended that accepts there, the system takes clients for it.
+    pub(super) async fn keep(&self, door: Door, wanted: &[Endpoint]) {
+        let stays = |open: &Open| open.door != door || wanted.contains(&open.wanted);
+        let closed: Vec<Open> = self.lock().extract_if(.., |open| !stays(open)).collect();
+        for mut open in closed {
+            if let Some(task) = open.task.take() {
+                task.abort();
+                // Whether it has panicked before is nobody's concern any more.
+                let _ = task.await;
+            }
+        }
     }
 
     /// Closes all of them.

@@ -329,7 +329,7 @@ async fn open_http(
     for bound in bound {
         endpoint = Some(bound.endpoint()?);
         let task = tokio::spawn(admin::serve(bound.listener(), desk.clone()));
-        control.listeners.add(bound, task.abort_handle());
+        control.listeners.add(bound, task);
     }
     Ok(endpoint)
 }
@@ -356,7 +356,7 @@ async fn open_console(
     for bound in bound {
         endpoint = Some(bound.endpoint()?);
         let task = tokio::spawn(console::serve(bound.listener(), board.clone()));
-        control.listeners.add(bound, task.abort_handle());
+        control.listeners.add(bound, task);
     }
     Ok(endpoint)
 }
@@ -375,7 +375,7 @@ impl Running {
     pub async fn drain(self) {
         tracing::info!(clients = self.registry.count(), "draining");
         self.drain.send_replace(true);
-        self.control.0.listeners.keep(Door::Clients, &[]);
+        self.control.0.listeners.keep(Door::Clients, &[]).await;
         let limit = self.control.0.shared.config.load().drain_timeout;
         let all_gone = async {
             while self.registry.count() > 0 {
