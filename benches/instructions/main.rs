@@ -41,17 +41,17 @@ const SCRIPTS: [Script; 5] = [
     Script {
         name: "point select, text",
         statement: Statement::Text,
-        limit: 10_000,
+        limit: 6_900,
     },
     Script {
         name: "point select, prepared",
         statement: Statement::Prepared,
-        limit: 9_600,
+        limit: 6_500,
     },
     Script {
         name: "100 rows, text",
         statement: Statement::Rows,
-        limit: 43_400,
+        limit: 36_100,
     },
     Script {
         name: "update, text",
