@@ -83,6 +83,7 @@ impl Monitor {
             // Nobody is taken for the writer by what it was before, nor a member of a group for one
             // that is online.
             if claims && !claimed || fresh && following.is_due(claims) {
+                following.doubt_group();
                 match self.follow(&mut conn, &mut following, &mut asking).await {
                     Ok(false) => {}
                     Ok(true) => continue,

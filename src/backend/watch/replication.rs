@@ -13,7 +13,8 @@ use crate::gtid::Set;
 use crate::routing::Replication;
 use crate::sql::Flavour;
 
-/// How often a backend is asked that takes no writes.
+/// How often a backend is asked that takes no writes, and each whether it is in a group: MySQL fills a
+/// table of all its variables to tell, which takes it a millisecond.
 const REFRESH: Duration = Duration::from_secs(1);
 
 /// How often one that takes writes is.
@@ -34,6 +35,8 @@ pub(super) struct Following {
     asked: Option<Instant>,
     known: Option<Replication>,
     group: Group,
+    /// When it was asked for that.
+    group_asked: Option<Instant>,
 }
 
 /// What a backend says of its replication.
@@ -54,6 +57,11 @@ impl Following {
     pub(super) fn is_due(&self, claims: bool) -> bool {
         let refresh = if claims { REFRESH_WRITABLE } else { REFRESH };
         self.asked.is_none_or(|asked| asked.elapsed() >= refresh)
+    }
+
+    /// The next time it is asked whether it is in a group, too, however short ago it was.
+    pub(super) fn doubt_group(&mut self) {
+        self.group_asked = None;
     }
 
     /// Asks, and logs what has changed.
@@ -86,7 +94,12 @@ impl Following {
             self.known = replication;
         }
         let group = match flavour {
-            Flavour::MySql => group(conn).await?,
+            Flavour::MySql if self.group_asked.is_none_or(|it| it.elapsed() >= REFRESH) => {
+                let group = group(conn).await?;
+                self.group_asked = Some(Instant::now());
+                group
+            }
+            Flavour::MySql => self.group,
             Flavour::MariaDb => Group::None,
         };
         if group == Group::Hidden && self.group != group {
