@@ -1,7 +1,7 @@
 //! `make bench`: sysbench on a lab, direct, through HAProxy (TCP mode) and through Tidegate; read and
-//! write through Tidegate at two levels; and reads through Tidegate with two readers. The roads take
-//! turns, so that what else the machine does hits all of them; what counts are the ratios of what was
-//! measured in the same round.
+//! write through Tidegate at two levels, both at the same time; and reads through Tidegate with two
+//! readers. The roads take turns, so that what else the machine does hits all of them; what counts are
+//! the ratios of what was measured in the same round.
 
 #[path = "../shared/interrupted.rs"]
 mod interrupted;
@@ -11,6 +11,7 @@ mod proxies;
 #[path = "../shared/ratio.rs"]
 mod ratio;
 mod report;
+mod together;
 mod workload;
 
 use std::path::PathBuf;
@@ -120,7 +121,9 @@ async fn compare(options: &Options) -> Result<(), Error> {
             (TIDEGATE, Road::tidegate(&cluster, "session").await?),
             (EVENTUAL, Road::tidegate(&cluster, "eventual").await?),
         ];
-        play.all(&roads, &transactions, &mut report).await?;
+        for &&workload in &transactions {
+            play.together(&roads, workload, &mut report).await?;
+        }
         end(roads).await?;
     }
     cluster.stop().await;
@@ -167,6 +170,19 @@ struct Play<'a> {
 }
 
 impl Play<'_> {
+    async fn warm_up(&self, roads: &[(&'static str, Road)]) -> Result<(), Error> {
+        for (_, road) in roads {
+            let warm = (Workload::Text, 8);
+            self.load.run(road.port(), warm, 1, async {}).await?;
+        }
+        Ok(())
+    }
+
+    fn say(&self, round: usize, workload: Workload) {
+        let (rounds, name) = (self.options.rounds, workload.name());
+        eprintln!("bench: round {} of {rounds}, {name}", round + 1);
+    }
+
     /// All workloads on all roads, which take turns.
     async fn all(
         &self,
@@ -174,19 +190,11 @@ impl Play<'_> {
         workloads: &[Workload],
         report: &mut Report,
     ) -> Result<(), Error> {
-        for (_, road) in roads {
-            let warm = (Workload::Text, 8);
-            self.load.run(road.port(), warm, 1, async {}).await?;
-        }
+        self.warm_up(roads).await?;
         let options = self.options;
         for round in 0..options.rounds {
             for &workload in workloads {
-                eprintln!(
-                    "bench: round {} of {}, {}",
-                    round + 1,
-                    options.rounds,
-                    workload.name()
-                );
+                self.say(round, workload);
                 for threads in workload.threads(&options.threads) {
                     let played = (workload, threads);
                     let turns = roads.iter().cycle().skip(round % roads.len().max(1));
@@ -197,6 +205,30 @@ impl Play<'_> {
                         report.add(played, name, found);
                     }
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// A workload on two roads at the same time.
+    async fn together(
+        &self,
+        roads: &[(&'static str, Road); 2],
+        workload: Workload,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        self.warm_up(roads).await?;
+        let [(one, first), (other, second)] = roads;
+        for round in 0..self.options.rounds {
+            self.say(round, workload);
+            for threads in workload.threads(&self.options.threads) {
+                let played = (workload, threads);
+                let seconds = self.options.seconds;
+                let both = [first, second];
+                let found = together::measure(self.cluster, self.load, both, played, seconds);
+                let [ours, theirs] = found.await?;
+                report.add(played, one, ours);
+                report.add(played, other, theirs);
             }
         }
         Ok(())

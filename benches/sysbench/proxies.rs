@@ -24,7 +24,7 @@ const TICKS_PER_SECOND: f64 = 100.0;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// After this time all connections are open, and what logins cost is not counted.
-const LOGINS: Duration = Duration::from_secs(1);
+pub(crate) const LOGINS: Duration = Duration::from_secs(1);
 
 const NO_READER: &str = "a lab without a reader";
 
@@ -50,13 +50,13 @@ pub(crate) struct Measured {
 
 /// Counters at a point in time.
 #[derive(Clone, Copy, Debug)]
-struct Counters {
-    /// CPU seconds of the proxy since its start.
-    cpu: Option<f64>,
+pub(crate) struct Counters {
+    /// CPU seconds of the proxy since its start; none without a proxy.
+    pub(crate) cpu: Option<f64>,
     /// SELECTs that writer and readers have run since their start.
-    selects: f64,
+    pub(crate) selects: f64,
     /// Of these, the first reader.
-    at_reader: f64,
+    pub(crate) at_reader: f64,
 }
 
 impl Road {
@@ -213,7 +213,8 @@ impl Road {
         })
     }
 
-    async fn counters(&self, cluster: &Cluster) -> Result<Counters, Error> {
+    /// As they are now.
+    pub(crate) async fn counters(&self, cluster: &Cluster) -> Result<Counters, Error> {
         let pid = self.pid();
         let cpu = pid.map(cpu_seconds).transpose()?;
         let mut all = selects(cluster.writer()).await?;
@@ -263,7 +264,7 @@ fn forget_most_memory(pid: u32) -> io::Result<()> {
 }
 
 /// VmHWM of proc(5)'s status, in MiB.
-fn most_memory(pid: u32) -> Result<f64, Error> {
+pub(crate) fn most_memory(pid: u32) -> Result<f64, Error> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib = line.and_then(|line| line.split_whitespace().next());
