@@ -268,8 +268,9 @@ pub async fn start_with(config: Config, setup: Setup) -> Result<Running, StartEr
         keys: LoginKeys::default(),
         tls: ArcSwap::from_pointee(acceptor(&config.listen.tls, &config.listen.tls_rules)?),
         draining: draining.clone(),
+        timers: Handle::current(),
     });
-    let workers = Workers::start()?;
+    let workers = Workers::start(&Handle::current())?;
     let home = workers.handles().first().map(|it| it.runtime.clone());
     let home = home.unwrap_or_else(Handle::current);
     let control = Arc::new(Control {

@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
@@ -14,37 +14,45 @@ use tokio::time::sleep;
 use super::pace::Pace;
 use crate::session::met_since_last_look;
 
-/// The threads that serve sessions; they end when this is dropped.
+/// The threads that serve sessions. They have ended when this has been dropped, which waits for them.
 #[derive(Debug)]
 pub(super) struct Workers(Vec<Worker>);
 
 #[derive(Debug)]
 struct Worker {
     handle: WorkerHandle,
-    _stop: oneshot::Sender<()>,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
 }
 
-/// Whoever sets a timer that ends before all others makes the runtime wake up once more, by two
-/// system calls. A timer that always ends soon is before all that a statement or a login sets.
+/// Whoever sets a timer that ends before all others wakes the runtime up that has it. One that always
+/// ends soon is before all that a statement or a login sets.
 const BEAT: Duration = Duration::from_millis(250);
 
-async fn beat() {
+/// A thread that has timers of its own looks at the clock before and after each rest, so what every
+/// thread and every session has for good is set elsewhere.
+async fn beat(timers: Handle) {
     let mut pace = Pace::of_this_thread();
     loop {
-        sleep(BEAT).await;
+        let rest = {
+            let _there = timers.enter();
+            sleep(BEAT)
+        };
+        rest.await;
         pace.follow(met_since_last_look());
     }
 }
 
 impl Workers {
-    /// One for each core that this process may use.
+    /// One for each core that this process may use. The timers are another runtime's, which outlives
+    /// this.
     ///
     /// # Errors
     /// As the system gives them.
-    pub(super) fn start() -> io::Result<Self> {
+    pub(super) fn start(timers: &Handle) -> io::Result<Self> {
         let count = thread::available_parallelism().map_or(1, usize::from);
         (0..count)
-            .map(Worker::start)
+            .map(|index| Worker::start(index, timers.clone()))
             .collect::<io::Result<_>>()
             .map(Self)
     }
@@ -52,6 +60,21 @@ impl Workers {
     /// Where sessions can be spawned.
     pub(super) fn handles(&self) -> Vec<WorkerHandle> {
         self.0.iter().map(|worker| worker.handle.clone()).collect()
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        let (stops, threads): (Vec<_>, Vec<_>) = self
+            .0
+            .drain(..)
+            .map(|worker| (worker.stop, worker.thread))
+            .unzip();
+        drop(stops);
+        for thread in threads {
+            // One that panicked has said so.
+            let _ = thread.join();
+        }
     }
 }
 
@@ -109,24 +132,27 @@ impl Drop for Counted {
 }
 
 impl Worker {
-    fn start(index: usize) -> io::Result<Self> {
+    fn start(index: usize, timers: Handle) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = WorkerHandle::new(runtime.handle().clone());
         let (stop, stopped) = oneshot::channel::<()>();
-        thread::Builder::new()
+        let thread = thread::Builder::new()
             .name(format!("worker-{index}"))
             .spawn(move || {
                 // Ends when the sender is dropped, and the sessions with it.
                 runtime.block_on(async {
                     tokio::select! {
                         _ = stopped => {}
-                        () = beat() => {}
+                        () = beat(timers) => {}
                     }
                 });
+                // Without waiting for a name that is looked up.
+                runtime.shutdown_background();
             })?;
         Ok(Self {
             handle,
-            _stop: stop,
+            stop,
+            thread,
         })
     }
 }

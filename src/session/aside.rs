@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker, ready};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A future that is looked at only when it has called.
@@ -104,12 +105,20 @@ impl<F: Future + ?Sized> Aside<F> {
 
 /// A timer for one wait after the other, of which hardly any takes so long that it goes off: it is
 /// left as it is while it goes off in time, and goes off once too often then.
-#[derive(Default)]
 pub(super) struct Alarm {
+    timers: Handle,
     sleep: Option<Aside<Sleep>>,
 }
 
 impl Alarm {
+    /// One that is set with the timers of this runtime.
+    pub(super) fn new(timers: &Handle) -> Self {
+        Self {
+            timers: timers.clone(),
+            sleep: None,
+        }
+    }
+
     /// Waits for so long; beyond the end of time, for ever.
     ///
     /// Cancel safe.
@@ -124,9 +133,10 @@ impl Alarm {
     ///
     /// Cancel safe.
     pub(super) async fn at(&mut self, until: Instant) {
-        let sleep = self
-            .sleep
-            .get_or_insert_with(|| Aside::new(Box::pin(sleep_until(until))));
+        let sleep = self.sleep.get_or_insert_with(|| {
+            let _there = self.timers.enter();
+            Aside::new(Box::pin(sleep_until(until)))
+        });
         if sleep.future.deadline() > until || sleep.future.is_elapsed() {
             sleep.set(until);
         }
@@ -197,7 +207,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_alarm_goes_off_no_earlier_than_it_should_whatever_it_was_set_to_before() {
-        let mut alarm = Alarm::default();
+        let mut alarm = Alarm::new(&Handle::current());
         let begun = Instant::now();
         // To be later, earlier, and over already while nobody waited.
         for before in [9, 1, 0] {

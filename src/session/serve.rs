@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::error::Elapsed;
-use tokio::time::timeout;
 
 use super::login::{Greeted, LoginFailure, encode_error};
 use super::session::Session;
@@ -62,8 +61,8 @@ async fn log_in_in_time(
 ) -> Result<Result<(Box<Session>, String), NoSession>, Elapsed> {
     let peer = entry.peer();
     // Elsewhere, since a session keeps its place for as long as it lives.
-    let mut logging_in = Box::pin(log_in(shared, plain, entry, origin));
-    match timeout(limit, &mut logging_in).await {
+    let mut logging_in = Box::pin(log_in(Arc::clone(&shared), plain, entry, origin));
+    match shared.in_time(limit, &mut logging_in).await {
         Err(_) if peer.is_let_in() => Ok(logging_in.await),
         ended => ended,
     }

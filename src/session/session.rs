@@ -147,6 +147,7 @@ impl Session {
         let scope = shared.scopes.open(policy.scope, user, &snapshot);
         let state = SessionState::after_login(request.collation, request.database.clone());
         let writer = shared.writer();
+        let alarm = Alarm::new(&shared.timers);
         Self {
             peer: entry.peer(),
             refused: None,
@@ -157,7 +158,7 @@ impl Session {
             member: None,
             barred: None,
             client: claimed.wire,
-            alarm: Alarm::default(),
+            alarm,
             capabilities: claimed.capabilities,
             logged_in: Instant::now(),
             nonce: claimed.nonce,

@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use tokio::time::timeout;
-
 use super::Ended;
 use super::connections::{Held, Room};
 use super::session::Session;
@@ -83,7 +81,7 @@ impl Session {
         };
         match self.shared.pool.vouching.join(account, self.logged_in) {
             Turn::Now(asking) => Joined::Asks(Some(asking)),
-            Turn::Later(told) => match timeout(PATIENCE, told).await {
+            Turn::Later(told) => match self.shared.in_time(PATIENCE, told).await {
                 Ok(Ok(Answer::Word(word))) => {
                     self.shared.metrics.logins_shared().inc();
                     Joined::Told(word)

@@ -101,7 +101,7 @@ impl<'a> Patience<'a> {
         limit: Duration,
         waited: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
-        let mut alarm = Alarm::default();
+        let mut alarm = Alarm::new(&shared.timers);
         tokio::select! {
             biased;
             done = waited => done,
