@@ -121,7 +121,7 @@ async fn compare(options: &Options) -> Result<(), Error> {
             (TIDEGATE, Road::tidegate(&cluster, "session").await?),
             (EVENTUAL, Road::tidegate(&cluster, "eventual").await?),
         ];
-        for &&workload in &transactions {
+        for &workload in &transactions {
             play.together(&roads, workload, &mut report).await?;
         }
         end(roads).await?;

@@ -32,7 +32,7 @@ use crate::backend::online::{self, Finding, Severity};
 use crate::backend::watch::Watch;
 use crate::backend::{self, Dialer, Reach};
 use crate::config::Config;
-use crate::net::{Endpoint, Inherited, TlsError, acceptor};
+use crate::net::{Endpoint, Inherited, Timers, TlsError, acceptor};
 use crate::routing::{Reads, Reason, Snapshot, UnknownCause};
 use crate::session::{
     Failures, Loads, LoginKeys, Pool, PreparedCount, Pressure, ReadsSwitch, Registry, Roster,
@@ -68,7 +68,8 @@ pub enum StartError {
     Io(#[from] io::Error),
 }
 
-/// A proxy that serves.
+/// A proxy that serves. It is to be dropped before the runtime ends that it was started in, and that
+/// waits until the threads that serve sessions have left what they are doing.
 #[derive(Debug)]
 pub struct Running {
     /// Where it listens, with the ports that the system chose.
@@ -213,7 +214,8 @@ pub async fn start_with(config: Config, setup: Setup) -> Result<Running, StartEr
     let gauges = Gauges::new(Arc::clone(&metrics));
     let on_publish = Box::new(move |snapshot: &Snapshot| gauges.show(snapshot));
     let watch = Watch::start(&backends, on_publish);
-    let dialer = Dialer::new(Reach::new(Arc::clone(&backends))?);
+    let timers = Timers::here();
+    let dialer = Dialer::new(Reach::new(Arc::clone(&backends))?, timers.clone());
     let writer = match watch.snapshot().seat.backend {
         Some(fixed) => fixed,
         None if backends.backends.is_empty() => return Err(StartError::NoWriter),
@@ -268,9 +270,9 @@ pub async fn start_with(config: Config, setup: Setup) -> Result<Running, StartEr
         keys: LoginKeys::default(),
         tls: ArcSwap::from_pointee(acceptor(&config.listen.tls, &config.listen.tls_rules)?),
         draining: draining.clone(),
-        timers: Handle::current(),
+        timers: timers.clone(),
     });
-    let workers = Workers::start(&Handle::current())?;
+    let workers = Workers::start(&timers)?;
     let home = workers.handles().first().map(|it| it.runtime.clone());
     let home = home.unwrap_or_else(Handle::current);
     let control = Arc::new(Control {

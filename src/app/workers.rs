@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
-use tokio::time::sleep;
 
 use super::pace::Pace;
+use crate::net::Timers;
 use crate::session::met_since_last_look;
 
 /// The threads that serve sessions. They have ended when this has been dropped, which waits for them.
@@ -25,36 +25,30 @@ struct Worker {
     thread: JoinHandle<()>,
 }
 
-/// Whoever sets a timer that ends before all others wakes the runtime up that has it. One that always
-/// ends soon is before all that a statement or a login sets.
+/// How often a thread looks at its pace. It is also the timer among all threads' limits that always ends
+/// before what a statement or a login sets ([`Timers`]).
 const BEAT: Duration = Duration::from_millis(250);
 
-/// A thread that has timers of its own looks at the clock before and after each rest, so what every
-/// thread and every session has for good is set elsewhere.
-async fn beat(timers: Handle) {
+async fn beat(timers: Timers) {
     let mut pace = Pace::of_this_thread();
     loop {
-        let rest = {
-            let _there = timers.enter();
-            sleep(BEAT)
-        };
-        rest.await;
+        timers.sleep(BEAT).await;
         pace.follow(met_since_last_look());
     }
 }
 
 impl Workers {
-    /// One for each core that this process may use. The timers are another runtime's, which outlives
-    /// this.
+    /// One for each core that this process may use. The timers' runtime has to outlive this.
     ///
     /// # Errors
     /// As the system gives them.
-    pub(super) fn start(timers: &Handle) -> io::Result<Self> {
+    pub(super) fn start(timers: &Timers) -> io::Result<Self> {
         let count = thread::available_parallelism().map_or(1, usize::from);
-        (0..count)
-            .map(|index| Worker::start(index, timers.clone()))
-            .collect::<io::Result<_>>()
-            .map(Self)
+        let mut workers = Self(Vec::with_capacity(count));
+        for index in 0..count {
+            workers.0.push(Worker::start(index, timers.clone())?);
+        }
+        Ok(workers)
     }
 
     /// Where sessions can be spawned.
@@ -132,7 +126,7 @@ impl Drop for Counted {
 }
 
 impl Worker {
-    fn start(index: usize, timers: Handle) -> io::Result<Self> {
+    fn start(index: usize, timers: Timers) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = WorkerHandle::new(runtime.handle().clone());
         let (stop, stopped) = oneshot::channel::<()>();

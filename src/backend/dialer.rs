@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use tokio::time::timeout;
 
 use super::connection::Connection;
 use super::encryption::Encryption;
 use super::login::{LoginRequest, log_in};
 use super::proof::LastTold;
 use super::{Config, ConnectError, ConnectionState, Proof};
-use crate::net::{Stream, TlsError, Wire, connect, encode_proxy_header};
+use crate::net::{Stream, Timers, TlsError, Wire, connect, encode_proxy_header};
 use crate::protocol::Capabilities;
 use crate::routing::BackendId;
 use crate::sql::ForEach;
@@ -21,6 +20,7 @@ use crate::sql::ForEach;
 pub struct Dialer {
     reach: Arc<ArcSwap<Reach>>,
     pub(super) last_told: Arc<LastTold>,
+    pub(super) timers: Timers,
 }
 
 /// The backends, and what opens TLS to each.
@@ -43,11 +43,12 @@ impl Reach {
 }
 
 impl Dialer {
-    /// A dialer for these backends.
-    pub fn new(reach: Reach) -> Self {
+    /// A dialer for these backends; how long it may take is limited there.
+    pub fn new(reach: Reach, timers: Timers) -> Self {
         Self {
             reach: Arc::new(ArcSwap::from_pointee(reach)),
             last_told: Arc::default(),
+            timers,
         }
     }
 
@@ -80,7 +81,11 @@ impl Dialer {
             connection.ask_and_track(tracking).await?;
             Ok(connection)
         };
-        match timeout(self.config().connect_timeout, attempt).await {
+        match self
+            .timers
+            .limit(self.config().connect_timeout, attempt)
+            .await
+        {
             Ok(result) => result,
             Err(_) => Err(ConnectError::TimedOut),
         }
@@ -98,7 +103,12 @@ impl Dialer {
     ) -> Result<Connection, ConnectError> {
         let mut request = request.clone();
         request.capabilities.remove(Capabilities::MULTI_STATEMENTS);
-        match timeout(self.config().connect_timeout, self.log_in(id, &request)).await {
+        let attempt = self.log_in(id, &request);
+        match self
+            .timers
+            .limit(self.config().connect_timeout, attempt)
+            .await
+        {
             Ok(result) => result,
             Err(_) => Err(ConnectError::TimedOut),
         }

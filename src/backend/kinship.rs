@@ -4,8 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::time::timeout;
-
 use super::connection::Connection;
 use super::exchange::Exchange;
 use super::login::{CLIENT_DECIDES, LOGIN_PACKET_LIMIT, LoginRequest};
@@ -105,7 +103,11 @@ impl Dialer {
         &self,
         attempt: impl Future<Output = Result<(), ConnectError>>,
     ) -> Result<(), ConnectError> {
-        match timeout(self.config().connect_timeout, attempt).await {
+        match self
+            .timers
+            .limit(self.config().connect_timeout, attempt)
+            .await
+        {
             Ok(result) => result,
             Err(_) => Err(ConnectError::TimedOut),
         }
@@ -202,11 +204,13 @@ impl Connection {
 mod tests {
     use std::time::Duration;
 
+    use tokio::runtime::Builder;
     use zeroize::Zeroizing;
 
     use super::super::{BackendConfig, Credentials, MonitorConfig, Reach};
     use super::*;
     use crate::error::Secret;
+    use crate::net::Timers;
     use crate::net::{BackendTls, Endpoint};
 
     fn config(proxy_protocol: bool) -> Arc<Config> {
@@ -237,7 +241,9 @@ mod tests {
     }
 
     fn dialer(proxy_protocol: bool) -> Dialer {
-        Dialer::new(Reach::new(config(proxy_protocol)).unwrap())
+        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+        let _there = runtime.enter();
+        Dialer::new(Reach::new(config(proxy_protocol)).unwrap(), Timers::here())
     }
 
     fn request(change: impl FnOnce(&mut LoginRequest)) -> LoginRequest {

@@ -11,6 +11,7 @@ mod proxied;
 mod proxy_header;
 mod stalls;
 mod stream;
+mod timers;
 mod tls;
 mod vitality;
 mod wire;
@@ -27,6 +28,7 @@ pub use network::{Network, NetworkError};
 pub use proxied::read_proxy_header;
 pub use proxy_header::encode_proxy_header;
 pub use stream::{Detached, Plain, Stream};
+pub use timers::Timers;
 pub use tls::{TlsError, acceptor};
 pub use wire::{Wire, WireError};
 

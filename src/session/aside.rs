@@ -12,8 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker, ready};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep};
+
+use crate::net::Timers;
 
 /// A future that is looked at only when it has called.
 pub(super) struct Aside<F: Future + ?Sized> {
@@ -106,13 +107,13 @@ impl<F: Future + ?Sized> Aside<F> {
 /// A timer for one wait after the other, of which hardly any takes so long that it goes off: it is
 /// left as it is while it goes off in time, and goes off once too often then.
 pub(super) struct Alarm {
-    timers: Handle,
+    timers: Timers,
     sleep: Option<Aside<Sleep>>,
 }
 
 impl Alarm {
-    /// One that is set with the timers of this runtime.
-    pub(super) fn new(timers: &Handle) -> Self {
+    /// One that is set there.
+    pub(super) fn new(timers: &Timers) -> Self {
         Self {
             timers: timers.clone(),
             sleep: None,
@@ -133,10 +134,10 @@ impl Alarm {
     ///
     /// Cancel safe.
     pub(super) async fn at(&mut self, until: Instant) {
-        let sleep = self.sleep.get_or_insert_with(|| {
-            let _there = self.timers.enter();
-            Aside::new(Box::pin(sleep_until(until)))
-        });
+        let timers = &self.timers;
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Aside::new(Box::pin(timers.sleep_until(until))));
         if sleep.future.deadline() > until || sleep.future.is_elapsed() {
             sleep.set(until);
         }
@@ -207,7 +208,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_alarm_goes_off_no_earlier_than_it_should_whatever_it_was_set_to_before() {
-        let mut alarm = Alarm::new(&Handle::current());
+        let mut alarm = Alarm::new(&Timers::here());
         let begun = Instant::now();
         // To be later, earlier, and over already while nobody waited.
         for before in [9, 1, 0] {

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use smallvec::SmallVec;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::connections::Wanted;
 use super::job::Job;
@@ -232,6 +232,7 @@ impl Session {
         // Whoever gives up waiting, here or above, loses the connection and what it knew.
         self.left_behind.lost = true;
         let limit = self.config.limits.first_byte_timeout;
+        let timers = self.shared.timers.clone();
         let learning = async {
             self.end_tracking_as_wished().await;
             self.takes_collation().await && self.takes_role().await && {
@@ -239,7 +240,7 @@ impl Session {
                 !self.tracks_as_wished && !self.marks.intersects(Marks::LAST_INSERT_ID)
             }
         };
-        let learned = timeout(limit, learning).await.unwrap_or(false);
+        let learned = timers.limit(limit, learning).await.unwrap_or(false);
         let gone = self.connections.look(self.writer).is_none();
         // If only LAST_INSERT_ID() is lost, its mark tells the next statement.
         self.left_behind.lost = gone && others;

@@ -62,7 +62,7 @@ async fn log_in_in_time(
     let peer = entry.peer();
     // Elsewhere, since a session keeps its place for as long as it lives.
     let mut logging_in = Box::pin(log_in(Arc::clone(&shared), plain, entry, origin));
-    match shared.in_time(limit, &mut logging_in).await {
+    match shared.timers.limit(limit, &mut logging_in).await {
         Err(_) if peer.is_let_in() => Ok(logging_in.await),
         ended => ended,
     }

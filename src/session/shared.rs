@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use dashmap::DashSet;
 use prometheus::IntGauge;
-use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
-use tokio::time::{Timeout, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::scopes::{ScopeHandle, Scopes};
@@ -18,6 +16,7 @@ use super::{
 };
 use crate::backend::watch::{ThreadEnd, Watch};
 use crate::backend::{Defaults, Dialer, Greeting};
+use crate::net::Timers;
 use crate::routing::{BackendId, Policy, Reads};
 use crate::telemetry::Metrics;
 
@@ -75,8 +74,8 @@ pub struct Shared {
     pub pressure: Pressure,
     /// Becomes true when the process drains.
     pub draining: watch::Receiver<bool>,
-    /// The runtime whose timers sessions set where hardly any goes off; it outlives them.
-    pub timers: Handle,
+    /// Where sessions set limits.
+    pub timers: Timers,
 }
 
 impl Shared {
@@ -119,13 +118,6 @@ impl Shared {
         if **self.greeting.load() != *greeting {
             self.greeting.store(Arc::new(greeting.clone()));
         }
-    }
-
-    /// So long may something take that each session does once: a timer of the thread's own would be
-    /// the first of all, and wake it up once more.
-    pub(super) fn in_time<F: Future>(&self, limit: Duration, what: F) -> Timeout<F> {
-        let _there = self.timers.enter();
-        timeout(limit, what)
     }
 
     /// Counts a read that waits for a backend, until what is returned is dropped.

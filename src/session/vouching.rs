@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// For so long one waits for another one's question: where that is stuck, one's own need not be. More
-/// than the beat of a worker, which a timer that is due sooner would wake up.
+/// than a worker's beat, so that it is not the first of all timers, which wakes up whoever has them.
 pub(super) const PATIENCE: Duration = Duration::from_millis(300);
 
 /// The questions that are on their way, and who waits for the next ones.

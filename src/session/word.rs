@@ -81,7 +81,7 @@ impl Session {
         };
         match self.shared.pool.vouching.join(account, self.logged_in) {
             Turn::Now(asking) => Joined::Asks(Some(asking)),
-            Turn::Later(told) => match self.shared.in_time(PATIENCE, told).await {
+            Turn::Later(told) => match self.shared.timers.limit(PATIENCE, told).await {
                 Ok(Ok(Answer::Word(word))) => {
                     self.shared.metrics.logins_shared().inc();
                     Joined::Told(word)

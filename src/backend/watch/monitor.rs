@@ -81,8 +81,8 @@ impl Monitor {
             self.waiters.silence.answered();
             let claims = !answer.read_only;
             // Nobody is taken for the writer by what it was before, nor a member of a group for one
-            // that is online.
-            if claims && !claimed || fresh && following.is_due(claims) {
+            // that is online; who joins a group takes no writes at first.
+            if claims != claimed || fresh && following.is_due(claims) {
                 following.doubt_group();
                 match self.follow(&mut conn, &mut following, &mut asking).await {
                     Ok(false) => {}

@@ -13,8 +13,8 @@ use crate::gtid::Set;
 use crate::routing::Replication;
 use crate::sql::Flavour;
 
-/// How often a backend is asked that takes no writes, and each whether it is in a group: MySQL fills a
-/// table of all its variables to tell, which takes it a millisecond.
+/// How often a backend is asked that takes no writes. As often each is asked whether it is in a group,
+/// which MySQL looks up in a table of all its variables, and that takes it a millisecond.
 const REFRESH: Duration = Duration::from_secs(1);
 
 /// How often one that takes writes is.
@@ -96,7 +96,7 @@ impl Following {
         let group = match flavour {
             Flavour::MySql if self.group_asked.is_none_or(|it| it.elapsed() >= REFRESH) => {
                 let group = group(conn).await?;
-                self.group_asked = Some(Instant::now());
+                self.group_asked = self.asked;
                 group
             }
             Flavour::MySql => self.group,

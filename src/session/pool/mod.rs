@@ -26,6 +26,7 @@ use super::word::{Account, Word};
 use super::{PoolPolicy, Shared};
 use crate::backend::{Connection, Kinship};
 use crate::gtid::Incarnation;
+use crate::net::Timers;
 use crate::protocol::Command;
 use crate::routing::BackendId;
 use crate::telemetry::{ConnectionState, Metrics};
@@ -176,7 +177,7 @@ impl Shared {
             spare.into_inner().quit().await;
         }
         if !self.pool.watched.swap(true, Ordering::AcqRel) {
-            tokio::spawn(look_after(Arc::downgrade(self)));
+            tokio::spawn(look_after(Arc::downgrade(self), self.timers.clone()));
         }
     }
 
@@ -294,9 +295,9 @@ impl Shared {
 }
 
 /// Closes what was idle for too long, until nothing is left.
-async fn look_after(shared: std::sync::Weak<Shared>) {
+async fn look_after(shared: std::sync::Weak<Shared>, timers: Timers) {
     loop {
-        tokio::time::sleep(TICK).await;
+        timers.sleep(TICK).await;
         let Some(shared) = shared.upgrade() else {
             return;
         };
