@@ -64,8 +64,12 @@ async fn p1_p5_sessions_follow_a_configuration_that_names_another_writer_and_bac
     let lost = keeps.query_drop("INSERT INTO app.mine VALUES (1)").await;
     assert!(lost.is_err(), "its table is on the old writer alone");
     // The one of before is a reader like others.
+    let mut others = Vec::new();
     let mut fresh = process.client().await.unwrap();
     while served_by(&mut fresh).await != "w1" {
+        // They stay: whoever comes goes to the reader with fewer sessions, and that may be the other
+        // one for good if they left.
+        others.push(fresh);
         fresh = process.client().await.unwrap();
     }
     sees(&mut fresh, 4).await;
